@@ -1,0 +1,113 @@
+"""What the stack means: names, ports, mounts, texts and who refers to whom (conversion.md section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from migrate.compose.model import Mount, Project, Service
+from migrate.findings import Finding, Span
+
+Place = Literal[
+    "environment", "env_file", "command", "entrypoint", "healthcheck", "labels", "dns", "extra_hosts", "ports", "config", "secret",
+    "file", "build", "script",
+]  # fmt: skip
+MountClass = Literal["system", "source-tree", "missing", "file", "data", "configuration", "named", "anonymous", "tmpfs", "docker-socket", "host-directory", "image", "dropped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """One piece of scanned text of a service (None: a file beside the stack, outside the containers).
+
+    `key` says which piece inside the place: the variable, the index of the command's word ("0"), the host name of extra_hosts, the
+    label, or for files the absolute source path. `span` is where `text` begins; when `verbatim`, every offset of `text` can be
+    counted from there, else (interpolated or canonicalised) every occurrence has `span` itself.
+    """
+
+    service: str | None
+    place: Place
+    key: str
+    text: str
+    span: Span
+    verbatim: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifiedMount:
+    """A mount of a service and what it is (conversion.md 2.7 and 2.8). `files` are the files to carry for `file` and `configuration`:
+    relative path ("" for a single file) -> absolute path; `size_bytes` is measured for existing data directories."""
+
+    mount: Mount
+    kind: MountClass
+    files: Mapping[str, Path]
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """`caller` names `callee` in host position: by which name or address, on which port (None: not told), where."""
+
+    caller: str
+    callee: str
+    name: str
+    port: int | None
+    protocol: str
+    place: Place
+    key: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPort:
+    """A port of P(s). `evidence` is the class of evidence: ports, expose, reference, self, healthcheck (class A), dockerfile, image (class B)."""
+
+    port: int
+    protocol: str
+    evidence: Literal["ports", "expose", "reference", "self", "healthcheck", "dockerfile", "image"]
+    span: Span | None
+    name: str | None = None
+    app_protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dockerfile:
+    """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image path)."""
+
+    path: Path
+    expose: tuple[str, ...]
+    user: str | None
+    healthcheck: tuple[str, ...] | None
+    stop_signal: str | None
+    copies: Mapping[str, str]
+    volumes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One service with everything that the decisions need to know of it.
+
+    `names` maps each name it can be called by to the networks where it answers. `self_identity` and `peers` as conversion.md section 1.
+    """
+
+    service: Service
+    names: Mapping[str, frozenset[str]]
+    ports: tuple[KnownPort, ...]
+    mounts: tuple[ClassifiedMount, ...]
+    dockerfile: Dockerfile | None
+    server_evidence: bool
+    self_identity: bool
+    peers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The project with its meaning. `members` in file order; `references` exclude self-references, which are in `self_references`."""
+
+    project: Project
+    members: Mapping[str, Member]
+    texts: tuple[Text, ...]
+    references: tuple[Reference, ...]
+    self_references: tuple[Reference, ...]
+    findings: tuple[Finding, ...]
