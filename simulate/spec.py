@@ -1,0 +1,390 @@
+"""The nouns of a simulation: what is specified before anything happens. All frozen; SI units, the unit in the name.
+
+Traffic nouns follow model.md section by section (the number in each docstring); control nouns follow the Kubernetes API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# ------------------------------------------------------------------ traffic (model.md)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """Of a positive quantity (1.6). `name` decides which parameters are used; `points` are (q, x) pairs of `quantiles`."""
+
+    name: Literal["const", "uniform", "exp", "lognormal", "erlang", "hyperexp", "pareto", "quantiles"]
+    value: float = 0.0
+    mean: float = 0.0
+    cv: float = 0.0
+    k: int = 1
+    minimum: float = 0.0
+    maximum: float = 0.0
+    alpha: float = 0.0
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call of a program step (3.3)."""
+
+    to: str
+    count: int = 1
+    probability: float = 1.0
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a program (3.3): exactly one of `cpu_s`, `wait_s`, `calls`; one call with parallel=False is `call`."""
+
+    cpu_s: Distribution | None = None
+    wait_s: Distribution | None = None
+    calls: tuple[Call, ...] = ()
+    parallel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """3.8, in bytes. `restart_after_s` exists in recorded cases only."""
+
+    base_bytes: float = 0.0
+    per_inflight_bytes: float = 0.0
+    growth_bytes: float = 0.0
+    limit_bytes: float | None = None
+    restart_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What a service does with a request (3.2, 3.3, 3.7 to 3.9) and how it starts and ends. None = unlimited."""
+
+    name: str
+    program: tuple[Step, ...]
+    workers: int | None = None
+    backlog: int | None = None
+    hold: Literal["request", "cpu"] = "request"
+    parallelism: float | None = None
+    memory: Memory | None = None
+    warm_requests: tuple[tuple[int, float], ...] = ()
+    warm_time: tuple[tuple[float, float], ...] = ()
+    drain_backlog: Literal["serve", "reset"] = "serve"
+    close_keepalive: bool = True
+    handles_term: bool = True
+    accept_on_term: bool = False
+    start_wait_s: float = 0.0
+    start_cpu_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A multiplying step function of a rate (2.1): exactly one of the fields."""
+
+    steps: tuple[tuple[float, float], ...] | None = None
+    weekly: tuple[float, ...] | None = None
+    bursts: tuple[tuple[float, float, float], ...] | None = None
+    mmpp: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A rate of arrivals per second (2.1): one of constant, steps, knots, diurnal (mean, amplitude, peak_s), times factors."""
+
+    constant: float | None = None
+    steps: tuple[tuple[float, float], ...] | None = None
+    knots: tuple[tuple[float, float], ...] | None = None
+    diurnal: tuple[float, float, float] | None = None
+    factors: tuple[Factor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source of requests (2.2)."""
+
+    name: str
+    to: str
+    kind: Literal["open", "deterministic", "trace", "closed"]
+    rate: Rate | None = None
+    times: tuple[float, ...] = ()
+    users: int = 0
+    think_s: Distribution | None = None
+    stagger_s: float = 0.0
+    start_s: float = 0.0
+    iterations: int | None = None
+    batch: Distribution | None = None
+    limit: int | None = None
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryBudget:
+    """5."""
+
+    minimum: float = 10.0
+    ratio: float = 0.2
+    maximum: float = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """5. `on` None is the default set of causes."""
+
+    maximum: int = 0
+    on: frozenset[str] | None = None
+    backoff_s: float = 0.0
+    factor: float = 2.0
+    backoff_max_s: float | None = None
+    jitter: Literal["none", "full"] = "none"
+    avoid_tried: bool = True
+    budget: RetryBudget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalive:
+    """4.3."""
+
+    connections: int = 1
+    max_requests: int | None = None
+    max_age_s: float | None = None
+    per_user: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ejection:
+    """4.4."""
+
+    max_fails: int = 1
+    fail_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """Caller (a source's or a service's name) -> callee service (sections 4 and 5)."""
+
+    caller: str
+    callee: str
+    policy: Literal["random", "round_robin", "least_request", "p2c", "hash", "ewma"] = "random"
+    view: Literal["local", "pod"] = "local"
+    proxies: tuple[str, ...] = ("default",)
+    net_s: float = 0.0
+    timeout_s: float | None = None
+    abandon: Literal["continue", "cancel"] = "continue"
+    deadline: Literal["own", "propagate"] = "own"
+    retry: Retry = field(default_factory=Retry)
+    keepalive: Keepalive | None = None
+    ejection: Ejection | None = None
+    clients: int = 1
+    ewma_decay_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """Other load on a node (3.4): `threads` always runnable, with a weight."""
+
+    threads: int
+    weight: float = 1024.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A node of the data plane (3.4). `cores` None = unlimited."""
+
+    name: str
+    cores: float | None = None
+    speed: float = 1.0
+    background: tuple[Background, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSpec:
+    """Everything that the data plane needs before time 0 but the pods, which the control plane starts (9)."""
+
+    seed: int
+    horizon_s: float
+    behaviours: tuple[Behaviour, ...]
+    edges: tuple[Edge, ...]
+    sources: tuple[Source, ...]
+    machines: tuple[Machine, ...]
+
+
+# ------------------------------------------------------------------ control plane (Kubernetes API)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One probe. `kind` exec is assumed to take `timeout`-free time; http and tcp go through the pod's workers when `through_workers`."""
+
+    kind: Literal["exec", "http", "tcp", "grpc"]
+    period_s: int = 10
+    timeout_s: int = 1
+    success_threshold: int = 1
+    failure_threshold: int = 3
+    initial_delay_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """One container: resources (None = not said) and probes."""
+
+    name: str
+    image: str
+    pull_policy: Literal["Always", "IfNotPresent", "Never"]
+    request_cores: float | None = None
+    request_bytes: float | None = None
+    limit_cores: float | None = None
+    limit_bytes: float | None = None
+    readiness: Probe | None = None
+    liveness: Probe | None = None
+    startup: Probe | None = None
+    prestop_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTemplate:
+    """A pod template. `data` is the manifest's template as it is (affinity, tolerations and so on are read from it)."""
+
+    labels: Mapping[str, str]
+    containers: tuple[ContainerSpec, ...]
+    init_containers: tuple[ContainerSpec, ...] = ()
+    grace_s: float = 30.0
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A Deployment, StatefulSet, DaemonSet or Job. `max_surge`/`max_unavailable` as in the API: integer or "25%".
+
+    `behaviour` is the name of its Behaviour; `source` an opaque text that tells where the manifest came from.
+    """
+
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job"]
+    name: str
+    namespace: str
+    replicas: int
+    template: PodTemplate
+    behaviour: str
+    strategy: Literal["RollingUpdate", "Recreate", "OnDelete"] = "RollingUpdate"
+    max_surge: int | str = "25%"
+    max_unavailable: int | str = "25%"
+    min_ready_s: int = 0
+    progress_deadline_s: int | None = 600
+    revision_history_limit: int = 10
+    pod_management: Literal["OrderedReady", "Parallel"] = "OrderedReady"
+    partition: int = 0
+    selector: Mapping[str, str] = field(default_factory=dict)
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Autoscaler:
+    """A HorizontalPodAutoscaler v2; `metrics` and `behavior` in the API's own form."""
+
+    name: str
+    namespace: str
+    target: str
+    minimum: int
+    maximum: int
+    metrics: tuple[Mapping[str, Any], ...]
+    behavior: Mapping[str, Any] | None = None
+    created_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """A Kubernetes Service: its selector, the workloads that it selects, and whether not-ready pods are published."""
+
+    name: str
+    namespace: str
+    selector: Mapping[str, str]
+    workloads: tuple[str, ...]
+    publish_not_ready: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePool:
+    """Nodes of one kind: allocatable cores, memory and pods of each, how many now, bounds, and the time to provide one more."""
+
+    name: str
+    cores: float
+    memory_bytes: float
+    pods: int = 110
+    count: int = 1
+    minimum: int = 0
+    maximum: int = 0
+    provision_s: float = 180.0
+    price_month: float = 0.0
+    zones: tuple[str, ...] = ()
+    speed: float = 1.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    background: tuple[Background, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that the scenario makes happen: `verb` rollout, undo, scale, nodeLoss, spike ... on `target`, with its arguments."""
+
+    at_s: float
+    verb: str
+    target: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What must hold for an entry service over the horizon: (quantile, seconds) pairs and the share of failed requests."""
+
+    service: str
+    latency_s: tuple[tuple[float, float], ...]
+    errors_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """Flags and delays of the control plane, with the defaults of kubernetes-semantics.md; (P) values are `delays`."""
+
+    version: str = "1.36"
+    hpa_sync_period_s: float = 15.0
+    hpa_tolerance_ratio: float = 0.1
+    hpa_downscale_stabilization_s: float = 300.0
+    hpa_cpu_initialization_s: float = 300.0
+    hpa_initial_readiness_delay_s: float = 30.0
+    metric_resolution_s: float = 15.0
+    watch_s: float = 0.010
+    scheduling_s: float = 0.005
+    sandbox_s: float = 1.0
+    pull_s: float = 0.0
+    endpoints_s: float = 1.0
+    kubelet_sync_s: float = 0.010
+    termination_extra_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """Something that neither the manifests nor the scenario said: what was taken instead, why, and where it comes from."""
+
+    subject: str
+    value: str
+    reason: str
+    origin: Literal["default", "guess", "derived"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """Everything that `engine.run` needs. `traffic.edges` name workload behaviours; `services` tell which edges' callee a Service is."""
+
+    seed: int
+    horizon_s: float
+    workloads: tuple[Workload, ...]
+    services: tuple[ServiceSpec, ...]
+    autoscalers: tuple[Autoscaler, ...]
+    pools: tuple[NodePool, ...]
+    traffic: TrafficSpec
+    events: tuple[Event, ...]
+    control: ControlPlane
+    objectives: tuple[Objective, ...]
+    assumptions: tuple[Assumption, ...]
+    image_bytes: Mapping[str, float] = field(default_factory=dict)
