@@ -1,0 +1,189 @@
+"""What the ReplicaSet controller decides: how many pods to create, which to delete, which count as available.
+
+Source of every rule: the specification "Kubernetes controller semantics", section 4. Pure; ages and durations in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cmp_to_key
+
+BURST = 500
+"""At most so many creates or deletes in one sync (4.2, 4.3)."""
+
+EXPECTATION_S = 300.0
+"""A set that has not seen what it did does nothing for at most so long (4.5)."""
+
+PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodView:
+    """A pod as the controller compares it. Ages count back from now; None = the time is missing."""
+
+    name: str
+    uid: str = ""
+    node: str = ""
+    phase: str = "Running"
+    ready: bool = False
+    cost: int = 0
+    crowd: int = 0
+    ready_for_s: float | None = None
+    restarts: int = 0
+    age_s: float | None = None
+
+
+def batches(count: int, first: int = 1) -> list[int]:
+    """Sizes of the slow-start batches (4.2): doubling, the last one cut.
+
+    >>> batches(10)
+    [1, 2, 4, 3]
+    """
+    sizes = []
+    while count > 0:
+        sizes.append(min(first, count))
+        count -= sizes[-1]
+        first = 2 * sizes[-1]
+    return sizes
+
+
+def slow_start(count: int, call: Callable[[], bool], first: int = 1) -> tuple[int, int]:
+    """(successes, calls) of creating `count` pods in batches; after a batch with a failure the rest is left out."""
+    successes = calls = 0
+    for size in batches(count, first):
+        results = [call() for _ in range(size)]
+        calls += size
+        successes += sum(results)
+        if not all(results):
+            break
+    return successes, calls
+
+
+def _log2(seconds: float) -> int:
+    nanoseconds = round(seconds * 1e9)
+    return math.floor(math.log2(nanoseconds)) if nanoseconds > 0 else 0
+
+
+def compare_times(first_s: float | None, second_s: float | None, first_uid: str, second_uid: str) -> int:
+    """Rules 6 and 8 of 4.3: a missing time first, then the shorter log2 of nanoseconds; equal bucket: lower UID; equal times tie."""
+    if first_s == second_s:
+        return 0
+    if first_s is None or second_s is None:
+        return -1 if first_s is None else 1
+    a, b = _log2(first_s), _log2(second_s)
+    if a == b:
+        return (first_uid > second_uid) - (first_uid < second_uid)
+    return a - b
+
+
+def compare(first: PodView, second: PodView, *, use_cost: bool = True) -> int:
+    """4.3: below 0 when `first` is deleted before `second`, 0 when no order is defined."""
+    steps = (
+        bool(first.node) - bool(second.node),
+        PHASES.get(first.phase, 1) - PHASES.get(second.phase, 1),
+        first.ready - second.ready,
+        first.cost - second.cost if use_cost else 0,
+        second.crowd - first.crowd,
+    )
+    for step in steps:
+        if step:
+            return step
+    if first.ready and second.ready:
+        ready = compare_times(first.ready_for_s, second.ready_for_s, first.uid, second.uid)
+        if ready:
+            return ready
+    if first.restarts != second.restarts:
+        return second.restarts - first.restarts
+    return compare_times(first.age_s, second.age_s, first.uid, second.uid)
+
+
+def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True) -> list[PodView]:
+    """Pods, the first to be deleted first. Where no order is defined, as they came."""
+
+    def order(first: PodView, second: PodView) -> int:
+        return compare(first, second, use_cost=use_cost)
+
+    return sorted(pods, key=cmp_to_key(order))
+
+
+def victims(pods: Sequence[PodView], related: Iterable[PodView], count: int, *, use_cost: bool = True) -> list[PodView]:
+    """The `count` pods that a scale-down deletes. `related` are all active pods of the owner (they decide how crowded a node is)."""
+    if count >= len(pods):
+        return list(pods)
+    crowd = Counter(pod.node for pod in related)
+    return deletion_order((replace(pod, crowd=crowd[pod.node]) for pod in pods), use_cost=use_cost)[: max(0, count)]
+
+
+def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:
+    """When a pod counts as available (4.4): `ready_since_s` is the stored transition, in whole seconds; None: not ready."""
+    return None if ready_since_s is None else ready_since_s + min_ready_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one sync decides: `create` or `delete` so many; status counts; when to look again (None: only when something changes)."""
+
+    create: int
+    delete: int
+    replicas: int
+    ready: int
+    available: int
+    terminating: int
+    look_again_s: float | None
+
+
+def look(
+    size: int,
+    ready_since_s: Sequence[float | None],
+    terminating: int,
+    min_ready_s: int,
+    now_s: float,
+    *,
+    satisfied: bool,
+    deleting: bool = False,
+) -> Look:
+    """One sync of a set of `size` with one entry of `ready_since_s` for each active pod (None: not ready).
+
+    `satisfied`: every earlier create and delete was seen (4.5); if not, only the status is counted.
+    """
+    difference = len(ready_since_s) - size if satisfied and not deleting else 0
+    times = [t for one in ready_since_s if (t := available_at(one, min_ready_s)) is not None]
+    waiting = [t for t in times if min_ready_s and t > now_s]
+    return Look(
+        create=min(BURST, max(0, -difference)),
+        delete=min(BURST, max(0, difference)),
+        replicas=len(ready_since_s),
+        ready=len(times),
+        available=len(times) - len(waiting),
+        terminating=terminating,
+        look_again_s=min(waiting) if waiting else None,
+    )
+
+
+@dataclass(slots=True)
+class Expectations:
+    """What a set has issued and not seen yet (4.5). Machinery: lives for one run."""
+
+    creates: int = 0
+    deletes: set[str] | None = None
+    since_s: float = 0.0
+
+    def satisfied(self, now_s: float) -> bool:
+        """Nothing is awaited, or it has been awaited for five minutes."""
+        return (self.creates <= 0 and not self.deletes) or now_s - self.since_s > EXPECTATION_S
+
+    def expect(self, creates: int, deletes: Iterable[str], now_s: float) -> None:
+        """Note what was just issued."""
+        self.creates, self.deletes, self.since_s = creates, set(deletes), now_s
+
+    def created(self) -> None:
+        """A new pod of the set was seen."""
+        self.creates -= 1
+
+    def deleted(self, pod: str) -> None:
+        """A pod of the set was seen to terminate or to be gone."""
+        if self.deletes:
+            self.deletes.discard(pod)
