@@ -353,6 +353,10 @@ class ControlPlane:
     hpa_cpu_initialization_s: float = 300.0
     hpa_initial_readiness_delay_s: float = 30.0
     metric_resolution_s: float = 15.0
+    kube_api_qps: float = 20.0
+    kube_api_burst: int = 30
+    node_monitor_grace_s: float = 50.0
+    not_ready_toleration_s: float = 300.0
     watch_s: float = 0.010
     scheduling_s: float = 0.005
     sandbox_s: float = 1.0
