@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from migrate.findings import Finding, Span
+from migrate.compose.model import Project, Service
+from migrate.findings import Action, Finding, Severity, Span
+from migrate.plan.spelling import key_path
+from migrate.rules import found
 
 Outcome = TypeVar("Outcome", covariant=True)
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,27 @@ class Answers:
     images: tuple[Mapping[str, str], ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
 
+    def of(self, service: str, question: str, default: Any = None) -> Any:
+        """The answer to `question` for a service: its own, else the project's, else `default`.
+
+        >>> Answers(project={"drain": 3}, services={"web": {"drain": 0}}).of("web", "drain")
+        0
+        """
+        own = self.services.get(service, {})
+        return own[question] if question in own else self.project.get(question, default)
+
+    def at_least(self, version: str) -> bool:
+        """Whether the target version has what came with `version`.
+
+        >>> Answers(kubernetes_version="1.9").at_least("1.29"), Answers().at_least("1.29")
+        (False, True)
+        """
+        return _numbers(self.kubernetes_version) >= _numbers(version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(p) for p in version.removeprefix("v").split(".")[:2] if p.isdigit())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -61,3 +86,60 @@ class Names:
     rewritten: Mapping[tuple[str, str], str]
     hostnames: Mapping[str, str]
     subdomains: Mapping[str, tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Notes:
+    """Machinery of one question: collects its decisions and findings while it is answered, for one service or the project.
+
+    `path` of a finding is given below the service; its line is that of the nearest known value.
+    """
+
+    project: Project
+    service: Service | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def span(self, *path: str | int) -> Span:
+        """Where the value at `path` below the service stands."""
+        return self.project.spans.span(*self._full(path))
+
+    def find(
+        self,
+        code: str,
+        message: str,
+        *path: str | int,
+        action: Action = Action.APPROXIMATED,
+        span: Span | None = None,
+        advice: str | None = None,
+        severity: Severity | None = None,
+        also: Iterable[Span] = (),
+    ) -> None:
+        """Collect a finding of rule `code` about the value at `path` below the service."""
+        full = self._full(path)
+        self.findings.append(
+            found(
+                code,
+                message,
+                action=action,
+                span=span or self.project.spans.span(*full),
+                service=self.service.name if self.service else None,
+                path=key_path(*full) or None,
+                advice=advice,
+                severity=severity,
+                also=tuple(also),
+            )
+        )
+
+    def decide(self, question: str, outcome: str, rule: str, reason: str, *evidence: Span | None) -> None:
+        """Collect a decision; without evidence the service's own line."""
+        spans = tuple(e for e in evidence if e is not None) or ((self.service.span,) if self.service else ())
+        name = self.service.name if self.service else None
+        self.decisions.append(Decision(question=question, service=name, outcome=outcome, rule=rule, reason=reason, evidence=spans))
+
+    def done(self, outcome: Answered) -> Decided[Answered]:
+        """The outcome with everything collected."""
+        return Decided(outcome=outcome, decisions=tuple(self.decisions), findings=tuple(self.findings))
+
+    def _full(self, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        return ("services", self.service.name, *path) if self.service else path
