@@ -1,0 +1,533 @@
+"""Manifests + scenario -> `ClusterSpec`: names resolved, defaults of model.md 12 applied, every assumption a record.
+
+A name of the scenario is a Service, or the workload behind it. Names of edges, sources' targets and behaviours in the result are
+those of workloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from simulate.manifests import Manifests
+from simulate.problems import InputError, Problem
+from simulate.scenario import VERBS, Happening, Load, Scenario, program
+from simulate.scenario.shapes import dotted, nearest
+from simulate.spec import (
+    Assumption,
+    Behaviour,
+    Call,
+    ClusterSpec,
+    ContainerSpec,
+    Distribution,
+    Edge,
+    Ejection,
+    Event,
+    Factor,
+    Keepalive,
+    Machine,
+    Memory,
+    NodePool,
+    Objective,
+    Retry,
+    RetryBudget,
+    Source,
+    Step,
+    TrafficSpec,
+    Workload,
+)
+
+GUESSED_CPU_S = 0.005
+BACKLOG = 128
+HORIZON_S = 3600.0
+ROOM = NodePool(name="room", cores=1e6, memory_bytes=1e18, pods=1_000_000, count=1, minimum=1, maximum=1)
+
+
+@dataclass(slots=True)
+class _Joining:
+    """Machinery of one join."""
+
+    manifests: Manifests
+    scenario: Scenario
+    problems: list[Problem] = field(default_factory=list)
+    assumptions: list[Assumption] = field(default_factory=list)
+
+    def fault(self, path: Sequence[str | int], message: str) -> None:
+        self.problems.append(self.scenario.document.problem(path, f"{dotted(path)} {message}"))
+
+    def assume(self, subject: str, value: str, reason: str, origin: Literal["default", "guess", "derived"] = "default") -> None:
+        self.assumptions.append(Assumption(subject=subject, value=value, reason=reason, origin=origin))
+
+    def resolve(self, name: str, path: Sequence[str | int]) -> str | None:
+        """The workload that a name of the scenario means; None after a problem."""
+        behind = [service.workloads for service in self.manifests.services if service.name == name]
+        found = sorted({workload for workloads in behind for workload in workloads})
+        own = [workload.name for workload in self.manifests.workloads if workload.name == name]
+        if len(found) == 1:
+            return found[0]
+        if own:
+            return name
+        if len(found) > 1:
+            self.fault(path, f"is a Service of several workloads ({', '.join(found)}); name one of them")
+        elif behind:
+            self.fault(path, f"is a Service whose selector finds no workload of the manifests: {name!r}")
+        else:
+            known = [workload.name for workload in self.manifests.workloads] + [service.name for service in self.manifests.services]
+            self.fault(path, f"names no Service or workload of the manifests: {nearest(name, sorted(set(known)))}")
+        return None
+
+
+def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> ClusterSpec:
+    """Everything that `engine.run` needs. InputError with every name that leads nowhere, and a cycle of calls."""
+    joining = _Joining(manifests, scenario)
+    _said_guesses(joining)
+    _unique_workloads(joining)
+    said = _said_services(joining)
+    behaviours = _behaviours(joining, said)
+    sources = _sources(joining)
+    _guess_missing(joining, behaviours, sources)
+    pools = _pools(joining)
+    edges = _edges(joining, behaviours, sources, pools)
+    _refuse_cycles(joining, behaviours)
+    events = _events(joining, said, pools)
+    objectives = _objectives(joining, sources)
+    _other_assumptions(joining)
+    if joining.problems:
+        raise InputError(joining.problems)
+    horizon_s = scenario.horizon_s or HORIZON_S
+    used_seed = seed if seed is not None else scenario.seed if scenario.seed is not None else 1
+    return ClusterSpec(
+        seed=used_seed,
+        horizon_s=horizon_s,
+        workloads=manifests.workloads,
+        services=manifests.services,
+        autoscalers=tuple(scaler for scaler in manifests.autoscalers if _scales(joining, scaler.target)),
+        pools=pools,
+        traffic=TrafficSpec(
+            seed=used_seed,
+            horizon_s=horizon_s,
+            behaviours=tuple(behaviours.values()),
+            edges=edges,
+            sources=sources,
+            machines=tuple(_machines(pools)),
+        ),
+        events=events,
+        control=scenario.control,
+        objectives=objectives,
+        assumptions=_ordered([*joining.assumptions, *manifests.assumptions]),
+    )
+
+
+def _ordered(assumptions: Sequence[Assumption]) -> tuple[Assumption, ...]:
+    """Guesses first, then what was derived, then defaults; each in the order in which they were made."""
+    rank = {"guess": 0, "derived": 1, "default": 2}
+    return tuple(sorted(assumptions, key=lambda assumption: rank[assumption.origin]))
+
+
+def _said_guesses(joining: _Joining) -> None:
+    for path, reason in joining.scenario.guesses.items():
+        value: Any = joining.scenario.document.value
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        text = "as written" if isinstance(value, list) or value is None else _short(value)
+        joining.assume(path, text, reason, "guess")
+
+
+def _short(value: Any) -> str:
+    return ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, Mapping) else str(value)
+
+
+def _unique_workloads(joining: _Joining) -> None:
+    seen: dict[str, Workload] = {}
+    for workload in joining.manifests.workloads:
+        first = seen.setdefault(workload.name, workload)
+        if first is not workload:
+            message = (
+                f"{workload.kind} {workload.namespace}/{workload.name} has the name of {first.kind} {first.namespace}/{first.name};"
+                " simulate one namespace at a time, each name once"
+            )
+            joining.problems.append(Problem(file=workload.source or "manifests", line=0, column=0, message=message))
+
+
+# ------------------------------------------------------------------ services
+
+
+def _said_services(joining: _Joining) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Workload -> name as written, and what was said of it."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for name, said in joining.scenario.services.items():
+        workload = joining.resolve(name, ("services", name))
+        if workload in found:
+            joining.fault(("services", name), f"means {workload}, as services.{found[workload][0]} does")
+        elif workload is not None:
+            found[workload] = (name, said)
+    return found
+
+
+def _behaviours(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Behaviour]:
+    """One behaviour per workload, calls resolved."""
+    found = {}
+    for workload in joining.manifests.workloads:
+        name, own = said.get(workload.name, (workload.name, {}))
+        found[workload.name] = _behaviour(joining, workload, name, own, ("services", name))
+    return found
+
+
+def _behaviour(joining: _Joining, workload: Workload, name: str, said: Mapping[str, Any], path: tuple[str | int, ...]) -> Behaviour:
+    steps = program(said)
+    if steps is not None and "program" not in said and "cpu" not in said:
+        joining.assume(f"services.{name}.cpu", f"{GUESSED_CPU_S * 1000:g}ms", "CPU seconds per request were not said", "guess")
+        steps = (Step(cpu_s=Distribution(name="const", value=GUESSED_CPU_S)), *steps)
+    start, term, warm = said.get("start", {}), said.get("onTerm", {}), said.get("warmup", {})
+    return Behaviour(
+        name=workload.name,
+        program=tuple(_resolved(joining, step, (*path, "program", i)) for i, step in enumerate(steps or ())),
+        workers=said.get("workers"),
+        backlog=said.get("backlog", BACKLOG),
+        hold=said.get("hold", "request"),
+        parallelism=said.get("parallelism"),
+        memory=_memory(workload, said.get("memory", {})),
+        warm_requests=tuple((int(n), float(f)) for n, f in warm.get("requests", ())),
+        warm_time=warm.get("time", ()),
+        drain_backlog=term.get("backlog", "serve"),
+        close_keepalive=term.get("closeKeepalive", True),
+        handles_term=term.get("handles", True),
+        accept_on_term=term.get("accept", False),
+        start_wait_s=start.get("wait", 0.0),
+        start_cpu_s=start.get("cpu", 0.0),
+    )
+
+
+def _resolved(joining: _Joining, step: Step, path: tuple[str | int, ...]) -> Step:
+    calls: list[Call] = []
+    for call in step.calls:
+        to = joining.resolve(call.to, path)
+        if to is not None:
+            calls.append(replace(call, to=to))
+    return replace(step, calls=tuple(calls))
+
+
+def total(
+    containers: Iterable[ContainerSpec], key: Literal["request_cores", "limit_cores", "request_bytes", "limit_bytes"]
+) -> float | None:
+    """Sum over containers of a request (what is not said counts 0; None if nothing is) or a limit (None if one has none)."""
+    values = [getattr(container, key) for container in containers]
+    if key.startswith("limit"):
+        return None if None in values else float(sum(values))
+    known = [value for value in values if value is not None]
+    return float(sum(known)) if known else None
+
+
+def _memory(workload: Workload, said: Mapping[str, float]) -> Memory:
+    request, limit = total(workload.template.containers, "request_bytes"), total(workload.template.containers, "limit_bytes")
+    return Memory(
+        base_bytes=said.get("base", (request or 0.0) / 2),
+        per_inflight_bytes=said.get("perRequest", 0.0),
+        growth_bytes=said.get("growth", 0.0),
+        limit_bytes=limit,
+    )
+
+
+def called(behaviours: Mapping[str, Behaviour], entries: Iterable[str]) -> list[str]:
+    """Workloads that requests reach: the entries, and what they call, in order of first reaching."""
+    reached: dict[str, None] = dict.fromkeys(entries)
+    queue = list(reached)
+    for name in queue:
+        for callee in _callees(behaviours.get(name)):
+            if callee not in reached:
+                reached[callee] = None
+                queue.append(callee)
+    return list(reached)
+
+
+def _callees(behaviour: Behaviour | None) -> list[str]:
+    return list(dict.fromkeys(call.to for step in behaviour.program for call in step.calls)) if behaviour else []
+
+
+def _guess_missing(joining: _Joining, behaviours: dict[str, Behaviour], sources: Sequence[Source]) -> None:
+    """Work of services that are called and of which no work was said; and what else of them is an assumption."""
+    reached = called(behaviours, (source.to for source in sources))
+    for name in reached:
+        if name not in behaviours:
+            continue
+        behaviour = behaviours[name]
+        if not behaviour.program:
+            behaviours[name] = replace(behaviour, program=(Step(cpu_s=Distribution(name="const", value=GUESSED_CPU_S)),))
+            joining.assume(f"services.{name}.cpu", f"{GUESSED_CPU_S * 1000:g}ms", "requests reach it, and its work was not said", "guess")
+        if behaviour.workers is None:
+            joining.assume(f"services.{name}.workers", "unlimited", "how many requests a pod works on at a time was not said")
+    idle = [workload.name for workload in joining.manifests.workloads if workload.name not in reached]
+    if idle:
+        joining.assume(", ".join(idle), "no requests", "neither the load nor a call of the scenario reaches them", "derived")
+
+
+def _refuse_cycles(joining: _Joining, behaviours: Mapping[str, Behaviour]) -> None:
+    """A cycle of calls would never end (model.md 3.3)."""
+    done: set[str] = set()
+    for start in behaviours:
+        trail: list[str] = []
+        stack = [(start, iter(_callees(behaviours[start])))] if start not in done else []
+        trail += [start] if stack else []
+        while stack:
+            name, rest = stack[-1]
+            callee = next(rest, None)
+            if callee is None:
+                done.add(name)
+                stack.pop()
+                trail.pop()
+            elif callee in trail:
+                circle = [*trail[trail.index(callee) :], callee]
+                joining.fault(("services", callee), f"calls itself: {' -> '.join(circle)}")
+            elif callee not in done and callee in behaviours:
+                stack.append((callee, iter(_callees(behaviours[callee]))))
+                trail.append(callee)
+
+
+# ------------------------------------------------------------------ load and events
+
+
+def _sources(joining: _Joining) -> tuple[Source, ...]:
+    found = []
+    for load in joining.scenario.loads:
+        to = joining.resolve(load.entry, load.place[:2])
+        if to is not None:
+            found.append(replace(load.source, to=to, rate=_with_spikes(joining, load)))
+    if not joining.scenario.loads:
+        joining.assume("load", "none", "the scenario has no load: nothing arrives")
+    return tuple(found)
+
+
+def _with_spikes(joining: _Joining, load: Load) -> Any:
+    """The rate, times one more factor for each spike of this entry."""
+    rate = load.source.rate
+    for event in joining.scenario.events:
+        if event.verb != "spike" or event.target != load.entry:
+            continue
+        if rate is None:
+            joining.fault(event.place, f"cannot spike {load.source.name}: a {load.source.kind} source has no rate")
+            return None
+        burst = (event.at_s, event.arguments["for"], event.arguments["factor"])
+        rate = replace(rate, factors=(*rate.factors, Factor(bursts=(burst,))))
+    return rate
+
+
+def _events(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], pools: Sequence[NodePool]) -> tuple[Event, ...]:
+    found = []
+    for event in joining.scenario.events:
+        target = _target(joining, event, pools)
+        if target is None:
+            continue
+        arguments = dict(event.arguments)
+        if event.verb == "rollout" and "with" in arguments:
+            workload = next(each for each in joining.manifests.workloads if each.name == target)
+            name, own = said.get(target, (target, {}))
+            arguments["behaviour"] = _behaviour(joining, workload, name, _changed(own, arguments.pop("with")), (*event.place, "with"))
+        found.append(Event(at_s=event.at_s, verb=event.verb, target=target, arguments=arguments))
+    return tuple(found)
+
+
+def _changed(said: Mapping[str, Any], by: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was said of a service with the changes of a rollout: a new `cpu` replaces the first burst of a program."""
+    if "program" in said and not any(key in by for key in ("program",)) and any(key in by for key in ("cpu", "wait", "calls")):
+        steps = [dict(step) for step in said["program"]]
+        for key in ("cpu", "wait"):
+            first = next((i for i, step in enumerate(steps) if key in step), None)
+            if key in by and first is not None:
+                steps[first] = {key: by[key]}
+            elif key in by:
+                steps.insert(0, {key: by[key]})
+        if "calls" in by:
+            steps = [step for step in steps if "call" not in step and "parallel" not in step] + [{"call": call} for call in by["calls"]]
+        return {**said, **{k: v for k, v in by.items() if k not in ("cpu", "wait", "calls")}, "program": tuple(steps)}
+    rest = {k: v for k, v in said.items() if "program" not in by or k not in ("cpu", "wait", "calls")}
+    return {**rest, **by}
+
+
+def _target(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> str | None:
+    kind, path = VERBS[event.verb][0], (*event.place, event.verb)
+    if kind == "workload":
+        return joining.resolve(event.target, path)
+    if kind == "entry":
+        entries = [load.entry for load in joining.scenario.loads]
+        if event.target not in entries:
+            joining.fault(path, f"names no entry of load: {nearest(event.target, entries)}" if entries else "has no load to multiply")
+            return None
+        return joining.resolve(event.target, path)
+    if joining.scenario.pools is None:
+        joining.fault(path, f"needs `nodes`: without them there is no {kind} to lose")
+        return None
+    known = [pool.name for pool in pools] if kind == "pool" else sorted({zone for pool in pools for zone in pool.zones})
+    if event.target not in known:
+        joining.fault(path, f"names no {kind} of nodes: {nearest(event.target, known)}")
+        return None
+    return event.target
+
+
+# ------------------------------------------------------------------ edges
+
+
+def _edges(
+    joining: _Joining, behaviours: Mapping[str, Behaviour], sources: Sequence[Source], pools: Sequence[NodePool]
+) -> tuple[Edge, ...]:
+    settings = _settings(joining, behaviours, sources)
+    clients = {load.source.name: load.clients for load in joining.scenario.loads}
+    pairs = [(source.name, source.to) for source in sources]
+    pairs += [(name, callee) for name, behaviour in behaviours.items() for callee in _callees(behaviour)]
+    for event in joining.scenario.events:
+        for call in _calls_of(event):
+            pairs.append((str(joining.resolve(event.target, event.place)), str(joining.resolve(call, event.place))))
+    found = {}
+    for caller, callee in pairs:
+        said = {**settings.get("default", {}), **settings.get(callee, {}), **settings.get(f"{caller}->{callee}", {})}
+        proxies = _proxies(joining, said, caller, pools)
+        found[caller, callee] = _edge(caller, callee, said, proxies, clients.get(caller, 1))
+    return tuple(found.values())
+
+
+def _calls_of(event: Happening) -> list[str]:
+    steps = program(event.arguments.get("with", {})) or ()
+    return [call.to for step in steps for call in step.calls]
+
+
+def _settings(joining: _Joining, behaviours: Mapping[str, Behaviour], sources: Sequence[Source]) -> dict[str, Mapping[str, Any]]:
+    """`balancing` with names of workloads in its keys."""
+    found: dict[str, Mapping[str, Any]] = {}
+    names = {source.name for source in sources}
+    for key, said in joining.scenario.balancing.items():
+        path = ("balancing", key)
+        caller, arrow, callee = (part.strip() for part in key.partition("->"))
+        if key == "default":
+            found[key] = said
+            continue
+        if not arrow:
+            to = joining.resolve(caller, path)
+            found[str(to)] = said
+            continue
+        to = joining.resolve(callee, path)
+        by = caller if caller in names else joining.resolve(caller, path)
+        found[f"{by}->{to}"] = said
+        calls = _callees(behaviours.get(str(by))) if by not in names else [s.to for s in sources if s.name == by]
+        if by and to and to not in calls:
+            joining.fault(path, f"is no call: {caller} does not call {callee}")
+    return found
+
+
+def _proxies(joining: _Joining, said: Mapping[str, Any], caller: str, pools: Sequence[NodePool]) -> tuple[str, ...]:
+    """Names of an edge's proxies (model.md 4.1). Where the choice keeps no state one stands for all, with the same results."""
+    kind = said.get("proxies", "node")
+    if isinstance(kind, int):
+        return tuple(f"proxy-{i}" for i in range(kind))
+    if said.get("policy", "random") == "random" and not {"keepalive", "ejection"} & set(said):
+        return ("default",)
+    if kind == "pod":
+        count = next((max(1, workload.replicas) for workload in joining.manifests.workloads if workload.name == caller), 1)
+        joining.assume(
+            f"proxies of {caller}", str(count), "one for each of its pods at the start, also while their number changes", "derived"
+        )
+    else:
+        count = sum(pool.count for pool in pools) or 1
+        joining.assume(f"proxies of {caller}", str(count), "one for each node at the start", "derived")
+    return tuple(f"proxy-{i}" for i in range(count))
+
+
+def _edge(caller: str, callee: str, said: Mapping[str, Any], proxies: tuple[str, ...], clients: int) -> Edge:
+    keep, eject = said.get("keepalive"), said.get("ejection")
+    return Edge(
+        caller=caller,
+        callee=callee,
+        policy=said.get("policy", "random"),
+        view=said.get("view", "local"),
+        proxies=proxies,
+        net_s=said.get("net", 0.0),
+        timeout_s=said.get("timeout"),
+        abandon=said.get("abandon", "continue"),
+        deadline=said.get("deadline", "own"),
+        retry=_retry(said.get("retries", {})),
+        keepalive=None
+        if keep is None
+        else Keepalive(
+            connections=keep.get("connections", 1),
+            max_requests=keep.get("maxRequests"),
+            max_age_s=keep.get("maxAge"),
+            per_user=keep.get("perUser", False),
+        ),
+        ejection=None if eject is None else Ejection(max_fails=eject.get("maxFails", 1), fail_timeout_s=eject.get("failTimeout", 10.0)),
+        clients=clients,
+        ewma_decay_s=said.get("decay", 10.0),
+    )
+
+
+def _retry(said: Mapping[str, Any]) -> Retry:
+    budget = said.get("budget")
+    return Retry(
+        maximum=said.get("max", 0),
+        on=frozenset(said["on"]) if "on" in said else None,
+        backoff_s=said.get("backoff", 0.0),
+        factor=said.get("factor", 2.0),
+        backoff_max_s=said.get("backoffMax"),
+        jitter=said.get("jitter", "none"),
+        avoid_tried=said.get("avoidTried", True),
+        budget=None
+        if budget is None
+        else RetryBudget(minimum=budget.get("min", 10.0), ratio=budget.get("ratio", 0.2), maximum=budget.get("max", 100.0)),
+    )
+
+
+# ------------------------------------------------------------------ nodes, objectives, the rest
+
+
+def _pools(joining: _Joining) -> tuple[NodePool, ...]:
+    if joining.scenario.pools is not None:
+        return joining.scenario.pools
+    joining.assume("nodes", "room for all", "the scenario has no `nodes`: no pod waits for a node, and nodes cost nothing")
+    return (ROOM,)
+
+
+def _machines(pools: Sequence[NodePool]) -> Iterable[Machine]:
+    """Nodes are called POOL-NUMBER from 0, as many as a pool can have."""
+    for pool in pools:
+        for i in range(max(pool.count, pool.maximum)):
+            cores = None if pool is ROOM else pool.cores
+            yield Machine(name=f"{pool.name}-{i}", cores=cores, speed=pool.speed, background=pool.background)
+
+
+def _objectives(joining: _Joining, sources: Sequence[Source]) -> tuple[Objective, ...]:
+    said = joining.scenario.objectives
+    found: dict[str, Objective] = {}
+    for name, objective in said.items():
+        to = None if name == "default" else joining.resolve(name, ("objective", name))
+        if to is not None and to not in {source.to for source in sources}:
+            joining.fault(("objective", name), "is no entry of load: nobody would see it")
+        elif to is not None:
+            found[to] = replace(objective, service=to)
+    if "default" in said:
+        for source in sources:
+            found.setdefault(source.to, replace(said["default"], service=source.to))
+    if not said:
+        joining.assume("objective", "none", "without it a run is neither good nor bad")
+    return tuple(found.values())
+
+
+def _scales(joining: _Joining, target: str) -> bool:
+    if any(workload.name == target for workload in joining.manifests.workloads):
+        return True
+    joining.assume(f"HorizontalPodAutoscaler of {target}", "scales nothing", "its target is not among the manifests", "derived")
+    return False
+
+
+def _other_assumptions(joining: _Joining) -> None:
+    scenario = joining.scenario
+    if scenario.horizon_s is None:
+        joining.assume("horizon", "1h", "the scenario does not say how long")
+    if scenario.seed is None:
+        joining.assume("seed", "1", "the scenario does not say one")
+    if scenario.baseline is not None:
+        joining.assume("baseline", "not used", "this command simulates the cluster only")
+    for workload in joining.manifests.workloads:
+        if total(workload.template.containers, "request_cores") is None and workload.kind != "Job":
+            joining.assume(
+                f"{workload.kind}/{workload.name} requests.cpu",
+                "none",
+                "the manifest requests no CPU: lowest share of a node, no utilization for an HPA",
+            )
