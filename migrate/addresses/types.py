@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from migrate.findings import Span
-from migrate.stack import Place
+from migrate.stack import Context, Kind, Place
 
-Context = Literal["served_name", "literal_only", "acl", "own_literal", "advertise", "bind", "other"]
 UseAction = Literal["rewritten", "pod-ip", "pinned", "rendered", "dropped", "left", "refused"]
 Outcome = Literal["dropped", "name", "pinned", "multus", "load-balancer", "left"]
 

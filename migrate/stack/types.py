@@ -1,9 +1,9 @@
-"""What the stack means: names, ports, mounts, texts and who refers to whom (conversion.md section 1)."""
+"""The nouns of what the stack means: texts, names, mounts, ports, references (conversion.md section 1)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +12,14 @@ from migrate.findings import Finding, Span
 
 Place = Literal[
     "environment", "env_file", "command", "entrypoint", "healthcheck", "labels", "dns", "extra_hosts", "ports", "config", "secret",
-    "file", "build", "script",
+    "file", "build", "script", "links",
 ]  # fmt: skip
-MountClass = Literal["system", "source-tree", "missing", "file", "data", "configuration", "named", "anonymous", "tmpfs", "docker-socket", "host-directory", "image", "dropped"]
+MountClass = Literal[
+    "system", "source-tree", "missing", "file", "data", "configuration", "named", "anonymous", "tmpfs", "docker-socket", "host-directory",
+    "image", "dropped",
+]  # fmt: skip
+Context = Literal["served_name", "literal_only", "acl", "own_literal", "advertise", "bind", "other"]
+Kind = Literal["address", "network", "range", "prefix", "name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPort:
-    """A port of P(s). `evidence` is the class of evidence: ports, expose, reference, self, healthcheck (class A), dockerfile, image (class B)."""
+    """A port of P(s). `evidence` tells where it is known from: all but dockerfile and image are class A."""
 
     port: int
     protocol: str
@@ -102,8 +107,44 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """An address, or a name in host position, where it stands; nothing is decided yet.
+
+    `text` is the index in `Stack.texts`; `start` and `end` delimit `token` there. `address` is the canonical address (None: a name),
+    `kind` tells an exact address from a network (prefix length, mask), a range, and the beginning of an address that is put together.
+    `service` is the one that the caller means by it (None: nobody of the stack), `network` where that one has the address.
+    `context` is the list of *address_context* that decided, `keys` what its patterns were tried on. `scheme` is that of the URL whose
+    authority it stands in, `before` the text of its line or simple command up to it, `beside` the services that the value names (its
+    own meaning included), `protocol` tcp, udp or both.
+    `syntaxes` are those of its file (`zone`, `dnsmasq`, ...).
+    """
+
+    text: int
+    start: int
+    end: int
+    token: str
+    address: str | None
+    kind: Kind
+    service: str | None
+    network: str | None
+    port: int | None
+    protocol: str
+    scheme: str
+    context: Context
+    keys: tuple[str, ...]
+    before: str
+    beside: frozenset[str]
+    syntaxes: frozenset[str]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The project with its meaning. `members` in file order; `references` exclude self-references, which are in `self_references`."""
+    """The project with its meaning. `members` in file order; `references` exclude self-references, which are in `self_references`.
+
+    `occurrences` holds every address and every name in host position of `texts`, in the order of the texts.
+    `namesakes` maps a service to the services that share its network namespace (itself included): `network_mode: service:X`.
+    """
 
     project: Project
     members: Mapping[str, Member]
@@ -111,3 +152,5 @@ class Stack:
     references: tuple[Reference, ...]
     self_references: tuple[Reference, ...]
     findings: tuple[Finding, ...]
+    occurrences: tuple[Occurrence, ...] = ()
+    namesakes: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -1,0 +1,87 @@
+"""What kind of place an address stands in: the lists *address_context* of conversion-data.yaml, tried in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from migrate.stack.data import any_of, knowledge, pattern
+from migrate.stack.outline import Where
+from migrate.stack.types import Context
+
+ORDER: tuple[Context, ...] = ("served_name", "literal_only", "acl", "own_literal", "advertise", "bind", "other")
+_RESOLVING = re.compile(r"resolve-hostnames\s+yes", re.IGNORECASE)
+_DNS_FLAG = re.compile(r"--Xdns-enabled|--raftdnsenable|raftdnsenable", re.IGNORECASE)
+_SENTINEL = re.compile(r"^\s*sentinel\s", re.IGNORECASE)
+_ENODE = re.compile(r"enode://[0-9a-f]*@$", re.IGNORECASE)
+
+
+def context_of(where: Where, syntaxes: frozenset[str] = frozenset(), around: str = "") -> Context:
+    """The context at `where`: first the *in_syntax* lists of the file's `syntaxes`, then the other lists in their order.
+
+    `around` is the whole text, for the exceptions that another line makes (a sentinel that resolves names, a DNS flag).
+
+    >>> context_of(Where(keys=("--bind",), before="redis-server --bind "))
+    'bind'
+    >>> context_of(Where(keys=("advertised.listeners",), before="advertised.listeners=PLAINTEXT://"))
+    'advertise'
+    >>> context_of(Where(keys=("server",), before="server="), frozenset({"dnsmasq"}))
+    'literal_only'
+    """
+    for syntax, lists in _in_syntax().items():
+        if syntax in syntaxes:
+            for context, keys in lists.items():
+                if any(keys.search(k) for k in where.keys or ("",)):
+                    return context
+    for context in ORDER[:-1]:
+        if _by_key(context, where) or _by_text(context, where, around):
+            return context
+    return "other"
+
+
+def strongest(contexts: Iterable[Context]) -> Context:
+    """The one of several contexts that comes first in the order of the lists.
+
+    >>> strongest(["other", "bind", "acl"])
+    'acl'
+    """
+    return min(contexts, key=ORDER.index, default="other")
+
+
+def syntaxes_of(paths: Iterable[str], text: str) -> frozenset[str]:
+    """The syntaxes of a file: by its source or target path, by the images that mount it, by its text.
+
+    >>> sorted(syntaxes_of(["/etc/dnsmasq.conf"], ""))
+    ['dnsmasq']
+    """
+    names = tuple(paths)
+    return frozenset(
+        name
+        for name, tests in _syntaxes().items()
+        if any(p.search(path) for p in tests.get("path", ()) for path in names) or any(p.search(text) for p in tests.get("text", ()))
+    )
+
+
+def _by_key(context: Context, where: Where) -> bool:
+    return any(pattern("address_context", context).search(k) for k in where.keys)
+
+
+def _by_text(context: Context, where: Where, around: str) -> bool:
+    found = f"{context}_text" in knowledge()["address_context"] and pattern("address_context", f"{context}_text").search(where.before)
+    if not found:
+        return False
+    if _SENTINEL.search(where.before) and _RESOLVING.search(around):
+        return False
+    return not (_ENODE.search(where.before) and _DNS_FLAG.search(around))
+
+
+@cache
+def _in_syntax() -> Mapping[str, Mapping[Context, re.Pattern[str]]]:
+    lists = knowledge()["address_context"]["in_syntax"]
+    return {name: {context: any_of(tuple(keys)) for context, keys in found.items()} for name, found in lists.items()}
+
+
+@cache
+def _syntaxes() -> Mapping[str, Mapping[str, tuple[re.Pattern[str], ...]]]:
+    return {name: {k: (any_of((v,)),) for k, v in tests.items()} for name, tests in knowledge()["syntax"].items()}

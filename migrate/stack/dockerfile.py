@@ -1,0 +1,130 @@
+"""Facts of a Dockerfile's final stage: what it exposes, copies, runs as and checks. Nothing is built."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from migrate.stack.types import Dockerfile
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?[^}]*\}|(\w+))")
+_FLAG = re.compile(r"^--(\w[\w-]*)(?:=(\S+))?$")
+
+
+def parse(path: Path, text: str, target: str | None = None, arguments: Mapping[str, str] | None = None) -> Dockerfile:
+    """The facts of stage `target` (default: the last). `copies` maps paths of the context (`.` the whole) to paths of the image.
+
+    Variables have the values of `arguments`, else the defaults of ARG and ENV; unknown ones are empty.
+
+    >>> d = parse(Path("Dockerfile"), "FROM x\\nARG P=80\\nWORKDIR /srv\\nCOPY conf/a.conf .\\nEXPOSE $P/udp\\n")
+    >>> d.expose, dict(d.copies)
+    (('80/udp',), {'conf/a.conf': '/srv/a.conf'})
+    """
+    stages: dict[str, dict[str, Any]] = {}
+    values: dict[str, str] = {}
+    stage = _blank()
+    for word, rest in _instructions(text):
+        if word == "FROM":
+            parts = _expand(rest, values).split()
+            base = next((p for p in parts if not p.startswith("--")), "")
+            name = parts[-1] if len(parts) >= 3 and parts[-2].upper() == "AS" else str(len(stages))
+            stage = _inherit(stages.get(base))
+            stages[name] = stages[name.lower()] = stage
+            if target is not None and name.lower() == target.lower():
+                stages["\0target"] = stage
+            continue
+        _apply(stage, word, rest, values, arguments or {})
+    stage = stages.get("\0target", stage)
+    return Dockerfile(
+        path=path, expose=tuple(stage["expose"]), user=stage["user"], healthcheck=stage["healthcheck"], stop_signal=stage["stop_signal"],
+        copies=dict(stage["copies"]), volumes=tuple(stage["volumes"]),
+    )  # fmt: skip
+
+
+def _blank() -> dict[str, Any]:
+    return {"expose": [], "user": None, "healthcheck": None, "stop_signal": None, "copies": {}, "volumes": [], "workdir": "/"}
+
+
+def _inherit(base: dict[str, Any] | None) -> dict[str, Any]:
+    if base is None:
+        return _blank()
+    return {k: v.copy() if isinstance(v, list | dict) else v for k, v in base.items()}
+
+
+def _instructions(text: str) -> Iterator[tuple[str, str]]:
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    for line in re.sub(r"\\[ \t]*\n", " ", "\n".join(lines)).split("\n"):
+        word, _, rest = line.strip().partition(" ")
+        if word:
+            yield word.upper(), rest.strip()
+
+
+def _apply(stage: dict[str, Any], word: str, rest: str, values: dict[str, str], arguments: Mapping[str, str]) -> None:
+    if word in ("ARG", "ENV"):
+        for name, value in _assignments(rest):
+            default = _expand(value.strip("\"'"), values)
+            values[name] = arguments.get(name, default) if word == "ARG" else default
+    elif word == "EXPOSE":
+        stage["expose"] += [p for p in _expand(rest, values).split() if p[0].isdigit()]
+    elif word == "USER":
+        stage["user"] = _expand(rest, values) or None
+    elif word == "STOPSIGNAL":
+        stage["stop_signal"] = _expand(rest, values) or None
+    elif word == "WORKDIR":
+        stage["workdir"] = str(PurePosixPath(stage["workdir"], _expand(rest, values)))
+    elif word == "VOLUME":
+        stage["volumes"] += _words(_expand(rest, values))
+    elif word == "HEALTHCHECK":
+        stage["healthcheck"] = _healthcheck(rest)
+    elif word in ("COPY", "ADD"):
+        _copy(stage, _words(_expand(rest, values)))
+
+
+def _copy(stage: dict[str, Any], words: list[str]) -> None:
+    flags = [m for w in words if (m := _FLAG.match(w))]
+    paths = [w for w in words if not w.startswith("--")]
+    if any(m[1] == "from" for m in flags) or len(paths) < 2:
+        return
+    target = str(PurePosixPath(stage["workdir"], paths[-1]))
+    into = paths[-1].endswith("/") or paths[-1] in (".", "./") or len(paths) > 2
+    for source in paths[:-1]:
+        if "://" in source or source.startswith("<<"):
+            continue
+        name = str(PurePosixPath(source.lstrip("/") or "."))
+        single = "." in PurePosixPath(name).name and name != "." and not source.endswith("/")
+        stage["copies"][name] = f"{target.rstrip('/')}/{PurePosixPath(name).name}" if into and single else target
+
+
+def _assignments(rest: str) -> list[tuple[str, str]]:
+    if "=" not in rest.split(" ")[0]:
+        name, _, value = rest.partition(" ")
+        return [(name, value.strip())]
+    return re.findall(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S*)", rest)
+
+
+def _words(rest: str) -> list[str]:
+    if "[" in rest:
+        try:
+            listed = json.loads(rest[rest.index("[") :])
+            if isinstance(listed, list):
+                return [w for w in rest[: rest.index("[")].split() if w.startswith("--")] + [str(w) for w in listed]
+        except ValueError:
+            return rest.split()
+    return rest.split()
+
+
+def _healthcheck(rest: str) -> tuple[str, ...] | None:
+    body = re.sub(r"^(--\S+\s+)*", "", rest)
+    if body.upper() == "NONE":
+        return ("NONE",)
+    if not body.upper().startswith("CMD"):
+        return None
+    command = body[3:].strip()
+    return ("CMD", *_words(command)) if command.startswith("[") else ("CMD-SHELL", command)
+
+
+def _expand(text: str, values: Mapping[str, str]) -> str:
+    return _VARIABLE.sub(lambda m: values.get(m[1] or m[3]) or m[2] or "", text)

@@ -1,0 +1,109 @@
+"""Words in host position (conversion.md section 1): where a name is a host, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Literal
+
+from migrate.stack.data import any_of, knowledge, pattern
+from migrate.stack.tokens import URL_PORTS
+
+Form = Literal["variable", "command", "file"]
+_NAME = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s/'\"|<>()\\;?#\]}]*)")
+_HOSTPORT = re.compile(rf"(?<![\w.\-/$}}%@\\])({_NAME})[:#](\d{{1,5}})(?![\w.@])")
+_AT = re.compile(rf"(?<=[\w}}])@({_NAME})(?::(\d{{1,5}}))?(?![\w@.-])")
+_LISTED = re.compile(r"[,;\s]+")
+_WHOLE = re.compile(rf"({_NAME})(?::(\d{{1,5}}))?")
+_SAID = re.compile(rf"(--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)(=|[ \t]+)[\"']?({_NAME}(?:,{_NAME})*)(?=[\"'\s;|&)]|$)")
+_PORT_AFTER = re.compile(r"[\s'\":]+(\d{2,5})\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word in host position: where, the port and the URL scheme it stands with."""
+
+    start: int
+    end: int
+    text: str
+    port: int | None
+    scheme: str
+
+
+@lru_cache(maxsize=8192)
+def host_words(text: str, form: Form, key: str = "") -> tuple[Word, ...]:
+    """The words of `text` in host position, in order; `key` is the variable's name.
+
+    >>> [(w.text, w.port, w.scheme) for w in host_words("http://u:p@web:8080/db and cache:6379 or web", "command")]
+    [('web', 8080, 'http'), ('cache', 6379, '')]
+    >>> [w.text for w in host_words("db", "variable", "DB_HOST")], host_words("db", "variable", "DB_NAME")
+    (['db'], ())
+    """
+    found: dict[int, Word] = {}
+    for word in _candidates(text, form, key):
+        found.setdefault(word.start, word)
+    return tuple(found[start] for start in sorted(found))
+
+
+def _candidates(text: str, form: Form, key: str) -> Iterator[Word]:
+    if "://" in text:
+        yield from _authorities(text)
+    if ":" in text or "#" in text:
+        for m in _HOSTPORT.finditer(text):
+            if not m[1].isdigit():
+                yield _word(m.start(1), m[1], int(m[2]), "")
+    if "@" in text:
+        for m in _AT.finditer(text):
+            yield _word(m.start(1), m[1], int(m[2]) if m[2] else None, "")
+    if form == "variable" and pattern("host_position", "keys").search(key):
+        yield from _elements(text, 0)
+    if form == "command":
+        for m in _SAID.finditer(text):
+            if (m[2] == "=" or m[1].startswith("-")) and pattern("host_position", "keys").search(m[1]):
+                yield from _elements(m[3], m.start(3))
+    if form == "file":
+        yield from _directed(text)
+
+
+def _authorities(text: str) -> Iterator[Word]:
+    for m in _URL.finditer(text):
+        scheme = m[1].lower().rsplit("+", 1)[0]
+        at = m[2].rfind("@") + 1
+        offset = m.start(2) + at
+        for part in m[2][at:].split(","):
+            if w := _WHOLE.fullmatch(part):
+                yield _word(offset, w[1], int(w[2]) if w[2] else URL_PORTS.get(scheme), scheme)
+            offset += len(part) + 1
+
+
+def _elements(text: str, base: int) -> Iterator[Word]:
+    offset = 0
+    for part in _LISTED.split(text):
+        offset = text.find(part, offset)
+        if w := _WHOLE.fullmatch(part):
+            yield _word(base + offset, w[1], int(w[2]) if w[2] else None, "")
+        offset += len(part)
+
+
+def _directed(text: str) -> Iterator[Word]:
+    for m in _directives().finditer(text):
+        start = m.start("host")
+        if m["label"] and (label := _HOSTPORT.match(text, m.end("host") + 1)) is not None:
+            yield _word(label.start(1), label[1], int(label[2]), "")
+            continue
+        port = _PORT_AFTER.match(text, m.end("host"))
+        yield _word(start, m["host"], int(port[1]) if port else None, "")
+
+
+@cache
+def _directives() -> re.Pattern[str]:
+    lists = knowledge()["host_position"]["directives"]
+    words = [d for name in sorted(lists) if name != "haproxy" for d in lists[name] if d != "server"]
+    return any_of((rf"(?<![\w-])(?:(?P<label>server)(?=\s+\S)|{'|'.join(f'(?:{w})' for w in words)})\s*[\[\"']*(?P<host>{_NAME})",))
+
+
+def _word(start: int, text: str, port: int | None, scheme: str) -> Word:
+    return Word(start=start, end=start + len(text), text=text, port=port if port and port < 65536 else None, scheme=scheme)

@@ -1,0 +1,79 @@
+"""The line and column of a token: in its file as it stands, or in the Compose text behind a canonical value."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from migrate.compose.model import Project
+from migrate.findings import Span
+from migrate.stack.files import Disk
+from migrate.stack.types import Text
+
+_EXPRESSION = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:[^{}]|\{[^{}]*\})*\}|([A-Za-z_]\w*))")
+_MOST_LINES = 400
+
+
+@dataclass(slots=True)
+class Locator:
+    """Machinery of one resolution: finds tokens of canonical values again in the files they come from.
+
+    Equal tokens of one value are found one after the other: `_cursors` remembers how far each value was searched.
+    """
+
+    project: Project
+    disk: Disk
+    _lines: dict[str, list[str]] = field(default_factory=dict)
+    _starts: dict[int, list[int]] = field(default_factory=dict)
+    _cursors: dict[tuple[str | None, str, Span, str], tuple[int, int]] = field(default_factory=dict)
+
+    def span(self, text: Text, start: int, end: int) -> Span:
+        """Where text[start:end] stands; the span of the value itself if it was put together or is not found."""
+        if text.verbatim:
+            return self._counted(text, start)
+        token = text.text[start:end]
+        cursor = (text.service, text.place, text.span, token)
+        line, column = self._cursors.get(cursor, (text.span.line - 1, max(text.span.column - 1, 0)))
+        lines = self._source(text.span.file)
+        limit = min(len(lines), text.span.line - 1 + text.text.count("\n") * 2 + _reach(text))
+        exact = re.compile(rf"(?<![\w.-]){re.escape(token)}(?![\w])(?!\.\d)")
+        for at in range(line, limit):
+            found = exact.search(lines[at], column if at == line else 0)
+            if found:
+                self._cursors[cursor] = (at, found.end())
+                return Span(file=text.span.file, line=at + 1, column=found.start() + 1)
+        return self._interpolated(text, token, lines, limit)
+
+    def _interpolated(self, text: Text, token: str, lines: list[str], limit: int) -> Span:
+        for at in range(text.span.line - 1, limit):
+            for m in _EXPRESSION.finditer(lines[at], text.span.column - 1 if at == text.span.line - 1 else 0):
+                if _may_give(m, token, self.project.variables):
+                    return Span(file=text.span.file, line=at + 1, column=m.start() + 1)
+        return text.span
+
+    def _source(self, file: str) -> list[str]:
+        if file not in self._lines:
+            content = self.disk.text(Path(self.project.directory, file)) if file else None
+            self._lines[file] = (content or "").split("\n")
+        return self._lines[file]
+
+    def _counted(self, text: Text, start: int) -> Span:
+        starts = self._starts.setdefault(id(text.text), [0, *(m.end() for m in re.finditer("\n", text.text))])
+        line = bisect_right(starts, start) - 1
+        column = start - starts[line] + 1
+        first = text.span.column - 1 if line == 0 else 0
+        return Span(file=text.span.file, line=text.span.line + line, column=column + first)
+
+
+def _reach(text: Text) -> int:
+    """How many lines beyond its first a value without newlines may take: lists and folded text of commands."""
+    return _MOST_LINES if "\n" in text.text else 40 if text.place in ("command", "entrypoint", "healthcheck") else 2
+
+
+def _may_give(expression: re.Match[str], token: str, variables: Mapping[str, str]) -> bool:
+    value = variables.get(expression[1] or expression[2], "")
+    pieces = [p for p in (value, *re.findall(r":?-([^{}]*)", expression[0])) if p]
+    return any(token in p or token.startswith(p) or token.endswith(p) for p in pieces)
