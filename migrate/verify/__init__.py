@@ -1,0 +1,80 @@
+"""The objects against the schemas (`schema`, `limits`, `served`), against each other (`references`), and the network that was against
+the one that will be (`network`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from migrate.findings import Action, Finding, Span
+from migrate.rules import found
+from migrate.source import Path_, SourceMap
+from migrate.verify import limits, references, schema, served
+from migrate.verify.objects import mapping, name
+
+SOURCE: Final = "compose-cutover/source"
+
+
+def check(
+    manifests: Sequence[Mapping[str, Any]],
+    *,
+    kubernetes_version: str,
+    external: Collection[str] = (),
+    places: Sequence[SourceMap] | None = None,
+) -> tuple[Finding, ...]:
+    """Every fault of a set of objects: by the schema of their kinds, by what an API server refuses beside, and between each other.
+
+    `external` names what the cluster has beforehand (`KIND/NAME`); `places` gives the places of each object's values. Without them a
+    finding stands where the annotation `compose-cutover/source` of its object points.
+    """
+    findings = [finding for position in range(len(manifests)) for finding in _of_one(manifests, position, kubernetes_version, places)]
+    findings.extend(
+        _told(breach.code, breach.message, manifests[breach.position], breach.path, _places(places, breach.position))
+        for breach in references.breaches(references.gather(manifests, external))
+    )
+    return tuple(findings)
+
+
+def _of_one(manifests: Sequence[Mapping[str, Any]], position: int, version: str, places: Sequence[SourceMap] | None) -> Iterator[Finding]:
+    manifest, where = manifests[position], _places(places, position)
+    for key in ("apiVersion", "kind"):
+        if not isinstance(manifest.get(key), str):
+            yield _told("MIG930", f"the object has no {key}", manifest, (key,), where)
+            return
+    if (complaint := served.complaint(manifest["apiVersion"], manifest["kind"], version)) is not None:
+        yield _told(complaint[0], complaint[1], manifest, ("apiVersion",), where)
+    for misfit in (*schema.misfits(manifest, version), *limits.refused(manifest)):
+        yield _told("MIG930", misfit.message, manifest, misfit.path, where)
+
+
+def _places(places: Sequence[SourceMap] | None, position: int) -> SourceMap | None:
+    return places[position] if places is not None else None
+
+
+def _told(code: str, message: str, manifest: Mapping[str, Any], path: Path_, places: SourceMap | None) -> Finding:
+    return found(
+        code,
+        f"{manifest.get('kind', 'object')} {name(manifest) or '(no name)'}: {path_text(path)}: {message}",
+        action=Action.REFUSED,
+        span=places.span(*path) if places is not None else _source(manifest),
+        path=path_text(path),
+    )
+
+
+def _source(manifest: Mapping[str, Any]) -> Span | None:
+    """The place of the Compose file that an object was made of."""
+    text = str(mapping(mapping(manifest.get("metadata")).get("annotations")).get(SOURCE, ""))
+    file, _, line = text.rpartition(":")
+    return Span(file=file, line=int(line), column=1) if file and line.isdigit() else None
+
+
+def path_text(path: Path_) -> str:
+    """A place in an object as people write it.
+
+    >>> path_text(("spec", "ports", 0, "name"))
+    'spec.ports[0].name'
+    """
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
