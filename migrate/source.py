@@ -1,16 +1,30 @@
 """Text to plain data with positions: the place of every value, and how it was written.
 
-The YAML reader belongs here too (PyYAML's node graph with marks, own scalar resolution); see `read_yaml`.
+`read_yaml` reads YAML as Compose does (`compose-semantics.md` section 5.2: YAML 1.2 scalars and go-yaml's extras) into trees of `Node`:
+plain values that know their place. The tree is built from PyYAML's events, not by recursion, so that no nesting of the input
+reaches the stack of this process, and an alias shares its anchor's nodes, so that no bomb of aliases reaches its memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import yaml
 
 from migrate.findings import Span
 
 Path_ = tuple[str | int, ...]
+
+DEEPEST: Final = 100
+"""Levels of nesting that a file may have, aliases expanded."""
+
+LARGEST: Final = 400_000
+"""Values that a file may have through its aliases beyond those that are written in it."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,18 +35,101 @@ class Origin:
     written: str | None = None
 
 
-class SourceMap:
-    """Canonical path -> Origin. A path that is not known answers with its nearest known ancestor."""
+Value: TypeAlias = "str | int | float | bool | None | dict[str, Node] | list[Node]"
 
-    def __init__(self, origins: Mapping[Path_, Origin]) -> None:
+
+class Node:
+    """A value with its place. Nodes are shared and never changed after reading.
+
+    `line` and `column` are those of a scalar itself, and of a collection's key where it has one. `written` is the text in the
+    file where the value is not that text. `tag` is `!reset`, `!override` or empty. `faults` tell what is wrong with the value;
+    they count only if the value survives merging.
+    """
+
+    __slots__ = ("column", "faults", "file", "line", "tag", "value", "written")
+
+    def __init__(
+        self,
+        value: Value,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        written: str | None = None,
+        tag: str = "",
+        faults: tuple[Any, ...] = (),
+    ) -> None:
+        self.value = value
+        self.file = file
+        self.line = line
+        self.column = column
+        self.written = written
+        self.tag = tag
+        self.faults = faults
+
+    def __repr__(self) -> str:
+        return f"Node({self.value!r} at {self.span})"
+
+    @property
+    def span(self) -> Span:
+        """The place, as findings want it."""
+        return Span(file=self.file, line=self.line, column=self.column)
+
+    def with_value(self, value: Value, *, written: str | None = None, faults: tuple[Any, ...] = ()) -> Node:
+        """Another value at the same place; how it was written first is kept, `faults` are added."""
+        first = self.written if self.written is not None else written
+        return Node(value, self.file, self.line, self.column, first, self.tag, (*self.faults, *faults) if faults else self.faults)
+
+    def at(self, other: Node) -> Node:
+        """The same value at the place of another."""
+        return Node(self.value, other.file, other.line, other.column, self.written, self.tag, self.faults)
+
+    def plain(self) -> Any:
+        """The value without places: dicts, lists and scalars, all new."""
+        value = self.value
+        if isinstance(value, dict):
+            return {key: child.plain() for key, child in value.items()}
+        if isinstance(value, list):
+            return [child.plain() for child in value]
+        return value
+
+
+class SourceMap:
+    """Canonical path -> Origin. A path that is not known answers with its nearest known ancestor.
+
+    Made of a mapping, or (`SourceMap.of`) of a tree of nodes, which is then looked up on demand.
+    """
+
+    def __init__(self, origins: Mapping[Path_, Origin], tree: Node | None = None) -> None:
         self._origins = dict(origins)
+        self._tree = tree
+
+    @classmethod
+    def of(cls, tree: Node) -> SourceMap:
+        """The places of all values below `tree`."""
+        return cls({}, tree)
+
+    def _walk(self, path: Path_) -> tuple[Node | None, int]:
+        """The deepest node on `path` and how many steps lead to it."""
+        node = self._tree
+        for steps, step in enumerate(path):
+            value = node.value if node is not None else None
+            if isinstance(value, dict) and isinstance(step, str) and step in value:
+                node = value[step]
+            elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
+                node = value[step]
+            else:
+                return node, steps
+        return node, len(path)
 
     def origin(self, path: Path_) -> Origin | None:
         """The origin of `path` or of its nearest ancestor; None if not even the root is known."""
-        for length in range(len(path), -1, -1):
+        for length in range(len(path), -1, -1) if self._origins else ():
             if (found := self._origins.get(path[:length])) is not None:
                 return found
-        return None
+        node, steps = self._walk(path)
+        if node is None:
+            return None
+        return Origin(span=node.span, written=node.written if steps == len(path) else None)
 
     def span(self, *path: str | int) -> Span:
         """The place of `path` (its nearest ancestor's if unknown). An empty map answers line 0 of no file."""
@@ -41,5 +138,335 @@ class SourceMap:
 
     def written(self, *path: str | int) -> str | None:
         """The text as it stands in the file, where it differs from the canonical value; of exactly this path."""
-        found = self._origins.get(path)
-        return found.written if found else None
+        if (found := self._origins.get(path)) is not None:
+            return found.written
+        node, steps = self._walk(path)
+        return node.written if node is not None and steps == len(path) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YamlFault:
+    """A fault of the text itself; `kind` is its class (`yaml-syntax`, `duplicate-key`, ...), `path` the keys above it."""
+
+    kind: str
+    message: str
+    span: Span
+    path: Path_ = ()
+    also: tuple[Span, ...] = ()
+
+
+class Unreadable(Exception):
+    """The text is not YAML; `fault` says why and where."""
+
+    def __init__(self, fault: YamlFault) -> None:
+        self.fault = fault
+        super().__init__(f"{fault.span}: {fault.message}")
+
+
+_WORDS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+_INTEGER: Final = re.compile(r"([-+]?)(?:0[bB]([01]+)|0[oO]([0-7]+)|0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))\Z")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?\Z")
+_MAY_BE_NUMBER: Final = frozenset("+-.0123456789")
+
+
+def resolve(text: str) -> Any:
+    """What a plain scalar means (section 5.2): None, a boolean, a number, or the text itself.
+
+    >>> [resolve(t) for t in ("22:22", "0o17", "0123", "08", "1e3", "yes", "~", "1.10", "1_000", "=")]
+    ['22:22', 15, 83, 8.0, 1000.0, 'yes', None, 1.1, 1000, '=']
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _MAY_BE_NUMBER:
+        return text
+    digits = text.replace("_", "")
+    if found := _INTEGER.match(digits):
+        sign, *parts = found.groups()
+        base, number = next((base, part) for base, part in zip((2, 8, 16, 8, 10), parts, strict=True) if part is not None)
+        value = int(number or "0", base) if len(number) < 80 else 1 << 80
+        if value < 1 << 64:
+            return -value if sign == "-" else value
+    if len(digits) < 400 and _FLOAT.match(digits):
+        return float(digits)
+    return text
+
+
+def is_date(text: str) -> bool:
+    """Whether go-yaml would take the plain text for a time stamp (`2024-01-02`)."""
+    return bool(_DATE.match(text))
+
+
+def number_text(value: float | int) -> str:
+    """A number as Go prints it where text is wanted.
+
+    >>> [number_text(v) for v in (1e6, 1234567.5, 0.0001, 0.00001, 999999.5, 3.0, -0.0, 83)]
+    ['1e+06', '1.2345675e+06', '0.0001', '1e-05', '999999.5', '3', '-0', '83']
+    """
+    if isinstance(value, int):
+        return str(value)
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "+Inf" if value > 0 else "-Inf"
+    sign, digits, exponent = _decimal(value)
+    if value != 0 and (exponent < -4 or exponent >= 6):
+        mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
+        return f"{sign}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    if exponent < 0:
+        return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
+    whole = digits[: exponent + 1].ljust(exponent + 1, "0")
+    rest = digits[exponent + 1 :]
+    return f"{sign}{whole}{'.' + rest if rest else ''}"
+
+
+def _decimal(value: float) -> tuple[str, str, int]:
+    """Sign, shortest digits without trailing zeros, and the decimal exponent of the first digit."""
+    mantissa, _, exponent = f"{value!r}".partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    point = len(whole) + int(exponent or 0)
+    digits = whole + fraction
+    lead = len(digits) - len(digits.lstrip("0"))
+    digits = digits.strip("0") or "0"
+    return sign, digits, (point - lead - 1 if digits != "0" else 0)
+
+
+class _Frame:
+    """A collection that is being read."""
+
+    __slots__ = ("anchor", "height", "key", "key_node", "lines", "merges", "node", "place", "size")
+
+    def __init__(self, node: Node, anchor: str | None) -> None:
+        self.node = node
+        self.anchor = anchor
+        self.key: str | None = None
+        self.key_node: Node | None = None
+        self.lines: dict[str, Node] = {}
+        self.merges: list[Node] = []
+        self.size = 1
+        self.height = 1
+        self.place: str | int | None = None
+
+
+def read_yaml(text: str, file: str) -> tuple[list[Node], list[YamlFault]]:
+    """The documents of a text, and the faults beside which it could be read (keys given twice or that are no strings).
+
+    `file` is the name for messages. Raises Unreadable for what is no YAML, for aliases inside their own anchor, and for texts beyond
+    DEEPEST and LARGEST. Of a key given twice the last is taken; a key that is no string is read as text.
+
+    >>> documents, faults = read_yaml("a: {b: 0o17}\\n", "f.yaml")
+    >>> documents[0].plain(), str(documents[0].value["a"].value["b"].span), faults
+    ({'a': {'b': 15}}, 'f.yaml:1:8', [])
+    """
+    reader = _Reader(file)
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            reader.take(event)
+    except yaml.YAMLError as error:
+        raise Unreadable(_syntax_fault(error, text, file)) from None
+    except RecursionError:
+        raise Unreadable(YamlFault(kind="yaml-syntax", message="nested too deeply", span=Span(file=file, line=1, column=1))) from None
+    return reader.documents, reader.faults
+
+
+def _syntax_fault(error: yaml.YAMLError, text: str, file: str) -> YamlFault:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
+    if context := getattr(error, "context", None):
+        problem = f"{problem} ({context})"
+    if mark is not None:
+        return YamlFault(kind="yaml-syntax", message=str(problem), span=Span(file=file, line=mark.line + 1, column=mark.column + 1))
+    position = getattr(error, "position", None)
+    before = text[:position] if isinstance(position, int) else ""
+    line = before.count("\n") + 1
+    return YamlFault(kind="yaml-syntax", message=str(problem), span=Span(file=file, line=line, column=len(before) - before.rfind("\n")))
+
+
+class _Reader:
+    """Events to trees; lives for one text."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.documents: list[Node] = []
+        self.faults: list[YamlFault] = []
+        self._frames: list[_Frame] = []
+        self._open: set[str] = set()
+        self._anchors: dict[str, tuple[Node, int, int]] = {}
+        self._written = 0
+        self._expanded = 0
+        self._takers = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._start,
+            yaml.SequenceStartEvent: self._start,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+
+    def take(self, event: Any) -> None:
+        taker = self._takers.get(type(event))
+        if taker is not None:
+            taker(event)
+
+    def _document(self, event: Any) -> None:
+        self._anchors = {}
+        self._open = set()
+
+    def _refuse(self, kind: str, message: str, mark: Any) -> Unreadable:
+        return Unreadable(YamlFault(kind=kind, message=message, span=self._span(mark), path=self._path()))
+
+    def _span(self, mark: Any) -> Span:
+        return Span(file=self.file, line=mark.line + 1, column=mark.column + 1)
+
+    def _path(self) -> Path_:
+        steps: list[str | int] = []
+        for frame in self._frames:
+            if isinstance(frame.node.value, list):
+                steps.append(len(frame.node.value))
+            elif frame.key is not None:
+                steps.append(frame.key)
+        return tuple(steps)
+
+    def _scalar(self, event: Any) -> None:
+        text, tag, mark = event.value, event.tag, event.start_mark
+        value: Any = text
+        if tag is None:
+            if event.style is None or event.style == "":
+                value = resolve(text)
+        elif tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"):
+            value = resolve(text) if text else None
+        elif tag in ("!reset", "!override") and not event.style:
+            value = resolve(text)
+        node = Node(value, self.file, mark.line + 1, mark.column + 1, None if value is text else text)
+        if tag in ("!reset", "!override"):
+            node.tag = tag
+        elif tag == "tag:yaml.org,2002:binary":
+            node.written = None
+        self._written += 1
+        self._finished(node, event.anchor, 1, 0, plain=tag is None and not event.style)
+
+    def _start(self, event: Any) -> None:
+        mark = event.start_mark
+        if len(self._frames) >= DEEPEST:
+            raise self._refuse("yaml-syntax", f"nested deeper than {DEEPEST} levels", mark)
+        node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], self.file, mark.line + 1, mark.column + 1)
+        if event.tag in ("!reset", "!override"):
+            node.tag = event.tag
+        self._written += 1
+        frame = _Frame(node, event.anchor)
+        if event.anchor is not None:
+            self._open.add(event.anchor)
+        self._frames.append(frame)
+
+    def _end(self, event: Any) -> None:
+        frame = self._frames.pop()
+        if frame.merges:
+            frame.node.value = self._merged(frame)
+        if frame.anchor is not None:
+            self._open.discard(frame.anchor)
+        self._finished(frame.node, frame.anchor, frame.size, frame.height, plain=False)
+
+    def _merged(self, frame: _Frame) -> dict[str, Node]:
+        """Local keys and, behind them, those of `<<` (R23): the earlier mapping wins."""
+        values = dict(frame.node.value)  # type: ignore[arg-type,call-overload]
+        for source in frame.merges:
+            parts = source.value if isinstance(source.value, list) else [source]
+            for part in parts:
+                if not isinstance(part.value, dict):
+                    fault = YamlFault(kind="yaml-syntax", message="map merge requires map or sequence of maps as the value", span=source.span)
+                    raise Unreadable(fault)
+                for key, child in part.value.items():
+                    values.setdefault(key, child)
+        return values
+
+    def _alias(self, event: Any) -> None:
+        name, mark = event.anchor, event.start_mark
+        if name in self._open:
+            raise self._refuse("yaml-alias-cycle", f"anchor {name!r} contains its own alias", mark)
+        if name not in self._anchors:
+            raise self._refuse("yaml-syntax", f"unknown anchor {name!r} referenced", mark)
+        node, size, height = self._anchors[name]
+        self._expanded += size
+        if self._expanded > LARGEST or size > LARGEST:
+            raise self._refuse("yaml-syntax", f"aliases expand to more than {LARGEST} values", mark)
+        if len(self._frames) + height > DEEPEST:
+            raise self._refuse("yaml-syntax", f"nested deeper than {DEEPEST} levels", mark)
+        self._finished(node, None, size, height, plain=False)
+
+    def _finished(self, node: Node, anchor: str | None, size: int, height: int, *, plain: bool) -> None:
+        """Hand a complete value to the collection around it, or to the documents."""
+        if anchor is not None:
+            self._anchors[anchor] = (node, size, height)
+        if not self._frames:
+            self.documents.append(node)
+            return
+        frame = self._frames[-1]
+        frame.size += size
+        frame.height = max(frame.height, height + 1)
+        if isinstance(frame.node.value, list):
+            frame.node.value.append(node)
+        elif frame.key_node is None:
+            self._key(frame, node, plain=plain)
+        else:
+            self._entry(frame, node)
+
+    def _key(self, frame: _Frame, node: Node, *, plain: bool) -> None:
+        key = node.value
+        frame.key_node = node
+        if isinstance(key, str):
+            frame.key = "<<" if key != "<<" or plain else '"<<"'
+            if key != "<<":
+                frame.key = key
+            return
+        text = node.written if node.written is not None else ""
+        if isinstance(key, (dict, list)):
+            text = "(a collection)"
+        frame.key = text
+        message = f"key {text or 'null'} is not a string"
+        self.faults.append(YamlFault(kind="non-string-key", message=message, span=node.span, path=self._path()[:-1]))
+
+    def _entry(self, frame: _Frame, node: Node) -> None:
+        key, key_node = frame.key, frame.key_node
+        frame.key = frame.key_node = None
+        values = frame.node.value
+        if key is None or key_node is None or not isinstance(values, dict):
+            return
+        if key == "<<":
+            frame.merges.append(node.at(key_node))
+            return
+        key = "<<" if key == '"<<"' else key
+        if (first := frame.lines.get(key)) is not None:
+            frame.key = key
+            fault = YamlFault(
+                kind="duplicate-key",
+                message=f"key {key!r} stands here and already in line {first.line}; the last one is taken",
+                span=key_node.span,
+                path=self._path(),
+                also=(first.span,),
+            )
+            frame.key = None
+            self.faults.append(fault)
+        frame.lines[key] = key_node
+        if isinstance(node.value, (dict, list)) or node.value is None:
+            node = node.at(key_node)
+        values[key] = node
+
+
+def walk(node: Node, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
+    """Every value below `node` with its path, in the order of the text."""
+    yield path, node
+    if isinstance(node.value, dict):
+        for key, child in node.value.items():
+            yield from walk(child, (*path, key))
+    elif isinstance(node.value, list):
+        for index, child in enumerate(node.value):
+            yield from walk(child, (*path, index))

@@ -1,0 +1,176 @@
+"""What the Compose files SAY: from files to a typed, canonical project with the place of every value.
+
+`load` is the stage; the order of its work is the list in its body (compose-semantics.md, rule 136).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from migrate.findings import Action, Finding, Severity, Span, Unusable, in_reading_order
+from migrate.source import Node, SourceMap
+
+from .assemble import Assembly, Document
+from .bind import file_source_of, network_of, service_of, volume_of
+from .complete import complete_environment, complete_resources, complete_service
+from .consistency import checked
+from .discovery import Names, Surroundings, project_name, surroundings
+from .draft import Draft, draft_of, items, members, text
+from .dump import config_text
+from .faults import Log
+from .interpolate import Lookup, interpolate
+from .model import Project
+from .remarks import remarked
+from .schema import PROJECT
+from .select import select_profiles, select_used
+from .settle import settled
+
+__all__ = ["Project", "config_text", "load"]
+
+
+def load(
+    files: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    stdin: str | None = None,
+    project_name: str | None = None,
+    profiles: Sequence[str] = (),
+    env_files: Sequence[str] = (),
+    project_directory: str | None = None,
+    interpolate: bool = True,
+    strict: bool = False,
+) -> Project:
+    """Load a Compose project as `docker compose` would, but with all its faults at once and the place of every value.
+
+    `files` are those of `-f` (`-` is `stdin`); empty means discovery from `directory`, the working directory. `environment` is the
+    process's. Faults become findings, with the repair that was assumed. Raises findings.Unusable when nothing is left: no file,
+    no YAML, no service. With `strict` any fault that Docker would refuse (MIG001 to MIG043, errors) raises Unusable, and a project without
+    services is none.
+    """
+    log = Log()
+    where = surroundings(
+        files, directory=str(directory.absolute()), environment=environment, env_files=env_files, project_directory=project_directory, log=log
+    )
+    assembly = Assembly(
+        log=log,
+        names=Names(str(directory.absolute())),
+        home=environment.get("HOME", "/"),
+        stdin=stdin,
+        interpolate=interpolate,
+        files=[],
+    )
+    documents = _documents(assembly, where)
+    name = _name(project_name, documents, where, log, interpolate)
+    lookup = _with_project_name(where.lookup, name)
+    tree = assembly.model(documents, where.directory, lookup, tuple(place.path for place in where.files[1:]))
+    draft = draft_of(settled(tree, PROJECT, (), log) or Node({}), name, where.directory)
+    active = tuple(profiles) or tuple(part for part in (lookup("COMPOSE_PROFILES") or "").split(",") if part)
+    for service in draft.services.values():
+        complete_service(service, where.directory, lookup)
+    select_profiles(draft, active, log)
+    remarked(draft, log)
+    checked(draft, log)
+    unused = select_used(draft, log)
+    complete_resources(draft)
+    read = complete_environment(draft, lookup, assembly.names, log)
+    project = _bound(draft, assembly, where, read, unused, log)
+    _judge(project, log, strict=strict)
+    return project
+
+
+def _documents(assembly: Assembly, where: Surroundings) -> list[Document]:
+    found: list[Document] = []
+    for place in where.files:
+        found += assembly.try_documents(place) or []
+    if not found:
+        raise Unusable(in_reading_order(assembly.log.findings))
+    return found
+
+
+def _name(given: str | None, documents: Sequence[Document], where: Surroundings, log: Log, expand: bool) -> str:
+    """The project's name: the last `name:` is read before anything else, because files may refer to it (rule 7)."""
+    written: tuple[str, Span] | None = None
+    for document in documents:
+        node = members(document.root).get("name")
+        value = text(node)
+        if node is not None and value is not None:
+            written = (_quietly(value, where.lookup) if expand else value, node.span)
+    return project_name(given, where.lookup("COMPOSE_PROJECT_NAME"), written, where.directory, log)
+
+
+def _quietly(value: str, lookup: Lookup) -> str:
+    from .interpolate import InterpolationFault
+
+    try:
+        return interpolate(value, lookup)
+    except InterpolationFault:
+        return value
+
+
+def _with_project_name(lookup: Lookup, name: str) -> Lookup:
+    def known(variable: str) -> str | None:
+        return name if variable == "COMPOSE_PROJECT_NAME" else lookup(variable)
+
+    return known
+
+
+def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Sequence[str], unused: Mapping[str, Any], log: Log) -> Project:
+    tree = _tree(draft)
+    data = tree.plain()
+    nodes = members(tree)
+    shown = {assembly.names.shown(path): path for path in read}
+    service_nodes, service_data = members(nodes.get("services")), data["services"]
+    env_names = frozenset(shown)
+    return Project(
+        name=draft.name,
+        directory=Path(where.directory),
+        files=tuple(assembly.files),
+        data=data,
+        services={key: service_of(key, node, service_data[key], env_names, shown) for key, node in service_nodes.items()},
+        unselected=tuple(draft.disabled),
+        networks={key: network_of(key, node) for key, node in members(nodes.get("networks")).items()},
+        volumes={key: volume_of(key, node) for key, node in members(nodes.get("volumes")).items()},
+        secrets={key: file_source_of(key, node) for key, node in members(nodes.get("secrets")).items()},
+        configs={key: file_source_of(key, node) for key, node in members(nodes.get("configs")).items()},
+        extensions={key: node.plain() for key, node in draft.extensions.items()},
+        variables=dict(assembly.used),
+        spans=SourceMap.of(tree),
+        findings=in_reading_order(log.findings),
+    )
+
+
+def _tree(draft: Draft) -> Node:
+    """The canonical tree: what `migrate config` prints, with the place of everything."""
+    values: dict[str, Node] = {"name": Node(draft.name)}
+    services = {}
+    for key, service in draft.services.items():
+        place = draft.spans[key]
+        services[key] = Node(service, place.file, place.line, place.column)
+    first = next(iter(services.values()), Node(None))
+    values["services"] = Node(services, first.file, first.line, first.column)  # type: ignore[arg-type]
+    for section in ("networks", "volumes", "secrets", "configs"):
+        if draft.resources[section]:
+            place = next(iter(draft.resources[section].values()))
+            values[section] = Node(draft.resources[section], place.file, place.line, place.column)  # type: ignore[arg-type]
+    return Node({**values, **draft.extensions}, first.file, 1, 1)
+
+
+def refusals(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings for which Docker itself would refuse the project."""
+    return [f for f in findings if f.severity is Severity.ERROR and (f.code <= "MIG043" or f.code == "MIG051")]
+
+
+def _judge(project: Project, log: Log, *, strict: bool) -> None:
+    if strict:
+        if refusals(log.findings):
+            raise Unusable(in_reading_order(log.findings))
+    elif not project.services:
+        if not any(f.severity is Severity.ERROR for f in log.findings) and not any(f.code == "MIG059" for f in log.findings):
+            log.add("no-image-or-build", "no service is left to convert", span=None, action=Action.REFUSED)
+        raise Unusable(in_reading_order(log.findings))
+
+
+_ = items

@@ -1,0 +1,304 @@
+"""Files to one tree: read, interpolate, bring to canonical shape, extend, include, merge (compose-semantics.md, rule 136).
+
+The result still carries its faults on its nodes; `settle.py` tells those that are left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from migrate.findings import Action, Severity, Span
+from migrate.source import Node, Path_, Unreadable, read_yaml
+
+from .discovery import FileFault, Names, Place, environment_of, lookup_in_order, read_text
+from .faults import Log
+from .form import formed
+from .interpolate import Lookup, interpolate_tree
+from .merge import merged
+from .schema import PROJECT, SERVICE
+from .short import Scope
+
+IMPORTED: Final = ("services", "networks", "volumes", "secrets", "configs", "models")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One YAML document of a file, as it is written."""
+
+    place: Place
+    root: Node
+
+
+@dataclass(slots=True, kw_only=True)
+class Assembly:
+    """Machinery of one load: what was read, which variables gave which values, and the services that other files lend."""
+
+    log: Log
+    names: Names
+    home: str
+    stdin: str | None
+    interpolate: bool
+    files: list[Path] = field(default_factory=list)
+    used: dict[str, str] = field(default_factory=dict)
+    _texts: dict[str, list[Document]] = field(default_factory=dict)
+    _lent: dict[tuple[str, str], Node | None] = field(default_factory=dict)
+
+    def documents(self, place: Place) -> list[Document]:
+        """The documents of a file, read once. Raises FileFault or Unreadable."""
+        if place.path in self._texts:
+            return self._texts[place.path]
+        text = (self.stdin or "") if not place.path else read_text(place.path, place.shown)
+        roots, faults = read_yaml(text, place.shown)
+        for fault in faults:
+            self.log.add(fault.kind, fault.message, span=fault.span, path=fault.path, action=Action.ASSUMED, also=fault.also)
+        found = [Document(place=place, root=root) for root in roots if root.value is not None]
+        if not found:
+            self.log.add("file-empty", f"{place.shown} says nothing", span=Span(file=place.shown, line=1, column=1))
+        if place.path:
+            self.files.append(Path(place.path))
+        self._texts[place.path] = found
+        return found
+
+    def try_documents(self, place: Place) -> list[Document] | None:
+        """As `documents`, with faults in the log; None if the file cannot be read."""
+        try:
+            return self.documents(place)
+        except FileFault as fault:
+            self.log.add(fault.kind, fault.message, span=fault.span)
+        except Unreadable as error:
+            self.log.add(error.fault.kind, error.fault.message, span=error.fault.span, path=error.fault.path)
+        return None
+
+    def model(self, documents: Sequence[Document], directory: str, lookup: Lookup, trail: tuple[str, ...]) -> Node:
+        """The documents as one canonical tree, later ones on top of earlier ones."""
+        whole: Node | None = None
+        for document in documents:
+            layer = self._layer(document, directory, lookup, trail)
+            if layer is not None:
+                whole = layer if whole is None else merged(whole, layer, PROJECT)
+        return whole if whole is not None else Node({})
+
+    def _layer(self, document: Document, directory: str, lookup: Lookup, trail: tuple[str, ...]) -> Node | None:
+        root = document.root
+        if not isinstance(root.value, dict):
+            self.log.add("wrong-type", "a Compose file is a mapping at its top", span=root.span)
+            return None
+        tree = self._read(root, directory, lookup)
+        values = dict(tree.value) if isinstance(tree.value, dict) else {}
+        if (version := values.get("version")) is not None:
+            self.log.add("MIG050", "version is ignored", span=version.span, path=("version",))
+        include = values.pop("include", None)
+        imports = self._included(include, directory, lookup, (*trail, document.place.path)) if include is not None else None
+        scope = Scope(directory=directory, home=self.home, lookup=lookup)
+        layer = formed(tree.with_value(_under_services(values, self.log)), PROJECT, scope)
+        lent = _services(imports)
+        layer = self._extended(layer, document, directory, lookup, lent)
+        return _on_imports(imports, layer, self.log) if imports is not None else layer
+
+    def _read(self, root: Node, directory: str, lookup: Lookup) -> Node:
+        return interpolate_tree(root, lookup, self.log, self.used) if self.interpolate else root
+
+    # --- extends
+
+    def _extended(self, layer: Node, document: Document, directory: str, lookup: Lookup, lent: dict[str, Node]) -> Node:
+        services = _services(layer)
+        if not any(isinstance(node.value, dict) and "extends" in node.value for node in services.values()):
+            return layer
+        lender = _Lender(assembly=self, place=document.place, directory=directory, lookup=lookup, services=services, lent=lent)
+        made = {name: lender.whole(name, ()) or node for name, node in services.items()}
+        values = dict(layer.value) if isinstance(layer.value, dict) else {}
+        values["services"] = values["services"].with_value(made)
+        return layer.with_value(values)
+
+    def lender_of(self, path: str, lookup: Lookup) -> _Lender | None:
+        """The services of another file, for those who extend them; None if it cannot be read."""
+        place = Place(path=path, shown=self.names.shown(path))
+        documents = self.try_documents(place)
+        if documents is None:
+            return None
+        directory = os.path.dirname(path)  # noqa: PTH120
+        scope = Scope(directory=directory, home=self.home, lookup=lookup)
+        services: dict[str, Node] = {}
+        for document in documents:
+            tree = self._read(document.root, directory, lookup)
+            section = tree.value.get("services") if isinstance(tree.value, dict) else None
+            if section is not None and isinstance(section.value, dict):
+                services.update({name: formed(node, SERVICE, scope) for name, node in section.value.items()})
+        return _Lender(assembly=self, place=place, directory=directory, lookup=lookup, services=services, lent={})
+
+    # --- include
+
+    def _included(self, include: Node, directory: str, lookup: Lookup, trail: tuple[str, ...]) -> Node | None:
+        if not isinstance(include.value, list):
+            self.log.add("include-not-a-list", "include is a list of files", span=include.span, path=("include",), action=Action.ASSUMED)
+            if not isinstance(include.value, (str, dict)):
+                return None
+            include = include.with_value([include])
+        whole: Node | None = None
+        items = include.value if isinstance(include.value, list) else []
+        for index, item in enumerate(items):
+            part = self._import(item, ("include", index), directory, lookup, trail)
+            if part is not None:
+                whole = part if whole is None else _joined(whole, part, self.log)
+        return whole
+
+    def _import(self, item: Node, path: Path_, directory: str, lookup: Lookup, trail: tuple[str, ...]) -> Node | None:
+        keys = item.value if isinstance(item.value, dict) else {"path": item}
+        for key, child in keys.items():
+            if key not in ("path", "project_directory", "env_file"):
+                self.log.add("MIG006", f"unknown key {key!r} under include", span=child.span, path=(*path, key), severity=Severity.WARNING)
+        texts = _texts(keys.get("path"))
+        if not texts:
+            self.log.add("missing-key", "an entry of include names no path", span=item.span, path=path)
+            return None
+        scope = Scope(directory=directory, home=self.home, lookup=lookup)
+        paths = [scope.absolute(text) for text in texts]
+        if any(file in trail for file in paths):
+            chain = " -> ".join(self.names.shown(file) for file in (*trail, paths[0]))
+            self.log.add("include-cycle", f"files include each other: {chain}", span=item.span, path=path)
+            return None
+        said = _texts(keys.get("project_directory"))
+        base = scope.absolute(said[0]) if said else os.path.dirname(paths[0])  # noqa: PTH120
+        given = [scope.absolute(text) for text in _texts(keys.get("env_file"))]
+        values, _ = environment_of(given, base, {}, self.names, self.log, known=lookup)
+        documents: list[Document] = []
+        for file in paths:
+            place = Place(path=file, shown=self.names.shown(file))
+            found = self.try_documents(place)
+            documents += found or []
+        model = self.model(documents, base, lookup_in_order(lookup, values), (*trail, *paths[1:]))
+        values_of = model.value if isinstance(model.value, dict) else {}
+        return model.with_value({key: values_of[key] for key in IMPORTED if key in values_of})
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lender:
+    """The services of one file, each with what it extends merged below it; made on demand and once."""
+
+    assembly: Assembly
+    place: Place
+    directory: str
+    lookup: Lookup
+    services: dict[str, Node]
+    lent: dict[str, Node]
+    _whole: dict[str, Node] = field(default_factory=dict)
+    _files: dict[str, _Lender | None] = field(default_factory=dict)
+
+    def whole(self, name: str, trail: tuple[tuple[str, str], ...]) -> Node | None:
+        """The service with everything it extends; None if there is no such service."""
+        if name in self._whole:
+            return self._whole[name]
+        node = self.services.get(name)
+        if node is None:
+            return self.lent.get(name)
+        made = self._extend(name, node, trail)
+        if not trail or (self.place.path, name) not in trail:
+            self._whole[name] = made
+        return made
+
+    def _extend(self, name: str, node: Node, trail: tuple[tuple[str, str], ...]) -> Node:
+        values = node.value if isinstance(node.value, dict) else {}
+        extends = values.get("extends")
+        if extends is None or not isinstance(extends.value, dict):
+            return node
+        own = node.with_value({key: child for key, child in values.items() if key != "extends"})
+        path: Path_ = ("services", name, "extends")
+        log = self.assembly.log
+        for key, child in extends.value.items():
+            if key not in ("service", "file"):
+                log.add("MIG006", f"unknown key {key!r} under extends", span=child.span, path=(*path, key), severity=Severity.WARNING)
+        target = extends.value.get("service")
+        if target is None or not isinstance(target.value, str):
+            log.add("missing-key", "extends names no service", span=extends.span, path=path)
+            return own
+        base = self._base(name, extends.value, target.value, extends, (*trail, (self.place.path, name)))
+        return merged(base, own, SERVICE) if base is not None else own
+
+    def _base(self, name: str, said: dict[str, Node], target: str, extends: Node, trail: tuple[tuple[str, str], ...]) -> Node | None:
+        log = self.assembly.log
+        path: Path_ = ("services", name, "extends")
+        lender: _Lender | None = self
+        file = said.get("file")
+        where = self.place.shown
+        if file is not None and isinstance(file.value, str):
+            absolute = Scope(directory=self.directory, home=self.assembly.home, lookup=self.lookup).absolute(file.value)
+            where = self.assembly.names.shown(absolute)
+            if absolute != self.place.path:
+                if absolute not in self._files:
+                    self._files[absolute] = self.assembly.lender_of(absolute, self.lookup)
+                lender = self._files[absolute]
+        if lender is None:
+            return None
+        if (lender.place.path, target) in trail:
+            chain = " -> ".join(service for _, service in (*trail, ("", target)))
+            log.add("extends-cycle", f"services extend each other: {chain}", span=extends.span, path=path)
+            return None
+        base = lender.whole(target, trail)
+        if base is None:
+            log.add("extends-not-found", f"service {name} extends {target}, which {where} does not have", span=extends.span, path=path)
+        return base
+
+
+def _services(tree: Node | None) -> dict[str, Node]:
+    section = tree.value.get("services") if tree is not None and isinstance(tree.value, dict) else None
+    return section.value if section is not None and isinstance(section.value, dict) else {}
+
+
+def _texts(node: Node | None) -> list[str]:
+    if node is None:
+        return []
+    items = node.value if isinstance(node.value, list) else [node]
+    return [item.value for item in items if isinstance(item.value, str)]
+
+
+_V1_SIGNS: Final = ("image", "build")
+
+
+def _under_services(values: dict[str, Node], log: Log) -> dict[str, Node]:
+    """A file of the first layout has its services at the top (MIG051); they are put where they belong."""
+    if "services" in values:
+        return values
+    old = {key: node for key, node in values.items() if isinstance(node.value, dict) and any(sign in node.value for sign in _V1_SIGNS)}
+    if not old:
+        return values
+    first = next(iter(old.values()))
+    message = f"Compose v1 layout: {', '.join(old)} are read as services"
+    log.add("MIG051", message, span=first.span, action=Action.ASSUMED, also=tuple(node.span for node in list(old.values())[1:]))
+    return {**{key: node for key, node in values.items() if key not in old}, "services": first.with_value(old)}
+
+
+def _joined(first: Node, second: Node, log: Log) -> Node:
+    """Two imports as one; a name that both have with different content is a fault, and the first is taken."""
+    values = dict(first.value) if isinstance(first.value, dict) else {}
+    for section, node in (second.value if isinstance(second.value, dict) else {}).items():
+        known = values.get(section)
+        if known is None or not isinstance(known.value, dict) or not isinstance(node.value, dict):
+            values[section] = node if known is None else known
+            continue
+        both = dict(known.value)
+        for name, child in node.value.items():
+            if name in both and both[name].plain() != child.plain():
+                path: Path_ = (section, name)
+                message = f"{section} {name} is in two included files with different content; the first is taken"
+                log.add("include-conflict", message, span=child.span, path=path, action=Action.ASSUMED, also=(both[name].span,))
+            else:
+                both.setdefault(name, child)
+        values[section] = known.with_value(both)
+    return first.with_value(values)
+
+
+def _on_imports(imports: Node, layer: Node, log: Log) -> Node:
+    """A file on top of what it includes: equal content is one, other content overrides (as newer programs do, rule 121)."""
+    values = layer.value if isinstance(layer.value, dict) else {}
+    imported = imports.value if isinstance(imports.value, dict) else {}
+    trimmed = dict(values)
+    for section, node in values.items():
+        known = imported.get(section)
+        if known is not None and isinstance(known.value, dict) and isinstance(node.value, dict):
+            kept = {name: c for name, c in node.value.items() if name not in known.value or known.value[name].plain() != c.plain()}
+            trimmed[section] = node.with_value(kept)
+    return merged(imports, layer.with_value(trimmed), PROJECT)

@@ -1,0 +1,276 @@
+"""What Compose adds to what is written: defaults, implied dependencies, names, variables (compose-semantics.md, sections E, I to L).
+
+One function per subject; `completed` lists them in their order. They change the draft and answer nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from migrate.findings import Action
+from migrate.source import Node
+
+from .discovery import FileFault, Names, read_text
+from .draft import Draft, Service_, items, member_text, members, text, with_members
+from .envfile import EnvFile, parse_env, parse_raw_env
+from .faults import Log
+from .interpolate import Lookup
+
+
+def complete_service(service: Service_, directory: str, lookup: Lookup) -> None:
+    """Everything that Compose adds to one service by itself."""
+    for step in (_build, _ports, _depends_on, _secrets, _extra_hosts, _device_counts, _pull_policy, _default_network, _implied):
+        step(service, directory, lookup)
+
+
+def _build(service: Service_, directory: str, lookup: Lookup) -> None:
+    build = service.get("build")
+    if build is None or not isinstance(build.value, dict):
+        return
+    added: dict[str, Node] = {}
+    if "context" not in build.value:
+        added["context"] = build.with_value(directory)
+    if "dockerfile" not in build.value and "dockerfile_inline" not in build.value:
+        added["dockerfile"] = build.with_value("Dockerfile")
+    if "args" in build.value:
+        given = {name: _inherited(name, node, lookup) for name, node in members(build.value["args"]).items()}
+        added["args"] = build.value["args"].with_value({name: node for name, node in given.items() if node.value is not None})
+    if "extra_hosts" in build.value:
+        added["extra_hosts"] = _host_list(build.value["extra_hosts"])
+    if "ssh" in build.value:
+        ssh = build.value["ssh"]
+        added["ssh"] = ssh.with_value([_assignment(name, node) for name, node in members(ssh).items()])
+    service["build"] = with_members(build, **added)
+
+
+def _assignment(name: str, node: Node) -> Node:
+    return node.with_value(name if node.value is None else f"{name}={node.value}")
+
+
+def _inherited(name: str, node: Node, lookup: Lookup) -> Node:
+    """A name without value takes that of the surroundings, if there is one."""
+    return node if node.value is not None or (value := lookup(name)) is None else node.with_value(value, written=name)
+
+
+def _ports(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "ports" in service:
+        service["ports"] = service["ports"].with_value([_port(node) for node in items(service["ports"])])
+
+
+def _port(node: Node) -> Node:
+    port = members(node)
+    added = {}
+    if "mode" not in port:
+        added["mode"] = node.with_value("ingress")
+    if "protocol" not in port:
+        added["protocol"] = node.with_value("tcp")
+    return with_members(node, **added) if added else node
+
+
+def _depends_on(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "depends_on" in service:
+        node = service["depends_on"]
+        service["depends_on"] = node.with_value({name: _dependency(entry) for name, entry in members(node).items()})
+
+
+def _dependency(node: Node) -> Node:
+    entry = {key: child for key, child in members(node).items() if key != "restart" or child.value}
+    return node.with_value(entry if "required" in entry else {**entry, "required": node.with_value(True)})
+
+
+def _secrets(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "secrets" in service:
+        service["secrets"] = service["secrets"].with_value([_secret(node) for node in items(service["secrets"])])
+
+
+def _secret(node: Node) -> Node:
+    source = member_text(node, "source")
+    if source is None or "target" in members(node):
+        return node
+    return with_members(node, target=node.with_value(f"/run/secrets/{source}"))
+
+
+def _extra_hosts(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "extra_hosts" in service:
+        service["extra_hosts"] = _host_list(service["extra_hosts"])
+
+
+def _host_list(node: Node) -> Node:
+    hosts = sorted(members(node).items())
+    return node.with_value([entry.with_value(f"{name}={entry.value}") for name, entries in hosts for entry in items(entries)])
+
+
+def _device_counts(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "gpus" in service:
+        service["gpus"] = service["gpus"].with_value([_counted(node) for node in items(service["gpus"])])
+    deploy = service.get("deploy")
+    resources = members(deploy).get("resources")
+    reservations = members(resources).get("reservations")
+    devices = members(reservations).get("devices")
+    if deploy is not None and resources is not None and reservations is not None and devices is not None:
+        counted = devices.with_value([_counted(node) for node in items(devices)])
+        service["deploy"] = with_members(deploy, resources=with_members(resources, reservations=with_members(reservations, devices=counted)))
+
+
+def _counted(node: Node) -> Node:
+    known = members(node)
+    return node if "count" in known or "device_ids" in known else with_members(node, count=node.with_value(-1))
+
+
+def _pull_policy(service: Service_, directory: str, lookup: Lookup) -> None:
+    if text(service.get("pull_policy")) == "if_not_present":
+        service["pull_policy"] = service["pull_policy"].with_value("missing", written="if_not_present")
+
+
+def _default_network(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "network_mode" in service or "provider" in service or members(service.get("networks")):
+        if not members(service.get("networks")):
+            service.pop("networks", None)
+        return
+    place = service.get("networks") or next(iter(service.values()), Node(None))
+    service["networks"] = place.with_value({"default": Node(None, place.file, place.line, place.column)})
+
+
+_SHARED: Final = ("network_mode", "ipc", "pid", "uts", "cgroup")
+
+
+def _implied(service: Service_, directory: str, lookup: Lookup) -> None:
+    """Links and shared namespaces wait for their service and restart with it, volumes_from only waits (rule 90)."""
+    implied: dict[str, tuple[Node, bool]] = {}
+    for node in items(service.get("links")):
+        implied.setdefault(str(node.value).split(":", 1)[0], (node, True))
+    for key in _SHARED:
+        value = text(service.get(key)) or ""
+        if value.startswith("service:"):
+            implied.setdefault(value.removeprefix("service:"), (service[key], True))
+    for node in items(service.get("volumes_from")):
+        if not str(node.value).startswith("container:"):
+            implied.setdefault(str(node.value).split(":", 1)[0], (node, False))
+    if not implied:
+        return
+    first = next(iter(implied.values()))[0]
+    node = service.get("depends_on") or first.with_value({})
+    known = members(node)
+    added = {name: _waiting(place, restart) for name, (place, restart) in implied.items() if name not in known}
+    service["depends_on"] = node.with_value({**known, **added})
+
+
+def _waiting(place: Node, restart: bool) -> Node:
+    entry = {"condition": place.with_value("service_started"), "required": place.with_value(True)}
+    if restart:
+        entry["restart"] = place.with_value(True)
+    return place.with_value(entry)
+
+
+def complete_resources(draft: Draft) -> None:
+    """Names of resources (rule 9), and the implicit default network."""
+    networks = draft.resources["networks"]
+    if "default" not in networks:
+        user = next((s["networks"] for s in draft.services.values() if "default" in members(s.get("networks"))), None)
+        if user is not None:
+            networks["default"] = user.with_value(None)
+    for section in ("networks", "volumes", "secrets", "configs"):
+        for key, node in draft.resources[section].items():
+            if "name" not in members(node):
+                external = (found := members(node).get("external")) is not None and found.value is True
+                named = node.with_value({}) if node.value is None else node
+                draft.resources[section][key] = with_members(named, name=node.with_value(key if external else f"{draft.name}_{key}"))
+
+
+def complete_environment(draft: Draft, lookup: Lookup, names: Names, log: Log) -> list[str]:
+    """Fold env files and label files into the enabled services (rules 51 to 58). Answers the files that were read."""
+    read: list[str] = []
+    cache: dict[tuple[str, str], EnvFile | None] = {}
+    for name, service in draft.services.items():
+        _fold_environment(name, service, lookup, names, log, cache, read)
+        _fold_labels(name, service, lookup, names, log, read)
+    return read
+
+
+def _fold_environment(
+    name: str,
+    service: Service_,
+    lookup: Lookup,
+    names: Names,
+    log: Log,
+    cache: dict[tuple[str, str], EnvFile | None],
+    read: list[str],
+) -> None:
+    inline = {key: _inherited(key, node, lookup) for key, node in members(service.get("environment")).items()}
+    folded: dict[str, Node] = {}
+
+    def known(variable: str) -> str | None:
+        value = lookup(variable)
+        if value is None and variable in inline and isinstance(inline[variable].value, str):
+            return str(inline[variable].value)
+        if value is None and variable in folded:
+            return text(folded[variable])
+        return value
+
+    for index, entry in enumerate(items(service.get("env_file"))):
+        file = _env_file(entry, ("services", name, "env_file", index), known, names, log)
+        if file is None:
+            continue
+        path = str(members(entry)["path"].value)
+        if path not in read:
+            read.append(path)
+        for variable, value in file.values.items():
+            span = value.span
+            folded[variable] = Node(value.value, span.file, span.line, span.column, value.written)
+    folded.update(inline)
+    if folded:
+        place = service.get("environment") or service["env_file"]
+        service["environment"] = Node(folded, place.file, place.line, place.column)
+    else:
+        service.pop("environment", None)
+    service.pop("env_file", None)
+
+
+_FORMATS: Final[dict[str, Callable[[str, str, Lookup], EnvFile]]] = {"": parse_env, "raw": parse_raw_env}
+
+
+def _env_file(entry: Node, path: tuple[str | int, ...], lookup: Lookup, names: Names, log: Log) -> EnvFile | None:
+    said = members(entry)
+    node = said["path"]
+    file = str(node.value)
+    shown = names.shown(file)
+    required = said["required"].value is not False if "required" in said else True
+    if os.path.isdir(file):  # noqa: PTH112
+        log.add("env-file-is-directory", f"env file {shown} is a directory; it is left out", span=node.span, path=path, action=Action.ASSUMED)
+        return None
+    if not os.path.exists(file) and not required:  # noqa: PTH110
+        return None
+    reader = _FORMATS.get(text(said.get("format")) or "")
+    if reader is None:
+        log.add("env-file-format", f"env file format {said['format'].value!r} is unknown", span=said["format"].span, path=path)
+        return None
+    try:
+        found = reader(read_text(file, shown), shown, lookup)
+    except FileFault as fault:
+        missing = fault.kind == "file-missing"
+        span = node.span if missing else fault.span
+        kind = "env-file-missing" if missing else "env-file-syntax"
+        log.add(kind, f"env {fault.message}; it is left out", span=span, path=path, action=Action.ASSUMED)
+        return None
+    for env_fault in found.faults:
+        log.add(env_fault.kind, f"{shown}: {env_fault.message}", span=env_fault.span, path=path, action=Action.ASSUMED)
+    return found
+
+
+def _fold_labels(name: str, service: Service_, lookup: Lookup, names: Names, log: Log, read: list[str]) -> None:
+    folded: dict[str, Node] = {}
+    for index, node in enumerate(items(service.get("label_file"))):
+        entry = node.with_value({"path": node})
+        file = _env_file(entry, ("services", name, "label_file", index), lookup, names, log)
+        for label, value in (file.values if file is not None else {}).items():
+            folded[label] = Node(value.value, value.span.file, value.span.line, value.span.column, value.written)
+        if file is not None:
+            read.append(str(node.value))
+    if folded:
+        place = service.get("labels") or service["label_file"]
+        service["labels"] = place.with_value({**folded, **members(service.get("labels"))})
+    service.pop("label_file", None)
+
+

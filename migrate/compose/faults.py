@@ -1,0 +1,161 @@
+"""Fault classes of a Compose file, the finding that tells each, and the log that collects them.
+
+A class (`compose-semantics.md` section 3) is finer than a code: several classes may share one rule of the catalogue. The class stands in
+brackets behind the message, so that it can be searched for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from migrate.findings import Action, Finding, Severity, Span
+from migrate.rules import found, rules
+from migrate.source import Node, Path_
+
+FURTHER_CLASSES: Final[Mapping[str, str]] = {
+    "yaml-alias-cycle": "MIG001",
+    "env-file-format": "MIG016",
+    "env-file-is-directory": "MIG015",
+    "include-not-a-list": "MIG007",
+    "not-unique": "MIG002",
+    "pattern": "MIG009",
+    "bad-replicas": "MIG009",
+    "bad-number": "MIG014",
+    "bad-env-name": "MIG007",
+    "bad-host": "MIG029",
+    "platform-mismatch": "MIG037",
+    "include-cycle": "MIG025",
+}
+"""Classes that no title of the catalogue names, with the rule that tells them."""
+
+_CLASS_IN_TITLE: Final = re.compile(r"\(([a-z-]+(?:, [a-z-]+)*)\)")
+
+
+def code_of(kind: str) -> str:
+    """The code that tells faults of class `kind`; a code is its own class.
+
+    >>> code_of("undefined-network"), code_of("not-unique"), code_of("MIG050")
+    ('MIG017', 'MIG002', 'MIG050')
+    """
+    return kind if kind.startswith("MIG") else _codes()[kind]
+
+
+def _codes() -> Mapping[str, str]:
+    if not _CODES:
+        for rule in rules().values():
+            if rule.code <= "MIG043" and (named := _CLASS_IN_TITLE.search(rule.title)):
+                _CODES.update(dict.fromkeys(named.group(1).split(", "), rule.code))
+        _CODES.update(FURTHER_CLASSES)
+    return _CODES
+
+
+_CODES: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with one value. `keep`: the value has been repaired and stays; otherwise it is left out."""
+
+    kind: str
+    message: str
+    keep: bool = False
+
+
+def spoiled(node: Node, kind: str, message: str) -> Node:
+    """The node with a fault for which it will be left out."""
+    return node.with_value(node.value, faults=(Fault(kind=kind, message=message),))
+
+
+def path_text(path: Path_) -> str:
+    """A path as findings print it.
+
+    >>> path_text(("services", "web", "ports", 0))
+    'services.web.ports[0]'
+    """
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+class Log:
+    """Collects the findings of one load; the same fault at the same place counts once."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._seen: set[tuple[str, str, str]] = set()
+
+    def add(
+        self,
+        kind: str,
+        message: str,
+        *,
+        span: Span | None,
+        path: Path_ = (),
+        action: Action = Action.DROPPED,
+        also: tuple[Span, ...] = (),
+        advice: str | None = None,
+        severity: Severity | None = None,
+        address: str | None = None,
+    ) -> None:
+        """Tell one fault of class (or code) `kind` at its place."""
+        code = code_of(kind)
+        place = (kind, str(span), message if span is None else "")
+        if place in self._seen and span is not None:
+            return
+        self._seen.add(place)
+        service = path[1] if len(path) > 1 and path[0] == "services" and isinstance(path[1], str) else None
+        self.findings.append(
+            found(
+                code,
+                message if kind == code else f"{message} [{kind}]",
+                action=action,
+                span=span,
+                service=service,
+                path=path_text(path) or None,
+                also=also,
+                advice=advice,
+                severity=severity,
+                address=address,
+            )
+        )
+
+    def node_faults(self, node: Node, path: Path_) -> bool:
+        """Tell the faults that a node carries; whether the node stays."""
+        for fault in node.faults:
+            self.add(fault.kind, fault.message, span=node.span, path=path, action=Action.ASSUMED if fault.keep else Action.DROPPED)
+        return all(fault.keep for fault in node.faults)
+
+
+def nearest(word: str, known: object, *, distance: int = 2) -> str | None:
+    """The known word that is at most `distance` edits away, the nearest and then the first in order; None without one.
+
+    >>> nearest("enviroment", ["environment", "env_file"]), nearest("x", ["y"])
+    ('environment', None)
+    """
+    best: tuple[int, str] | None = None
+    for candidate in known:  # type: ignore[attr-defined]
+        if abs(len(candidate) - len(word)) <= distance and len(word) > distance:
+            edits = _edits(word, candidate, distance)
+            if edits <= distance and (best is None or edits < best[0]):
+                best = (edits, candidate)
+    return best[1] if best else None
+
+
+def _edits(one: str, two: str, enough: int) -> int:
+    """Levenshtein distance, with a swap of neighbours counted once; more than `enough` is only known to be more."""
+    before: list[int] = []
+    row = list(range(len(two) + 1))
+    for i, a in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, b in enumerate(two, 1):
+            best = min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == two[j - 2] and one[i - 2] == b:
+                best = min(best, last[j - 2] + 1)
+            row.append(best)
+        if min(row) > enough:
+            return enough + 1
+    return row[-1]

@@ -1,0 +1,133 @@
+"""Two canonical trees to one (compose-semantics.md, sections M and O): the later wins, mappings merge, lists append.
+
+The rows of `schema.py` say where it is otherwise. `!reset` and `!override` stay on the result, so that they act on every earlier file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from migrate.source import Node
+
+from .faults import Fault
+from .schema import ANY, STR, Merge, Type
+
+
+def merged(base: Node | None, over: Node, type_: Type) -> Node:
+    """`over` on top of `base`. A kind of value that does not fit the other is a fault of class merge-type-conflict, and the later is taken."""
+    if base is None or over.tag == "!reset" or over.tag == "!override" or base.tag == "!reset":
+        return over
+    if over.value is None:
+        return over if type_.merge == "replace" else base
+    if base.value is None or type_.merge == "replace":
+        return over
+    if isinstance(base.value, dict) and isinstance(over.value, dict):
+        if type_.merge == "logging" and _driver(base) != _driver(over) and _driver(base) and _driver(over):
+            return over
+        return _maps(base, base.value, over, over.value, type_)
+    if isinstance(base.value, list) and isinstance(over.value, list):
+        return _lists(base.value, over, over.value, type_)
+    if isinstance(base.value, (dict, list)) or isinstance(over.value, (dict, list)):
+        return _conflict(base, over, type_)
+    return over
+
+
+def _driver(node: Node) -> object:
+    value = node.value
+    return value["driver"].value if isinstance(value, dict) and "driver" in value else None
+
+
+def _conflict(base: Node, over: Node, type_: Type) -> Node:
+    """Kinds that do not fit; ulimits may be a number in one file and a mapping in the other."""
+    if type_.kind == "int" and type_.keys:
+        return over
+    spoiled = any(not fault.keep for fault in over.faults)
+    kept = base if spoiled else over
+    place = "that of the earlier file is kept" if spoiled else "the later is taken"
+    fault = Fault(kind="merge-type-conflict", message=f"the files give different kinds of value; {place}", keep=True)
+    return Node(kept.value, over.file, over.line, over.column, kept.written, kept.tag, (*kept.faults, fault))
+
+
+def _maps(base: Node, old: dict[str, Node], over: Node, new: dict[str, Node], type_: Type) -> Node:
+    values = dict(old)
+    for key, child in new.items():
+        item = type_.keys.get(key) or type_.item or (_PAIR if type_.kind == "pairs" else ANY)
+        if type_.kind == "pairs" and child.tag != "!reset":
+            values[key] = child
+        else:
+            values[key] = merged(values.get(key), child, item)
+    return Node(values, base.file, base.line, base.column, base.written, base.tag, (*base.faults, *over.faults))
+
+
+def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
+    if type_.merge == "subnet":
+        return over.with_value(_by_subnet(old, new, type_))
+    return over.with_value(unique([*old, *new], type_))
+
+
+def _by_subnet(old: list[Node], new: list[Node], type_: Type) -> list[Node]:
+    """An entry merges with that of the same subnet; entries of the base with another subnet are gone (rule 130)."""
+    known = {_member(item, "subnet"): item for item in old}
+    return [merged(known.get(_member(item, "subnet")), item, type_.item or ANY) for item in new] or old
+
+
+def _member(node: Node, key: str) -> Hashable:
+    value = node.value
+    found = value[key].value if isinstance(value, dict) and key in value else None
+    return None if isinstance(found, (dict, list)) else found
+
+
+def _port_key(node: Node) -> Hashable:
+    return tuple(str(_member(node, key) or default) for key, default in (("host_ip", ""), ("published", ""), ("target", ""), ("protocol", "tcp")))
+
+
+def _secret_key(node: Node) -> Hashable:
+    return _file_key(node, "/run/secrets/")
+
+
+def _config_key(node: Node) -> Hashable:
+    return _file_key(node, "/")
+
+
+def _file_key(node: Node, folder: str) -> Hashable:
+    """Where a secret or config is mounted."""
+    target = _member(node, "target") or _member(node, "source")
+    text = str(target)
+    return text if text.startswith("/") else folder + text
+
+
+def _set_key(node: Node) -> Hashable:
+    return None if isinstance(node.value, (dict, list)) else (type(node.value).__name__, node.value)
+
+
+_KEYS: Final[dict[Merge, Callable[[Node], Hashable]]] = {
+    "ports": _port_key,
+    "target": lambda node: _member(node, "target"),
+    "secret": _secret_key,
+    "config": _config_key,
+    "set": _set_key,
+    "hosts": _set_key,
+}
+
+
+def unique(items: list[Node], type_: Type) -> list[Node]:
+    """The items by their identity: the later one takes the place of the first (rules 70, 77, 126 to 128)."""
+    key_of = _KEYS.get(type_.merge)
+    if key_of is None:
+        return items
+    places: dict[Hashable, int] = {}
+    result: list[Node] = []
+    for item in items:
+        key = key_of(item)
+        if key is None or any(not fault.keep for fault in item.faults):
+            result.append(item)
+        elif key in places:
+            result[places[key]] = item
+        else:
+            places[key] = len(result)
+            result.append(item)
+    return result
+
+
+_PAIR: Final = STR

@@ -1,0 +1,443 @@
+"""Every key of a Compose file: its type, its short forms and how two files merge it.
+
+The table is one row per key, written as nested mappings. `form.py` brings values to it, `merge.py` joins two, `settle.py` takes the
+result as final. Source: the Compose Specification, and compose-semantics.md where the real program is looser or stricter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from . import short
+
+Kind = Literal["any", "str", "text", "bool", "int", "num", "cpus", "mode", "count", "size", "duration", "words", "map", "list", "pairs"]
+Merge = Literal["", "replace", "set", "logging", "ports", "target", "secret", "config", "subnet", "hosts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Type:
+    """The type of one value.
+
+    `kind`: `text` takes numbers and booleans as texts, `words` is a command, `pairs` a list of NAME=VALUE or a mapping, `map` has `keys`, and
+    beside them `item` for free names (which `names` restricts). `null`: nothing may stand there. `unset`: a pair without value stays
+    None instead of the empty text. `short` reads the short form. `refuse`: an item twice is a fault.
+    """
+
+    kind: Kind
+    keys: Mapping[str, Type] = field(default_factory=dict)
+    item: Type | None = None
+    short: short.Short | None = None
+    null: bool = False
+    required: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    pattern: str = ""
+    names: bool = False
+    unset: bool = False
+    merge: Merge = ""
+    splice: bool = False
+    refuse: bool = False
+
+
+ANY: Final = Type(kind="any", null=True)
+STR: Final = Type(kind="str")
+TEXT: Final = Type(kind="text")
+BOOL: Final = Type(kind="bool")
+INT: Final = Type(kind="int")
+NUM: Final = Type(kind="num")
+SIZE: Final = Type(kind="size")
+DURATION: Final = Type(kind="duration")
+WORDS: Final = Type(kind="words", null=True, merge="replace")
+PATH: Final = Type(kind="str", short=short.path)
+LABELS: Final = Type(kind="pairs")
+UNSET: Final = Type(kind="pairs", unset=True)
+OPTIONS: Final = Type(kind="map", item=TEXT)
+
+
+def one_of(*allowed: str) -> Type:
+    """A text that is one of these."""
+    return Type(kind="str", allowed=allowed)
+
+
+def list_of(item: Type, *, merge: Merge = "", refuse: bool = False, splice: bool = False, or_one: bool = False) -> Type:
+    """A list; `or_one` takes a single text as well."""
+    return Type(kind="list", item=item, merge=merge, refuse=refuse, splice=splice, short=short.listed if or_one else None)
+
+
+def map_of(keys: Mapping[str, Type], *, required: tuple[str, ...] = (), read: short.Short | None = None, null: bool = False) -> Type:
+    """A mapping with these keys, and `x-` keys."""
+    return Type(kind="map", keys=keys, required=required, short=read, null=null)
+
+
+def named(item: Type, *, checked: bool = True, read: short.Short | None = None) -> Type:
+    """A mapping from names to `item`."""
+    return Type(kind="map", item=item, names=checked, short=read)
+
+
+STRINGS: Final = list_of(STR)
+STRING_SET: Final = list_of(STR, merge="set")
+ONE_OR_SET: Final = list_of(STR, merge="set", or_one=True)
+
+ULIMITS: Final = Type(
+    kind="map",
+    item=Type(kind="int", keys={"soft": INT, "hard": INT}, required=("soft", "hard"), merge="replace"),
+)
+EXTRA_HOSTS: Final = Type(kind="map", item=Type(kind="list", item=STR, merge="hosts"), short=short.long_extra_hosts)
+FILE_USES: Final[Mapping[str, Type]] = {"source": STR, "target": STR, "uid": STR, "gid": STR, "mode": Type(kind="mode")}
+SECRETS: Final = list_of(map_of(FILE_USES, read=short.long_source), merge="secret")
+CONFIGS: Final = list_of(map_of(FILE_USES, read=short.long_source), merge="config")
+
+DEVICE_KEYS: Final[Mapping[str, Type]] = {
+    "capabilities": STRINGS, "count": Type(kind="count"), "device_ids": STRINGS, "driver": STR, "options": LABELS,
+}  # fmt: skip
+
+BUILD: Final = map_of(
+    {
+        "context": Type(kind="str", short=short.context),
+        "dockerfile": STR,
+        "dockerfile_inline": STR,
+        "entitlements": STRINGS,
+        "args": UNSET,
+        "ssh": UNSET,
+        "labels": LABELS,
+        "cache_from": STRINGS,
+        "cache_to": STRINGS,
+        "no_cache": BOOL,
+        "no_cache_filter": ONE_OR_SET,
+        "additional_contexts": Type(kind="pairs", item=Type(kind="text", short=short.context)),
+        "network": STR,
+        "provenance": TEXT,
+        "sbom": TEXT,
+        "pull": BOOL,
+        "target": STR,
+        "shm_size": SIZE,
+        "extra_hosts": EXTRA_HOSTS,
+        "isolation": STR,
+        "privileged": BOOL,
+        "secrets": list_of(map_of(FILE_USES, read=short.long_source)),
+        "tags": STRING_SET,
+        "ulimits": ULIMITS,
+        "platforms": STRINGS,
+    },
+    read=short.long_build,
+)
+
+LIMIT: Final = list_of(Type(kind="map", keys={"path": STR, "rate": SIZE}))
+BLKIO: Final = map_of(
+    {
+        "device_read_bps": LIMIT,
+        "device_read_iops": LIMIT,
+        "device_write_bps": LIMIT,
+        "device_write_iops": LIMIT,
+        "weight": INT,
+        "weight_device": list_of(Type(kind="map", keys={"path": STR, "weight": INT})),
+    }
+)
+
+UPDATE: Final = map_of(
+    {
+        "parallelism": INT,
+        "delay": DURATION,
+        "failure_action": STR,
+        "monitor": DURATION,
+        "max_failure_ratio": NUM,
+        "order": one_of("start-first", "stop-first"),
+    }
+)
+_CPUS: Final = Type(kind="cpus")
+_SIZE_TEXT: Final = Type(kind="size", pattern="text")
+DEPLOY: Final = map_of(
+    {
+        "mode": STR,
+        "endpoint_mode": STR,
+        "replicas": INT,
+        "labels": LABELS,
+        "rollback_config": UPDATE,
+        "update_config": UPDATE,
+        "resources": map_of(
+            {
+                "limits": map_of({"cpus": _CPUS, "memory": _SIZE_TEXT, "pids": INT}),
+                "reservations": map_of(
+                    {
+                        "cpus": _CPUS,
+                        "memory": _SIZE_TEXT,
+                        "generic_resources": list_of(map_of({"discrete_resource_spec": map_of({"kind": STR, "value": NUM})})),
+                        "devices": list_of(map_of(DEVICE_KEYS, required=("capabilities",))),
+                    }
+                ),
+            }
+        ),
+        "restart_policy": map_of({"condition": STR, "delay": DURATION, "max_attempts": INT, "window": DURATION}),
+        "placement": map_of({"constraints": STRINGS, "preferences": list_of(map_of({"spread": STR})), "max_replicas_per_node": INT}),
+    },
+    null=True,
+)
+
+_HOOK_KEYS: Final[Mapping[str, Type]] = {"command": WORDS, "user": STR, "privileged": BOOL, "working_dir": STR, "environment": UNSET}
+HOOKS: Final = list_of(map_of(_HOOK_KEYS, required=("command",)))
+DEVELOP: Final = map_of(
+    {
+        "watch": list_of(
+            map_of(
+                {
+                    "ignore": ONE_OR_SET,
+                    "include": ONE_OR_SET,
+                    "path": PATH,
+                    "action": one_of("rebuild", "sync", "restart", "sync+restart", "sync+exec"),
+                    "target": STR,
+                    "exec": map_of(_HOOK_KEYS),
+                    "initial_sync": BOOL,
+                },
+                required=("path", "action"),
+            )
+        )
+    },
+    null=True,
+)
+
+HEALTHCHECK: Final = map_of(
+    {
+        "disable": BOOL,
+        "interval": DURATION,
+        "retries": INT,
+        "test": Type(kind="list", item=STR, short=short.long_test, merge="replace"),
+        "timeout": DURATION,
+        "start_period": DURATION,
+        "start_interval": DURATION,
+    }
+)
+
+PORTS: Final = Type(
+    kind="list",
+    splice=True,
+    merge="ports",
+    item=map_of(
+        {"name": STR, "mode": STR, "host_ip": STR, "target": INT, "published": TEXT, "protocol": STR, "app_protocol": STR},
+        read=short.long_port,
+        required=("target",),
+    ),
+)
+
+VOLUMES: Final = Type(
+    kind="list",
+    merge="target",
+    item=map_of(
+        {
+            "type": one_of("bind", "volume", "tmpfs", "cluster", "npipe", "image"),
+            "source": STR,
+            "target": STR,
+            "read_only": BOOL,
+            "consistency": STR,
+            "bind": map_of(
+                {
+                    "propagation": STR,
+                    "create_host_path": BOOL,
+                    "recursive": one_of("enabled", "disabled", "writable", "readonly"),
+                    "selinux": one_of("z", "Z"),
+                }
+            ),
+            "volume": map_of({"labels": LABELS, "nocopy": BOOL, "subpath": STR}),
+            "tmpfs": map_of({"size": SIZE, "mode": Type(kind="mode")}),
+            "image": map_of({"subpath": STR}),
+        },
+        read=short.long_volume,
+        required=("target",),
+    ),
+)
+
+NETWORKS: Final = named(
+    map_of(
+        {
+            "aliases": STRING_SET,
+            "interface_name": STR,
+            "ipv4_address": STR,
+            "ipv6_address": STR,
+            "link_local_ips": STRING_SET,
+            "mac_address": STR,
+            "driver_opts": OPTIONS,
+            "priority": INT,
+            "gw_priority": INT,
+        },
+        null=True,
+    ),
+    checked=False,
+    read=short.long_names,
+)
+
+_CONTAINER: Final[Mapping[str, Type]] = {
+    "annotations": LABELS,
+    "attach": BOOL,
+    "blkio_config": BLKIO,
+    "cap_add": STRING_SET,
+    "cap_drop": STRING_SET,
+    "cgroup": one_of("host", "private"),
+    "cgroup_parent": STR,
+    "command": WORDS,
+    "configs": CONFIGS,
+    "cpu_count": INT,
+    "cpu_percent": NUM,
+    "cpu_shares": INT,
+    "cpu_quota": INT,
+    "cpu_period": INT,
+    "cpu_rt_period": INT,
+    "cpu_rt_runtime": INT,
+    "cpus": NUM,
+    "cpuset": STR,
+    "credential_spec": map_of({"config": STR, "file": STR, "registry": STR}),
+    "device_cgroup_rules": list_of(STR, refuse=True),
+    "devices": list_of(map_of({"source": STR, "target": STR, "permissions": STR}, read=short.long_devices, required=("source",)), merge="target"),
+    "dns": ONE_OR_SET,
+    "dns_opt": STRING_SET,
+    "dns_search": ONE_OR_SET,
+    "domainname": STR,
+    "entrypoint": WORDS,
+    "env_file": Type(
+        kind="list",
+        short=short.listed,
+        item=Type(kind="map", keys={"path": PATH, "format": STR, "required": BOOL}, required=("path",), short=short.long_env_file),
+    ),
+    "label_file": list_of(PATH, or_one=True),
+    "environment": UNSET,
+    "extra_hosts": EXTRA_HOSTS,
+    "gpus": Type(kind="list", item=map_of(DEVICE_KEYS), short=short.long_gpus),
+    "group_add": list_of(TEXT, refuse=True),
+    "hostname": STR,
+    "image": STR,
+    "init": BOOL,
+    "ipc": STR,
+    "isolation": STR,
+    "labels": LABELS,
+    "logging": Type(kind="map", keys={"driver": STR, "options": Type(kind="map", item=Type(kind="text", null=True))}, merge="logging"),
+    "mac_address": STR,
+    "mem_limit": SIZE,
+    "mem_reservation": SIZE,
+    "mem_swappiness": SIZE,
+    "memswap_limit": SIZE,
+    "network_mode": STR,
+    "models": named(map_of({"endpoint_var": STR, "model_var": STR}, null=True), read=short.long_names),
+    "networks": NETWORKS,
+    "oom_kill_disable": BOOL,
+    "oom_score_adj": INT,
+    "pid": Type(kind="str", null=True),
+    "pids_limit": INT,
+    "platform": STR,
+    "privileged": BOOL,
+    "pull_policy": Type(kind="str", pattern=r"(always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+)\Z"),
+    "pull_refresh_after": STR,
+    "read_only": BOOL,
+    "runtime": STR,
+    "security_opt": STRING_SET,
+    "shm_size": SIZE,
+    "secrets": SECRETS,
+    "sysctls": LABELS,
+    "stop_grace_period": DURATION,
+    "stop_signal": STR,
+    "storage_opt": Type(kind="map", item=ANY),
+    "tmpfs": ONE_OR_SET,
+    "ulimits": ULIMITS,
+    "use_api_socket": BOOL,
+    "user": STR,
+    "userns_mode": STR,
+    "uts": STR,
+    "volumes": VOLUMES,
+    "volumes_from": list_of(STR, refuse=True),
+    "working_dir": STR,
+}
+
+SERVICE: Final = map_of(
+    {
+        **_CONTAINER,
+        "build": BUILD,
+        "container_name": Type(kind="str", pattern=r".*[a-zA-Z0-9][a-zA-Z0-9_.-]+"),
+        "depends_on": named(
+            map_of(
+                {
+                    "condition": one_of("service_started", "service_healthy", "service_completed_successfully"),
+                    "required": BOOL,
+                    "restart": BOOL,
+                },
+                required=("condition",),
+            ),
+            read=short.long_depends_on,
+        ),
+        "deploy": DEPLOY,
+        "develop": DEVELOP,
+        "expose": list_of(TEXT, merge="set"),
+        "extends": Type(kind="map", keys={"service": STR, "file": STR}, required=("service",), short=short.long_extends),
+        "external_links": list_of(STR, refuse=True),
+        "healthcheck": HEALTHCHECK,
+        "links": STRING_SET,
+        "ports": PORTS,
+        "post_start": HOOKS,
+        "pre_start": list_of(map_of({**_CONTAINER, **_HOOK_KEYS, "per_replica": BOOL})),
+        "pre_stop": HOOKS,
+        "profiles": STRING_SET,
+        "provider": map_of({"type": STR, "options": Type(kind="map", item=Type(kind="list", item=TEXT, short=short.long_option_values))}, required=("type",)),
+        "restart": STR,
+        "scale": INT,
+        "stdin_open": BOOL,
+        "tty": BOOL,
+    }
+)
+
+NETWORK: Final = map_of(
+    {
+        "name": STR,
+        "driver": STR,
+        "driver_opts": OPTIONS,
+        "ipam": map_of(
+            {
+                "driver": STR,
+                "config": Type(
+                    kind="list",
+                    merge="subnet",
+                    item=map_of({"subnet": STR, "ip_range": STR, "gateway": STR, "aux_addresses": Type(kind="map", item=STR)}),
+                ),
+                "options": Type(kind="map", item=STR),
+            }
+        ),
+        "external": BOOL,
+        "internal": BOOL,
+        "enable_ipv4": BOOL,
+        "enable_ipv6": BOOL,
+        "attachable": BOOL,
+        "labels": LABELS,
+    },
+    null=True,
+    read=short.long_external,
+)
+VOLUME: Final = map_of(
+    {"name": STR, "driver": STR, "driver_opts": OPTIONS, "external": BOOL, "labels": LABELS}, null=True, read=short.long_external
+)
+SECRET: Final = map_of(
+    {
+        "name": STR,
+        "environment": STR,
+        "file": PATH,
+        "external": BOOL,
+        "labels": LABELS,
+        "driver": STR,
+        "driver_opts": OPTIONS,
+        "template_driver": STR,
+    },
+    read=short.long_external,
+)
+CONFIG: Final = map_of(
+    {"name": STR, "content": STR, "environment": STR, "file": PATH, "external": BOOL, "labels": LABELS, "template_driver": STR},
+    read=short.long_external,
+)
+MODEL: Final = map_of({"name": STR, "model": STR, "context_size": INT, "runtime_flags": STRINGS}, required=("model",))
+
+PROJECT: Final = map_of(
+    {
+        "name": STR,
+        "version": STR,
+        "services": named(SERVICE),
+        "networks": named(NETWORK, checked=False),
+        "volumes": named(VOLUME),
+        "secrets": named(SECRET),
+        "configs": named(CONFIG),
+        "models": named(MODEL),
+    }
+)

@@ -1,0 +1,66 @@
+"""Which services an active profile selects, and which resources the selected ones use (rules 10, 93 to 95)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrate.findings import Action
+from migrate.source import Node
+
+from .draft import Draft, items, member_text, members
+from .faults import Log
+
+
+def select_profiles(draft: Draft, active: Sequence[str], log: Log) -> None:
+    """Move services whose profiles are all inactive to `disabled`; `*` activates all (MIG059 where that selects nothing)."""
+    known: set[str] = set()
+    for name in list(draft.services):
+        profiles = [str(node.value) for node in items(draft.services[name].get("profiles"))]
+        known.update(profiles)
+        if profiles and "*" not in active and not set(profiles) & set(active):
+            draft.disabled[name] = draft.services.pop(name)
+    for profile in active:
+        if profile not in known and profile != "*":
+            log.add("MIG059", f"profile {profile!r} is that of no service", span=None, action=Action.DROPPED)
+    if draft.disabled and not draft.services:
+        log.add("MIG059", f"no service is selected; profiles: {', '.join(sorted(known))}", span=None)
+
+
+def select_used(draft: Draft, log: Log) -> dict[str, dict[str, Node]]:
+    """Take resources that no enabled service uses out of the draft and tell each (MIG058). Answers them."""
+    used = _used(draft)
+    left_out: dict[str, dict[str, Node]] = {}
+    for section, names in used.items():
+        unused = {key: node for key, node in draft.resources[section].items() if key not in names}
+        for key, node in unused.items():
+            users = _of_disabled(draft, section, key)
+            why = f"only {', '.join(users)} would use it" if users else "no service uses it"
+            if node.file or node.line:
+                log.add("MIG058", f"{section[:-1]} {key} is defined, but {why}", span=node.span, path=(section, key))
+        draft.resources[section] = {key: node for key, node in draft.resources[section].items() if key in names}
+        left_out[section] = unused
+    return left_out
+
+
+def _used(draft: Draft) -> dict[str, set[str]]:
+    used: dict[str, set[str]] = {"networks": set(), "volumes": set(), "secrets": set(), "configs": set()}
+    for service in draft.services.values():
+        for section, names in _uses(service).items():
+            used[section] |= names
+    return used
+
+
+def _uses(service: dict[str, Node]) -> dict[str, set[str]]:
+    volumes = {member_text(node, "source") or "" for node in items(service.get("volumes")) if member_text(node, "type") in ("volume", "cluster")}
+    secrets = {member_text(node, "source") or "" for node in items(service.get("secrets"))}
+    secrets |= {member_text(node, "source") or "" for node in items(members(service.get("build")).get("secrets"))}
+    return {
+        "networks": set(members(service.get("networks"))),
+        "volumes": volumes,
+        "secrets": secrets,
+        "configs": {member_text(node, "source") or "" for node in items(service.get("configs"))},
+    }
+
+
+def _of_disabled(draft: Draft, section: str, key: str) -> list[str]:
+    return [name for name, service in draft.disabled.items() if key in _uses(service).get(section, set())]
