@@ -1,0 +1,110 @@
+"""The control plane in motion: one loop per controller, joined here.
+
+A loop looks at the live state, asks a pure function what to do, waits as the real one waits, and writes. It is woken by what it
+watches, not by polling, where the real one is.
+"""
+
+from __future__ import annotations
+
+from simpy import Environment
+
+from simulate.control import rollout
+from simulate.control.loops.deployment import DeploymentLoop, deployment_view, set_view
+from simulate.control.loops.endpoints import EndpointsLoop
+from simulate.control.loops.kubelet import KubeletLoop
+from simulate.control.loops.metrics import MetricsLoop
+from simulate.control.loops.placing import choose
+from simulate.control.loops.replicaset import ReplicaSetLoop
+from simulate.control.loops.scheduler import SchedulerLoop
+from simulate.control.loops.story import Story
+from simulate.control.state import Cluster, DataPlane, LiveWorkload, Node, Pod, ReplicaSet, Version
+from simulate.spec import Behaviour, ClusterSpec, Workload
+from simulate.trace import ScaleRecord, Trace
+
+SETTLED_AGE_S = 86400.0
+"""Pods that run at the start are a day old, so that no rule for young pods applies."""
+
+
+class Control:
+    """All controllers of one run around one cluster."""
+
+    def __init__(self, environment: Environment, spec: ClusterSpec, trace: Trace, plane: DataPlane) -> None:
+        self.cluster = Cluster(environment, spec, trace)
+        self.deployments = DeploymentLoop(self.cluster)
+        self.sets = ReplicaSetLoop(self.cluster)
+        self.scheduler = SchedulerLoop(self.cluster, choose)
+        self.kubelet = KubeletLoop(self.cluster, plane)
+        self.endpoints = EndpointsLoop(self.cluster, plane)
+        self.metrics = MetricsLoop(self.cluster, plane)
+        self.kubelet.on_process.append(self.metrics.process_started)
+        self.story = Story(self.cluster, self.kubelet)
+        self._add_nodes(spec)
+        behaviours = {one.name: one for one in spec.traffic.behaviours}
+        for workload in spec.workloads:
+            self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
+        self.endpoints.settle()
+        environment.process(self.metrics.run())
+
+    def _add_nodes(self, spec: ClusterSpec) -> None:
+        for pool in spec.pools:
+            for i in range(pool.count):
+                node = Node(name=f"{pool.name}-{i}", pool=pool, zone=pool.zones[i % len(pool.zones)] if pool.zones else None)
+                self.cluster.nodes[node.name] = node
+                self.cluster.change_node(node, "ready")
+
+    def _add(self, workload: Workload, behaviour: Behaviour) -> None:
+        """A workload whose rollout was complete long before time 0; pods for which there is no room are pending."""
+        version = Version(number=1, template=workload.template, behaviour=behaviour, service=workload.behaviour)
+        live = LiveWorkload(
+            key=workload.name,
+            spec=workload,
+            replicas=workload.replicas,
+            version=version,
+            versions=[version],
+            max_surge=workload.max_surge,
+            max_unavailable=workload.max_unavailable,
+        )
+        self.cluster.workloads[live.key] = live
+        if workload.kind == "Deployment":
+            self._settle_deployment(live)
+
+    def _settle_deployment(self, live: LiveWorkload) -> None:
+        maximum = live.replicas + rollout.surge_of(deployment_view(live))
+        one = ReplicaSet(
+            name=f"{live.key}-v1",
+            workload=live.key,
+            version=live.version,
+            size=live.replicas,
+            created_s=-SETTLED_AGE_S,
+            revision=1,
+            desired=live.replicas,
+            maximum=maximum,
+            observed=True,
+        )
+        live.sets[one.name] = one
+        self.cluster.trace.scales.append(ScaleRecord(0.0, "ReplicaSet", one.name, live.key, None, one.size, "before the start"))
+        for number in range(live.replicas):
+            pod = Pod(
+                name=f"{one.name}-{number}",
+                workload=live.key,
+                owner=one.name,
+                version=live.version,
+                number=number,
+                created_s=-SETTLED_AGE_S,
+            )
+            self._settle_pod(pod, one.pods)
+        one.next_number = live.replicas
+        one.replicas = len(one.pods)
+        one.ready = one.available = sum(pod.ready for pod in one.pods.values())
+        complete = rollout.Condition(status="True", reason="NewReplicaSetAvailable", update_s=-SETTLED_AGE_S, transition_s=-SETTLED_AGE_S)
+        view = deployment_view(live)
+        live.status = rollout.Status(progressing=complete if rollout.has_deadline(view) else None)
+        status = rollout.counted(view, [set_view(one)], one.name, live.status, -SETTLED_AGE_S)
+        self.cluster.status_workload(live, status)
+
+    def _settle_pod(self, pod: Pod, home: dict[str, Pod]) -> None:
+        self.cluster.pods[pod.name] = pod
+        home[pod.name] = pod
+        self.cluster.trace_pod(pod, "created")
+        if self.scheduler.settle(pod):
+            self.kubelet.settle(pod)

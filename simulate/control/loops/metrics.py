@@ -1,0 +1,62 @@
+"""Housekeeping on the nodes and the scrapes of metrics-server, fed by the data plane's counters (2, model.md 6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from simulate.control.metrics_pipeline import MetricsServer, Point, Sample, housekeeping_phase_s, last_housekeeping_s
+from simulate.control.state import Cluster, DataPlane, Pod
+
+
+class MetricsLoop:
+    """Reads the counters only at the last housekeeping of each node before each scrape: no other could be seen by anybody."""
+
+    def __init__(self, cluster: Cluster, plane: DataPlane) -> None:
+        self._cluster = cluster
+        self._plane = plane
+        self._resolution_s = cluster.spec.control.metric_resolution_s
+        self._server = MetricsServer(self._resolution_s)
+        self._runs: dict[str, tuple[int, float, float]] = {}
+        cluster.on_pod.append(self._pod_changed)
+
+    def usage(self, pod: str) -> Sample | None:
+        """What the metrics API answers now."""
+        return self._server.usage(pod)
+
+    def process_started(self, pod: Pod) -> None:
+        """A container run begins: its counter starts at what the pod has used before."""
+        used = self._plane.read().get(pod.name, (0.0, 0.0))[0] if pod.name in self._runs else 0.0
+        self._runs[pod.name] = (pod.process, self._cluster.clock.now, used)
+
+    def _pod_changed(self, pod: Pod, state: str) -> None:
+        if state == "deleted":
+            self._server.forget(pod.name)
+            self._runs.pop(pod.name, None)
+
+    def run(self) -> Generator[Any, Any, None]:
+        """For ever: housekeeping where it matters, then the scrape."""
+        clock = self._cluster.clock
+        number = 1
+        while True:
+            scrape_s = number * self._resolution_s
+            phases = sorted({housekeeping_phase_s(i) for i in range(len(self._cluster.nodes))})
+            for at in sorted({last_housekeeping_s(scrape_s, phase) for phase in phases}):
+                if at > clock.now:
+                    yield clock.timeout(at - clock.now)
+                self._housekeep(scrape_s, at)
+            if scrape_s > clock.now:
+                yield clock.timeout(scrape_s - clock.now)
+            self._server.scrape()
+            number += 1
+
+    def _housekeep(self, scrape_s: float, at: float) -> None:
+        counters = self._plane.read()
+        for position, node in enumerate(self._cluster.nodes.values()):
+            if not node.up or last_housekeeping_s(scrape_s, housekeeping_phase_s(position)) != at:
+                continue
+            for name, pod in node.pods.items():
+                run = self._runs.get(name)
+                if run is not None and run[0] == pod.process and name in counters:
+                    cpu_s, memory = counters[name]
+                    self._server.housekeep(name, Point(at, cpu_s - run[2], memory, run[0], run[1]))

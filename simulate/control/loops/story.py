@@ -1,0 +1,154 @@
+"""What the scenario makes happen: rollouts, undo, scaling, lost nodes and zones, drains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from simulate.control.loops.kubelet import KubeletLoop
+from simulate.control.rollout import undo_revision
+from simulate.control.state import Cluster, LiveWorkload, Node, Version, after
+from simulate.spec import Behaviour, Event
+
+
+class Story:
+    """Carries out the events of the spec, each at its time, those of one time in their order."""
+
+    def __init__(self, cluster: Cluster, kubelet: KubeletLoop) -> None:
+        self._cluster = cluster
+        self._kubelet = kubelet
+        self._verbs: Mapping[str, Callable[[Event], None]] = {
+            "rollout": self.rollout,
+            "undo": self.undo,
+            "scale": self.scale,
+            "pause": lambda event: self._pause(event, True),
+            "resume": lambda event: self._pause(event, False),
+            "nodeLoss": lambda event: self._lose(event, self._of_pool(event)),
+            "zoneLoss": lambda event: self._lose(event, [n for n in cluster.nodes.values() if n.zone == event.target and n.up]),
+            "drain": self.drain,
+            "spike": lambda event: None,
+        }
+        for event in cluster.spec.events:
+            after(cluster.clock, event.at_s, self._happen, event)
+
+    def known(self, verb: str) -> bool:
+        """Whether there is such a verb."""
+        return verb in self._verbs
+
+    def _happen(self, event: Event) -> None:
+        said = " ".join(f"{key}={_said(value)}" for key, value in event.arguments.items() if key != "behaviour")
+        self._cluster.event("Scenario", event.target, "Normal", event.verb, f"{event.verb} {event.target} {said}".rstrip())
+        self._verbs[event.verb](event)
+
+    def _live(self, event: Event) -> LiveWorkload:
+        return self._cluster.workloads[event.target]
+
+    def rollout(self, event: Event) -> None:
+        """A new template. The same template as an earlier one is that one again."""
+        live = self._live(event)
+        template = live.version.template
+        if "image" in event.arguments and template.containers:
+            first = replace(template.containers[0], image=str(event.arguments["image"]))
+            template = replace(template, containers=(first, *template.containers[1:]))
+        behaviour = event.arguments.get("behaviour", live.version.behaviour)
+        fails = event.arguments.get("fails")
+        same = live.version.template == template and live.version.fails == fails
+        if same and live.version.behaviour == behaviour:
+            return
+        wanted = Version(
+            number=len(live.versions) + 1,
+            template=template,
+            behaviour=behaviour if isinstance(behaviour, Behaviour) else live.version.behaviour,
+            service=live.version.service,
+            fails=fails,
+        )
+        self.change(live, wanted)
+
+    def change(self, live: LiveWorkload, wanted: Version) -> None:
+        """Write the template of a workload."""
+        for known in live.versions:
+            if replace(wanted, number=known.number) == known:
+                live.version = known
+                break
+        else:
+            live.versions.append(wanted)
+            live.version = wanted
+        self._cluster.touch(live)
+
+    def undo(self, event: Event) -> None:
+        """`kubectl rollout undo`: the template of the revision before (or of `revision`)."""
+        live = self._live(event)
+        if live.spec.kind != "Deployment":
+            before = [one for one in live.versions if one.number != live.version.number]
+            if before:
+                live.version = before[-1]
+                self._cluster.touch(live)
+            return
+        current = live.current_set
+        found = undo_revision(
+            {one.name: one.revision for one in live.sets.values()}, current.name if current else None, event.arguments.get("revision")
+        )
+        if found is None:
+            self._cluster.event("Deployment", live.key, "Warning", "DeploymentRollbackRevisionNotFound", "Unable to find last revision.")
+            return
+        live.version = live.sets[found].version
+        self._cluster.touch(live)
+
+    def scale(self, event: Event) -> None:
+        """`kubectl scale`."""
+        self._cluster.scale_workload(self._live(event), int(event.arguments["replicas"]), "scenario")
+
+    def _pause(self, event: Event, paused: bool) -> None:
+        live = self._live(event)
+        live.paused = paused
+        self._cluster.touch(live)
+
+    # -------------------------------------------------------------- nodes
+
+    def _of_pool(self, event: Event) -> list[Node]:
+        nodes = [node for node in self._cluster.nodes.values() if node.pool.name == event.target and node.up and not node.cordoned]
+        return nodes[: int(event.arguments.get("count", 1))]
+
+    def _lose(self, event: Event, nodes: list[Node]) -> None:
+        control = self._cluster.spec.control
+        for node in nodes:
+            node.up = False
+            self._kubelet.node_lost(node)
+            self._cluster.change_node(node, "lost")
+            after(self._cluster.clock, control.node_monitor_grace_s, self._not_ready, node)
+            after(self._cluster.clock, control.node_monitor_grace_s + control.not_ready_toleration_s, self._evict, node)
+            if event.arguments.get("for") is not None:
+                after(self._cluster.clock, float(event.arguments["for"]), self._return, node)
+
+    def _not_ready(self, node: Node) -> None:
+        if node.up:
+            return
+        node.ready = False
+        self._cluster.event("Node", node.name, "Warning", "NodeNotReady", f"Node {node.name} status is now: NodeNotReady")
+        for pod in list(node.pods.values()):
+            self._cluster.set_ready(pod, False, "NodeNotReady")
+
+    def _evict(self, node: Node) -> None:
+        if node.up:
+            return
+        for pod in list(node.pods.values()):
+            self._cluster.delete_pod(pod, "TaintManagerEviction")
+
+    def _return(self, node: Node) -> None:
+        node.up = node.ready = True
+        self._cluster.change_node(node, "ready")
+        self._kubelet.node_back(node)
+
+    def drain(self, event: Event) -> None:
+        """`kubectl drain`: cordon, then evict every pod."""
+        for node in self._of_pool(event):
+            node.cordoned = True
+            self._cluster.event("Node", node.name, "Normal", "NodeNotSchedulable", f"Node {node.name} status is now: NodeNotSchedulable")
+            for pod in list(node.pods.values()):
+                if self._cluster.workloads[pod.workload].spec.kind != "DaemonSet":
+                    self._cluster.delete_pod(pod, "evicted by drain")
+
+
+def _said(value: Any) -> str:
+    return f"{value:g}s" if isinstance(value, float) else str(value)

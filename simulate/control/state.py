@@ -1,0 +1,324 @@
+"""The live machinery of one run: pods, ReplicaSets, workloads and nodes as the API server holds them, and who watches them.
+
+Everything here is mutable and lives for one run. `Cluster` writes: each write changes an object, leaves a record in the trace and
+tells the watchers at once; how long a watch takes is the watchers' business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from simulate.control.replicaset import Expectations
+from simulate.control.rollout import Condition, Status
+from simulate.spec import Behaviour, ClusterSpec, NodePool, PodTemplate, Workload
+from simulate.trace import EventRecord, NodeRecord, PodRecord, ScaleRecord, StatusRecord, Trace
+
+
+class Clock(Protocol):
+    """What the loops need of a discrete-event environment (SimPy's has it)."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start of the run."""
+
+    def timeout(self, delay: float) -> Any:
+        """An event that happens after `delay` seconds."""
+
+    def event(self) -> Any:
+        """An event that somebody makes happen."""
+
+    def process(self, generator: Generator[Any, Any, Any]) -> Any:
+        """Run a process."""
+
+
+def after(clock: Clock, delay_s: float, action: Callable[..., None], *arguments: object) -> None:
+    """Do something after a delay."""
+    clock.timeout(max(0.0, delay_s)).callbacks.append(lambda _: action(*arguments))
+
+
+class DataPlane(Protocol):
+    """What the control plane asks of the data plane, now (the engine knows the time). Both `bool` mean: it happened at once."""
+
+    def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
+        """A new process."""
+
+    def route(self, pod: str, proxy: str) -> None:
+        """A proxy learns of the pod."""
+
+    def unroute(self, pod: str, proxy: str) -> None:
+        """A proxy forgets the pod."""
+
+    def drain(self, pod: str, accept: bool) -> bool:
+        """SIGTERM to a process that handles it."""
+
+    def kill(self, pod: str) -> None:
+        """SIGKILL."""
+
+    def lose(self, pod: str) -> None:
+        """The host is gone."""
+
+    def probe(self, pod: str, name: str, timeout_s: float) -> str | None:
+        """A request of the kubelet; its outcome if it ended at once."""
+
+    def read(self) -> Mapping[str, tuple[float, float]]:
+        """(CPU seconds, bytes of memory) of every pod."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One template of a workload: `number` counts from 1; `fails` tells how a bad image fails (pull, crash, unready)."""
+
+    number: int
+    template: PodTemplate
+    behaviour: Behaviour
+    service: str
+    fails: str | None = None
+
+    @property
+    def image(self) -> str:
+        """Image of the first container."""
+        return self.template.containers[0].image if self.template.containers else ""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Pod:
+    """A pod object. Times are those of the clock; the stored ones (`ready_since_s`, `started_s`) are whole seconds of the API."""
+
+    name: str
+    workload: str
+    owner: str
+    version: Version
+    number: int
+    created_s: float
+    node: str | None = None
+    phase: str = "Pending"
+    ready: bool = False
+    ready_since_s: float | None = None
+    unready_since_s: float | None = None
+    started_s: float | None = None
+    deleting_s: float | None = None
+    grace_s: float | None = None
+    restarts: int = 0
+    gone: bool = False
+    process: int = 0
+    listening: bool = False
+    container_up: bool = False
+    message: str = ""
+    cost: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Neither ended nor being deleted."""
+        return self.deleting_s is None and self.phase not in ("Failed", "Succeeded")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ReplicaSet:
+    """A ReplicaSet with its last status; `pods` are all its pod objects, terminating ones too."""
+
+    name: str
+    workload: str
+    version: Version
+    size: int
+    created_s: float
+    revision: int
+    desired: int | None = None
+    maximum: int | None = None
+    replicas: int = 0
+    ready: int = 0
+    available: int = 0
+    terminating: int = 0
+    observed: bool = False
+    next_number: int = 0
+    pods: dict[str, Pod] = field(default_factory=dict)
+    expectations: Expectations = field(default_factory=Expectations)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LiveWorkload:
+    """A workload with its present wishes and its last status. `versions` are all templates so far, `current` the present one."""
+
+    key: str
+    spec: Workload
+    replicas: int
+    version: Version
+    versions: list[Version]
+    paused: bool = False
+    max_surge: int | str = "25%"
+    max_unavailable: int | str = "25%"
+    status: Status = field(default_factory=Status)
+    sets: dict[str, ReplicaSet] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    current_revision: int = 1
+
+    @property
+    def current_set(self) -> ReplicaSet | None:
+        """The ReplicaSet of the present template."""
+        return next((one for one in self.sets.values() if one.version.number == self.version.number), None)
+
+    def all_pods(self) -> list[Pod]:
+        """Every pod object of the workload."""
+        return [pod for one in self.sets.values() for pod in one.pods.values()] + list(self.pods.values())
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Node:
+    """A node. `up`: the machine runs; `ready`: the control plane believes it; `cordoned`: nothing new is placed on it."""
+
+    name: str
+    pool: NodePool
+    zone: str | None = None
+    up: bool = True
+    ready: bool = True
+    cordoned: bool = False
+    pods: dict[str, Pod] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+
+
+class Cluster:
+    """The API server of one run. `fraction_s` is the position of time 0 within its wall-clock second (API times are whole seconds)."""
+
+    def __init__(self, clock: Clock, spec: ClusterSpec, trace: Trace, fraction_s: float = 0.0) -> None:
+        self.clock = clock
+        self.spec = spec
+        self.trace = trace
+        self.fraction_s = fraction_s
+        self.workloads: dict[str, LiveWorkload] = {}
+        self.pods: dict[str, Pod] = {}
+        self.nodes: dict[str, Node] = {}
+        self.on_pod: list[Callable[[Pod, str], None]] = []
+        self.on_set: list[Callable[[ReplicaSet], None]] = []
+        self.on_workload: list[Callable[[LiveWorkload], None]] = []
+        self.on_node: list[Callable[[Node], None]] = []
+
+    def stamp(self, t_s: float | None = None) -> float:
+        """The time that the API stores for `t_s` (now): rounded down to a whole second of the wall clock."""
+        t = self.clock.now if t_s is None else t_s
+        return math.floor(t + self.fraction_s + 1e-9) - self.fraction_s
+
+    # -------------------------------------------------------------- pods
+
+    def record(self, pod: Pod, state: str, reason: str = "") -> None:
+        """A pod changed: leave a record and tell the watchers."""
+        self.trace_pod(pod, state, reason)
+        for watcher in self.on_pod:
+            watcher(pod, state)
+
+    def trace_pod(self, pod: Pod, state: str, reason: str = "") -> None:
+        """Leave a record only."""
+        owner = pod.owner if pod.owner != pod.workload else ""
+        self.trace.pods.append(PodRecord(self.clock.now, pod.name, pod.workload, owner, state, pod.node, reason))
+
+    def add_pod(self, pod: Pod, home: dict[str, Pod]) -> None:
+        """A pod object is created."""
+        self.pods[pod.name] = pod
+        home[pod.name] = pod
+        self.record(pod, "created")
+
+    def bind(self, pod: Pod, node: Node, *, settled: bool = False) -> None:
+        """The scheduler's decision; `settled` before the run begins, when nobody is to act on it."""
+        pod.node = node.name
+        pod.message = ""
+        node.pods[pod.name] = pod
+        if settled:
+            self.trace_pod(pod, "scheduled")
+            return
+        self.record(pod, "scheduled")
+        self.event("Pod", pod.name, "Normal", "Scheduled", f"Successfully assigned {pod.name} to {node.name}")
+
+    def set_ready(self, pod: Pod, ready: bool, reason: str = "") -> None:
+        """Write the Ready condition; nothing happens when it is so already."""
+        if pod.ready == ready or pod.gone:
+            return
+        pod.ready = ready
+        stamp = self.stamp()
+        pod.ready_since_s, pod.unready_since_s = (stamp, None) if ready else (None, stamp)
+        self.record(pod, "ready" if ready else "unready", reason)
+
+    def delete_pod(self, pod: Pod, reason: str) -> None:
+        """Set the deletion timestamp; a pod that was never bound disappears at once."""
+        if pod.deleting_s is not None or pod.gone:
+            return
+        pod.deleting_s = self.clock.now
+        self.record(pod, "terminating", reason)
+        if pod.node is None:
+            self.remove_pod(pod)
+
+    def remove_pod(self, pod: Pod) -> None:
+        """The object is gone."""
+        if pod.gone:
+            return
+        pod.gone = True
+        pod.ready = False
+        pod.listening = False
+        del self.pods[pod.name]
+        if pod.node is not None:
+            self.nodes[pod.node].pods.pop(pod.name, None)
+        live = self.workloads[pod.workload]
+        home = live.sets[pod.owner].pods if pod.owner in live.sets else live.pods
+        home.pop(pod.name, None)
+        self.record(pod, "deleted")
+
+    # -------------------------------------------------------------- sets and workloads
+
+    def scale_set(self, one: ReplicaSet, size: int, by: str) -> None:
+        """Write spec.replicas of a ReplicaSet."""
+        before, one.size, one.observed = one.size, size, False
+        if before != size:
+            self.trace.scales.append(ScaleRecord(self.clock.now, "ReplicaSet", one.name, one.workload, before, size, by))
+        for watcher in self.on_set:
+            watcher(one)
+
+    def add_set(self, live: LiveWorkload, one: ReplicaSet, by: str) -> None:
+        """A ReplicaSet is created."""
+        live.sets[one.name] = one
+        self.trace.scales.append(ScaleRecord(self.clock.now, "ReplicaSet", one.name, live.key, None, one.size, by))
+        for watcher in self.on_set:
+            watcher(one)
+
+    def status_set(self, one: ReplicaSet) -> None:
+        """The status of a ReplicaSet was written."""
+        for watcher in self.on_set:
+            watcher(one)
+
+    def scale_workload(self, live: LiveWorkload, replicas: int, by: str) -> None:
+        """Write spec.replicas of a workload."""
+        if live.replicas != replicas:
+            self.trace.scales.append(ScaleRecord(self.clock.now, live.spec.kind, live.key, live.key, live.replicas, replicas, by))
+            live.replicas = replicas
+        self.touch(live)
+
+    def touch(self, live: LiveWorkload) -> None:
+        """The spec of a workload was written: its status is about an older generation until the next sync."""
+        live.status = replace(live.status, observed=False)
+        for watcher in self.on_workload:
+            watcher(live)
+
+    def status_workload(self, live: LiveWorkload, status: Status) -> None:
+        """Write the status of a workload."""
+        before, live.status = live.status, status
+        numbers = (status.replicas, status.updated, status.ready, status.available)
+        if numbers != (before.replicas, before.updated, before.ready, before.available) or not self.trace.statuses:
+            self.trace.statuses.append(StatusRecord(self.clock.now, live.key, live.replicas, *numbers))
+        self._note_condition(live, before.progressing, status.progressing)
+
+    def _note_condition(self, live: LiveWorkload, before: Condition | None, after_: Condition | None) -> None:
+        if after_ is None or (before is not None and (before.status, before.reason) == (after_.status, after_.reason)):
+            return
+        kind = "Warning" if after_.status == "False" else "Normal"
+        self.event(live.spec.kind, live.key, kind, after_.reason, f"Progressing={after_.status}")
+
+    # -------------------------------------------------------------- the rest
+
+    def event(self, kind: str, name: str, type_: str, reason: str, message: str) -> None:
+        """Leave an event in the trace."""
+        self.trace.events.append(EventRecord(self.clock.now, kind, name, "Warning" if type_ == "Warning" else "Normal", reason, message))
+
+    def change_node(self, node: Node, state: str) -> None:
+        """A node changed."""
+        self.trace.nodes.append(NodeRecord(self.clock.now, node.name, node.pool.name, state))
+        for watcher in self.on_node:
+            watcher(node)

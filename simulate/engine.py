@@ -1,0 +1,250 @@
+"""Joins control and traffic: one clock, one thread, and a data plane that is advanced only when somebody looks at it or acts on it.
+
+The lazy rule (architecture of the simulator): before the control plane does anything at a time, every request up to that time has
+happened. The data plane stops at a trigger (a process has booted or drained, ran out of memory, a probe ended), which becomes an
+event of the control plane's clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from simpy import Environment
+
+from simulate.control.loops import Control
+from simulate.control.state import Pod, after
+from simulate.problems import InputError, Problem
+from simulate.spec import Behaviour, ClusterSpec, ContainerSpec
+from simulate.trace import Trace, TrafficWindow, UsageWindow
+from simulate.traffic.plane import Plane, PodCounters, SourceCounters, Trigger
+
+WINDOW_S = 15.0
+WINDOWS = 240
+
+
+def window_s(horizon_s: float) -> float:
+    """Width of the windows in a trace: whole multiples of 15 s, at most 240 of them.
+
+    >>> window_s(1200.0), window_s(86400.0)
+    (15.0, 360.0)
+    """
+    return WINDOW_S * max(1, math.ceil(horizon_s / WINDOWS / WINDOW_S - 1e-9))
+
+
+class _Joined:
+    """The data plane as the control plane sees it: operations happen now."""
+
+    def __init__(self, environment: Environment, spec: ClusterSpec, plane: Plane) -> None:
+        self._environment = environment
+        self._spec = spec
+        self._plane = plane
+        self._behaviours = {one.name: one for one in spec.traffic.behaviours}
+        self.reached_s = 0.0
+        self.started: dict[str, str] = {}
+        self.control: Control | None = None
+
+    @property
+    def now(self) -> float:
+        return max(self.reached_s, self._environment.now)
+
+    def advance(self, until_s: float) -> Trigger | None:
+        """Process requests up to a time, or up to the first trigger, which becomes an event."""
+        hit = self._plane.advance(max(until_s, self.reached_s))
+        self.reached_s = max(self.reached_s, until_s if hit is None else hit.t_s)
+        if hit is not None:
+            self._report(hit)
+        return hit
+
+    def _report(self, hit: Trigger) -> None:
+        assert self.control is not None, "no trigger before the control plane exists"
+        delay = max(0.0, hit.t_s - self._environment.now)
+        after(self._environment, delay, self.control.kubelet.trigger, hit.kind, hit.pod, hit.probe, hit.outcome)
+
+    def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
+        containers = pod.version.template.containers
+        cores = sum(one.request_cores or 0.0 for one in containers)
+        self.started[pod.name] = pod.workload
+        self._plane.start(
+            self.now,
+            pod.name,
+            service=pod.version.service,
+            node=pod.node,
+            quota_cores=_limit(containers, "limit_cores"),
+            weight=max(2.0, 1024.0 * cores),
+            speed=1.0,
+            boot_cpu_s=boot_cpu_s,
+            memory_limit_bytes=_limit(containers, "limit_bytes"),
+        )
+
+    def route(self, pod: str, proxy: str) -> None:
+        self._plane.route(self.now, pod, proxy)
+
+    def unroute(self, pod: str, proxy: str) -> None:
+        self._plane.unroute(self.now, pod, proxy)
+
+    def drain(self, pod: str, accept: bool) -> bool:
+        return self._plane.drain(self.now, pod, accept=accept) is not None
+
+    def kill(self, pod: str) -> None:
+        if pod in self.started:
+            self._plane.kill(self.now, pod)
+
+    def lose(self, pod: str) -> None:
+        if pod in self.started:
+            self._plane.lose(self.now, pod)
+
+    def probe(self, pod: str, name: str, timeout_s: float) -> str | None:
+        hit = self._plane.probe(self.now, pod, name, cpu_s=0.0, timeout_s=timeout_s)
+        return None if hit is None else hit.outcome
+
+    def read(self) -> Mapping[str, tuple[float, float]]:
+        return {name: (one.cpu_s, one.memory_bytes) for name, one in self._plane.read(self.now).items()}
+
+    def counters(self) -> Mapping[str, PodCounters]:
+        return self._plane.read(self.now)
+
+    def sources(self) -> Mapping[str, SourceCounters]:
+        return self._plane.sources(self.now)
+
+
+def _limit(containers: tuple[ContainerSpec, ...], key: str) -> float | None:
+    values = [getattr(one, key) for one in containers]
+    return None if None in values or not values else float(sum(values))
+
+
+class _Recorder:
+    """Writes the windows of traffic and usage into the trace."""
+
+    def __init__(self, environment: Environment, spec: ClusterSpec, joined: _Joined, control: Control, trace: Trace) -> None:
+        self._environment = environment
+        self._spec = spec
+        self._joined = joined
+        self._control = control
+        self._trace = trace
+        self._start_s = 0.0
+        self._sources: dict[str, SourceCounters] = {}
+        self._pods: dict[str, PodCounters] = {}
+
+    def every(self, width_s: float) -> None:
+        """Write a window now and then again."""
+        self.write(self._environment.now)
+        after(self._environment, width_s, self.every, width_s)
+
+    def write(self, end_s: float) -> None:
+        """Write the window that ends now."""
+        if end_s > self._start_s:
+            self._traffic(end_s)
+            self._usage(end_s)
+            self._start_s = end_s
+
+    def _traffic(self, end_s: float) -> None:
+        counters = self._joined.sources()
+        for source in self._spec.traffic.sources:
+            now, before = counters[source.name], self._sources.get(source.name)
+            self._trace.traffic.append(_window(self._start_s, end_s, source.name, source.to, now, before))
+            self._sources[source.name] = now
+
+    def _usage(self, end_s: float) -> None:
+        counters = self._joined.counters()
+        lasting = end_s - self._start_s
+        for key, live in self._control.cluster.workloads.items():
+            names = [name for name, workload in self._joined.started.items() if workload == key and name in counters]
+            running = [pod for pod in live.all_pods() if pod.phase == "Running" and not pod.gone]
+            used = sum(counters[name].cpu_s - _cpu(self._pods.get(name)) for name in names)
+            throttles = sum(counters[name].throttles - _throttles(self._pods.get(name)) for name in names)
+            limits = [_limit(pod.version.template.containers, "limit_cores") for pod in running]
+            self._trace.usage.append(
+                UsageWindow(
+                    start_s=self._start_s,
+                    end_s=end_s,
+                    workload=key,
+                    pods=len(running),
+                    used_cores=used / lasting,
+                    requested_cores=sum(one.request_cores or 0.0 for pod in running for one in pod.version.template.containers),
+                    limit_cores=None if None in limits else sum(one for one in limits if one is not None),
+                    throttled_ratio=min(1.0, throttles * 0.1 / (lasting * len(running))) if running else 0.0,
+                    memory_bytes=sum(counters[pod.name].memory_bytes for pod in running if pod.name in counters),
+                )
+            )
+        self._pods = dict(counters)
+
+
+def _cpu(one: PodCounters | None) -> float:
+    return 0.0 if one is None else one.cpu_s
+
+
+def _throttles(one: PodCounters | None) -> int:
+    return 0 if one is None else one.throttles
+
+
+def _window(start_s: float, end_s: float, source: str, service: str, now: SourceCounters, before: SourceCounters | None) -> TrafficWindow:
+    failed = {cause: n for cause, count in now.failed.items() if (n := count - (before.failed.get(cause, 0) if before else 0))}
+    buckets = {bucket: n for bucket, count in now.histogram.items() if (n := count - (before.histogram.get(bucket, 0) if before else 0))}
+    return TrafficWindow(
+        start_s=start_s,
+        end_s=end_s,
+        source=source,
+        service=service,
+        arrived=now.arrived - (before.arrived if before else 0),
+        ok=now.ok - (before.ok if before else 0),
+        failed=failed,
+        in_flight=now.in_flight,
+        latency_sum_s=now.latency_sum_s - (before.latency_sum_s if before else 0.0),
+        histogram=buckets,
+    )
+
+
+def assert_conserved(counters: Mapping[str, SourceCounters]) -> None:
+    """Every request that arrived is done, failed by a cause, or still under way (model.md 6.2)."""
+    for name, one in counters.items():
+        known = one.ok + sum(one.failed.values()) + one.in_flight
+        assert one.arrived == known, f"requests of {name}: {one.arrived} arrived, {known} accounted for"
+
+
+def refuse_what_is_missing(spec: ClusterSpec) -> None:
+    """InputError for what this engine cannot honour, all at once."""
+    verbs = {"rollout", "undo", "scale", "pause", "resume", "nodeLoss", "zoneLoss", "drain", "spike"}
+    problems = [
+        Problem(file="scenario", line=0, column=0, message=f"events: verb {one.verb!r} is not simulated")
+        for one in spec.events
+        if one.verb not in verbs
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = None) -> Trace:
+    """Everything that happens from 0 to the horizon. Same spec and seed, same trace.
+
+    `seed` replaces the spec's (draws of both planes). `plane` replaces the data plane. InputError for what cannot be simulated.
+    """
+    if seed is not None and seed != spec.seed:
+        spec = replace(spec, seed=seed, traffic=replace(spec.traffic, seed=seed))
+    refuse_what_is_missing(spec)
+    if plane is None:
+        from simulate.traffic import make_plane
+
+        plane = make_plane(spec.traffic)
+    environment = Environment()
+    trace = Trace(horizon_s=spec.horizon_s, seed=spec.seed)
+    joined = _Joined(environment, spec, plane)
+    control = joined.control = Control(environment, spec, trace, joined)
+    recorder = _Recorder(environment, spec, joined, control, trace)
+    width_s = window_s(spec.horizon_s)
+    after(environment, width_s, recorder.every, width_s)
+    _loop(environment, joined, spec.horizon_s)
+    recorder.write(spec.horizon_s)
+    assert_conserved(joined.sources())
+    return trace
+
+
+def _loop(environment: Environment, joined: _Joined, horizon_s: float) -> None:
+    while True:
+        at = min(environment.peek(), horizon_s)
+        if joined.advance(at) is not None:
+            continue
+        if environment.peek() > horizon_s:
+            return
+        environment.step()
