@@ -1,0 +1,153 @@
+"""The forms for programs: the JSON of product.md section 3, and SARIF 2.1.0 for code hosts."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from migrate.addresses.types import DecidedAddress, DecidedUse
+from migrate.findings import Finding, Severity, Span, in_reading_order
+from migrate.plan.decision import Decision
+from migrate.report.content import Report
+from migrate.report.plain_text import clean
+from migrate.rules import rules
+
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def json_text(report: Report) -> str:
+    """The JSON form: every key always there, null where it does not apply."""
+    return json.dumps(as_data(report), indent=2) + "\n"
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The JSON form as plain data."""
+    return {
+        "version": 1,
+        "project": report.project,
+        "findings": [finding_data(finding) for finding in in_reading_order(report.findings)],
+        "addresses": addresses_data(report.addresses),
+        "decisions": [decision_data(decision) for decision in report.decisions],
+    }
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """One finding; `file`, `line` and `column` are null where it has no place."""
+    placed = finding.span if finding.span is not None and finding.span.line else None
+    return {
+        "code": finding.code,
+        "severity": str(finding.severity),
+        "action": str(finding.action),
+        "file": placed.file if placed else None,
+        "line": placed.line if placed else None,
+        "column": placed.column if placed else None,
+        "service": finding.service,
+        "path": finding.path,
+        "message": with_places(finding),
+        "advice": finding.advice,
+        "address": finding.address,
+    }
+
+
+def with_places(finding: Finding) -> str:
+    """The message with the further places of the same fact."""
+    places = ", ".join(f"{span.file}:{span.line}" for span in finding.also)
+    return f"{finding.message} (also {places})" if places else finding.message
+
+
+def decision_data(decision: Decision) -> dict[str, Any]:
+    """One decision; `evidence` as `file:line`."""
+    return {
+        "question": decision.question,
+        "service": decision.service,
+        "outcome": decision.outcome,
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "evidence": [f"{span.file}:{span.line}" for span in decision.evidence],
+    }
+
+
+def addresses_data(addresses: Sequence[DecidedAddress]) -> list[dict[str, Any]]:
+    """The entries of `addresses`, which `migrate addresses --format json` prints too."""
+    return [
+        {
+            "address": decided.owner.address,
+            "network": decided.owner.network,
+            "service": decided.owner.service,
+            "outcome": decided.outcome,
+            "uses": [_use_data(used) for used in decided.uses],
+        }
+        for decided in addresses
+    ]
+
+
+def _use_data(used: DecidedUse) -> dict[str, Any]:
+    use = used.use
+    return {
+        "file": use.span.file,
+        "line": use.span.line,
+        "column": use.span.column,
+        "service": use.service,
+        "place": use.place,
+        "text": use.token,
+        "class": use.letter,
+        "self": use.own,
+        "action": used.action,
+        "new": used.new,
+    }
+
+
+def sarif(report: Report) -> str:
+    """SARIF 2.1.0; addresses of files are relative to where the command ran, as code hosts want them."""
+    findings = in_reading_order(report.findings)
+    codes = sorted({finding.code for finding in findings})
+    driver = {
+        "name": "compose-cutover",
+        "version": report.program,
+        "rules": [_rule(code) for code in codes],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(finding, codes.index(finding.code), report.base) for finding in findings],
+    }
+    document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _rule(code: str) -> dict[str, Any]:
+    rule = rules()[code]
+    described: dict[str, Any] = {
+        "id": code,
+        "shortDescription": {"text": rule.title},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+    if rule.advice:
+        described["help"] = {"text": rule.advice}
+    return described
+
+
+def _result(finding: Finding, index: int, base: str) -> dict[str, Any]:
+    text = f"{finding.message}\n{finding.advice}" if finding.advice else finding.message
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": index,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": clean(text)},
+        "properties": {"action": str(finding.action), "service": finding.service, "path": finding.path, "address": finding.address},
+    }
+    if finding.span is not None and finding.span.line:
+        result["locations"] = [_location(finding.span, base)]
+    related = [{"id": number, **_location(span, base)} for number, span in enumerate(finding.also, 1) if span.line]
+    if related:
+        result["relatedLocations"] = related
+    return result
+
+
+def _location(span: Span, base: str) -> dict[str, Any]:
+    path = posixpath.normpath(posixpath.join(base, span.file.replace("\\", "/")))
+    region = {"startLine": span.line, "startColumn": max(1, span.column)}
+    return {"physicalLocation": {"artifactLocation": {"uri": quote(path)}, "region": region}}

@@ -1,0 +1,59 @@
+"""The report as one self-contained HTML page: light and dark, printable, read by those who decide and those who do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.resources import files
+from typing import Any
+
+from migrate.findings import Finding, Severity, in_reading_order
+from migrate.report.content import OUTCOMES, PLURAL, Report, number
+from migrate.report.plain_text import clean, summary
+
+
+def html(report: Report) -> str:
+    """The page; every text of the input is escaped, and none holds a control character."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_cleaned)
+    template = environment.from_string((files("migrate.report") / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(_content(report)) + "\n"
+
+
+def _cleaned(value: Any) -> Any:
+    return clean(value) if type(value) is str else value
+
+
+def _content(report: Report) -> dict[str, Any]:
+    findings = in_reading_order(report.findings)
+    outcomes = Counter(OUTCOMES[decided.outcome] for decided in report.addresses)
+    services: dict[str, list[Any]] = {}
+    for decision in report.decisions:
+        services.setdefault(decision.service or "(the project)", []).append(decision)
+    return {
+        "report": report,
+        "summary": summary(report),
+        "answer": _answer(report),
+        "sections": [_section(severity, [f for f in findings if f.severity is severity]) for severity in Severity],
+        "objects": list((report.objects or {}).items()),
+        "outcomes": [(outcome, outcomes[outcome]) for outcome in OUTCOMES.values() if outcomes[outcome]],
+        "outcome_texts": OUTCOMES,
+        "decisions": services,
+    }
+
+
+def _section(severity: Severity, findings: list[Finding]) -> dict[str, Any]:
+    return {"severity": severity, "title": PLURAL[severity][1].capitalize(), "findings": findings}
+
+
+def _answer(report: Report) -> str:
+    """The sentence that a reader who reads no further takes along."""
+    errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    assumed = [finding for finding in errors if finding.action == "assumed"]
+    if not errors:
+        return "Nothing stands in the way: every key was carried over, or its loss is told below."
+    if len(assumed) == len(errors):
+        return (
+            f"The file has {number(len(errors), 'fault', 'faults')}. Each was repaired by an assumption: confirm them, then it can be used."
+        )
+    return f"{number(len(errors) - len(assumed), 'point', 'points')} must be decided or repaired before the result can be used."

@@ -1,0 +1,68 @@
+"""The report as Markdown, for reviews and wikis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from migrate.findings import Severity, in_reading_order
+from migrate.report.content import OUTCOMES, PLURAL, Report
+from migrate.report.plain_text import one_line, summary
+
+
+def markdown(report: Report) -> str:
+    """The summary, then findings by severity, addresses and decisions as tables."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# Conversion of {_cell(report.project)}"
+    yield from ("", f"{summary(report)}.", "")
+    if report.objects:
+        yield from _table(("kind", "objects"), ((kind, str(count)) for kind, count in report.objects.items()))
+    for severity in Severity:
+        findings = [finding for finding in in_reading_order(report.findings) if finding.severity is severity]
+        if findings:
+            yield f"## {PLURAL[severity][1].capitalize()} ({len(findings)})\n"
+            rows = ((str(f.span or ""), f.code, f.message, str(f.action), f.advice) for f in findings)
+            yield from _table(("place", "code", "what", "done", "advice"), rows)
+    if report.addresses:
+        yield "## Fixed addresses\n"
+        yield from _addresses(report)
+    if report.decisions:
+        yield "## Decisions\n"
+        decisions = ((d.service or "(project)", d.question, d.outcome, d.rule, d.reason) for d in report.decisions)
+        yield from _table(("service", "question", "decided", "rule", "reason"), decisions)
+
+
+def _addresses(report: Report) -> Iterator[str]:
+    owners = (
+        (a.owner.address, a.owner.network, a.owner.service or "(nobody)", OUTCOMES[a.outcome], str(len(a.uses))) for a in report.addresses
+    )
+    yield from _table(("address", "network", "service", "outcome", "uses"), owners)
+    uses = [
+        (str(u.use.span), u.use.service or "(outside)", str(u.use.place), u.use.token, u.new or "", str(u.action))
+        for address in report.addresses
+        for u in address.uses
+    ]
+    if uses:
+        yield from _table(("place", "service", "in", "written", "becomes", "action"), uses)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(_cell(value) for value in row)} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    r"""Text that Markdown shows as it is.
+
+    >>> _cell("a|b <c> `d`")
+    'a\\|b &lt;c&gt; \\`d\\`'
+    """
+    text = one_line(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for character in "|`*_[]":
+        text = text.replace(character, "\\" + character)
+    return text

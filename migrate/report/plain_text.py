@@ -1,0 +1,100 @@
+"""The terminal's view of findings, and the complete report as plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from migrate.findings import Finding, Severity, in_reading_order
+from migrate.report.content import OUTCOMES, Fold, Report, counted, folded, number
+
+_HIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_COLOUR: Final = {Severity.ERROR: "31;1", Severity.WARNING: "33", Severity.INFO: "36"}
+
+
+def clean(text: str) -> str:
+    r"""The text with every control character of the input made visible, so that none reaches a terminal.
+
+    >>> clean("a\x1b[31m\tb")
+    'a\\x1b[31m\tb'
+    """
+    return _HIDDEN.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def one_line(text: str) -> str:
+    r"""As `clean`, on one line.
+
+    >>> one_line("a\n  b")
+    'a b'
+    """
+    return clean(re.sub(r"\s*\n\s*", " ", text))
+
+
+def terminal(findings: Iterable[Finding], *, verbosity: int = 0, colour: bool = False) -> str:
+    """What people see first: errors, then warnings, folded; infos only with `verbosity` 1, errors alone with -1."""
+    wanted = {-1: (Severity.ERROR,), 0: (Severity.ERROR, Severity.WARNING)}.get(verbosity, tuple(Severity))
+    folds = folded(finding for finding in in_reading_order(findings) if finding.severity in wanted)
+    return "".join(f"{line}\n" for fold in folds for line in _fold(fold, colour))
+
+
+def _fold(fold: Fold, colour: bool) -> Iterator[str]:
+    first = fold.first
+    severity = f"\x1b[{_COLOUR[first.severity]}m{first.severity}\x1b[0m" if colour else str(first.severity)
+    place = f"{one_line(str(first.span))} " if first.span is not None and first.span.line else ""
+    action = f" [{first.action}]" if first.action in ("assumed", "refused") else ""
+    yield f"{place}{first.code} {severity}: {one_line(first.message)}{action}{_others(fold)}"
+    if first.also:
+        yield f"    also {', '.join(one_line(str(span)) for span in first.also)}"
+    if first.advice:
+        yield f"    {one_line(first.advice)}"
+
+
+def _others(fold: Fold) -> str:
+    if len(fold.members) == 1:
+        return ""
+    names = f": {one_line(', '.join(fold.others))}" if fold.others else ""
+    return f" (and {len(fold.members) - 1} more{names})"
+
+
+def text(report: Report) -> str:
+    """Everything, as lines of plain text."""
+    parts = [f"Conversion of {one_line(report.project)}: {summary(report)}", ""]
+    parts += [line for finding in in_reading_order(report.findings) for line in _fold(Fold(first=finding, members=(finding,)), False)]
+    if report.addresses:
+        parts += ["", "Fixed addresses", *address_lines(report)]
+    if report.decisions:
+        parts += ["", "Decisions", *decision_lines(report)]
+    return "\n".join(parts) + "\n"
+
+
+def summary(report: Report) -> str:
+    """One line: services, objects, addresses and findings."""
+    parts = []
+    if report.objects is not None:
+        services = number(report.services, "service", "services")
+        parts.append(f"{services} -> {number(sum(report.objects.values()), 'object', 'objects')}")
+    if report.addresses:
+        parts.append(number(len(report.addresses), "fixed address", "fixed addresses"))
+    return "; ".join((*parts, counted(report.findings)))
+
+
+def address_lines(report: Report) -> Iterator[str]:
+    """Each address with its outcome, and below it every use."""
+    for decided in report.addresses:
+        owner = decided.owner
+        yield one_line(f"{owner.address}  {owner.network}  {owner.service or '(nobody)'}: {OUTCOMES[decided.outcome]}")
+        for used in decided.uses:
+            use = used.use
+            becomes = f" -> {used.new}" if used.new is not None else ""
+            yield "    " + one_line(
+                f"{use.span}  {use.service or '(outside)'} {use.place}  {use.token}{becomes}  ({use.letter}, {used.action})"
+            )
+
+
+def decision_lines(report: Report) -> Iterator[str]:
+    """Each decision with its rule, reason and evidence."""
+    for decision in report.decisions:
+        evidence = "".join(f", {span.file}:{span.line}" for span in decision.evidence)
+        who = decision.service or "(project)"
+        yield one_line(f"{who}  {decision.question}: {decision.outcome}  ({decision.rule}: {decision.reason}{evidence})")
