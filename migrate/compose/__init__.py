@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from migrate.findings import Action, Finding, Severity, Span, Unusable, in_reading_order
 from migrate.source import Node, SourceMap
@@ -17,7 +16,7 @@ from .bind import file_source_of, network_of, service_of, volume_of
 from .complete import complete_environment, complete_resources, complete_service
 from .consistency import checked
 from .discovery import Names, Surroundings, project_name, surroundings
-from .draft import Draft, draft_of, items, members, text
+from .draft import Draft, draft_of, members, text
 from .dump import config_text
 from .faults import Log
 from .interpolate import Lookup, interpolate
@@ -27,7 +26,7 @@ from .schema import PROJECT
 from .select import select_profiles, select_used
 from .settle import settled
 
-__all__ = ["Project", "config_text", "load"]
+__all__ = ["Project", "config_text", "load", "refusals"]
 
 
 def load(
@@ -42,13 +41,14 @@ def load(
     project_directory: str | None = None,
     interpolate: bool = True,
     strict: bool = False,
+    all_resources: bool = False,
 ) -> Project:
     """Load a Compose project as `docker compose` would, but with all its faults at once and the place of every value.
 
     `files` are those of `-f` (`-` is `stdin`); empty means discovery from `directory`, the working directory. `environment` is the
     process's. Faults become findings, with the repair that was assumed. Raises findings.Unusable when nothing is left: no file,
     no YAML, no service. With `strict` any fault that Docker would refuse (MIG001 to MIG043, errors) raises Unusable, and a project without
-    services is none.
+    services is none. `all_resources` keeps those that no enabled service uses.
     """
     log = Log()
     where = surroundings(
@@ -73,10 +73,10 @@ def load(
     select_profiles(draft, active, log)
     remarked(draft, log)
     checked(draft, log)
-    unused = select_used(draft, log)
+    select_used(draft, log, keep=all_resources)
     complete_resources(draft)
     read = complete_environment(draft, lookup, assembly.names, log)
-    project = _bound(draft, assembly, where, read, unused, log)
+    project = _bound(draft, assembly, where, read, log)
     _judge(project, log, strict=strict)
     return project
 
@@ -117,7 +117,7 @@ def _with_project_name(lookup: Lookup, name: str) -> Lookup:
     return known
 
 
-def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Sequence[str], unused: Mapping[str, Any], log: Log) -> Project:
+def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Sequence[str], log: Log) -> Project:
     tree = _tree(draft)
     data = tree.plain()
     nodes = members(tree)
@@ -172,5 +172,3 @@ def _judge(project: Project, log: Log, *, strict: bool) -> None:
             log.add("no-image-or-build", "no service is left to convert", span=None, action=Action.REFUSED)
         raise Unusable(in_reading_order(log.findings))
 
-
-_ = items

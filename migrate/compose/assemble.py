@@ -213,7 +213,7 @@ class _Lender:
                 log.add("MIG006", f"unknown key {key!r} under extends", span=child.span, path=(*path, key), severity=Severity.WARNING)
         target = extends.value.get("service")
         if target is None or not isinstance(target.value, str):
-            log.add("missing-key", "extends names no service", span=extends.span, path=path)
+            log.add("extends-not-found", "extends names no service", span=extends.span, path=path)
             return own
         base = self._base(name, extends.value, target.value, extends, (*trail, (self.place.path, name)))
         return merged(base, own, SERVICE) if base is not None else own

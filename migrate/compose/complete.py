@@ -82,7 +82,21 @@ def _dependency(node: Node) -> Node:
 
 def _secrets(service: Service_, directory: str, lookup: Lookup) -> None:
     if "secrets" in service:
-        service["secrets"] = service["secrets"].with_value([_secret(node) for node in items(service["secrets"])])
+        service["secrets"] = service["secrets"].with_value([_secret(_octal(node)) for node in items(service["secrets"])])
+    if "configs" in service:
+        service["configs"] = service["configs"].with_value([_octal(node) for node in items(service["configs"])])
+    build = service.get("build")
+    if build is not None and "secrets" in members(build):
+        secrets = members(build)["secrets"]
+        service["build"] = with_members(build, secrets=secrets.with_value([_octal(node) for node in items(secrets)]))
+
+
+def _octal(node: Node) -> Node:
+    """The mode as text with a leading zero."""
+    mode = members(node).get("mode")
+    if mode is None or not isinstance(mode.value, int):
+        return node
+    return with_members(node, mode=mode.with_value(f"0{mode.value:o}", written=mode.written))
 
 
 def _secret(node: Node) -> Node:

@@ -349,7 +349,7 @@ def device_requests(draft: Draft, log: Log) -> None:
         for node, where in places:
             for index, item in enumerate(items(node)):
                 if "count" in members(item) and "device_ids" in members(item):
-                    message = f"service {name} asks for devices by count and by name, which exclude each other; the names are taken"
+                    message = f"service {name} asks for devices by count and by name, which exclude each other; device_ids is taken"
                     log.add("exclusive", message, span=item.span, path=_path(name, *where, index), action=Action.ASSUMED)
 
 
@@ -368,6 +368,8 @@ def port_addresses(draft: Draft, log: Log) -> None:
             else:
                 left.append(item)
         service["ports"] = node.with_value(left)
+        if not left:
+            del service["ports"]
 
 
 def _is_address(value: str) -> bool:

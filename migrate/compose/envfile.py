@@ -221,6 +221,6 @@ def _unescape(text: str) -> str:
             return _ESCAPED.get(letter, found.group())
         if len(octal) == 3 and all(digit < "8" for digit in octal) and int(octal, 8) < 256:
             return chr(int(octal, 8))
-        return found.group()
+        return "\\" + octal
 
     return _ESCAPE.sub(replaced, text)

@@ -22,7 +22,8 @@ class Type:
 
     `kind`: `text` takes numbers and booleans as texts, `words` is a command, `pairs` a list of NAME=VALUE or a mapping, `map` has `keys`, and
     beside them `item` for free names (which `names` restricts). `null`: nothing may stand there. `unset`: a pair without value stays
-    None instead of the empty text. `short` reads the short form. `refuse`: an item twice is a fault.
+    None instead of the empty text, and a boolean keeps an explicit false. `short` reads the short form. `refuse`: an item twice is a
+    fault. `either`: the mapping is one of several forms, so that a required key that is missing makes it the wrong type.
     """
 
     kind: Kind
@@ -38,12 +39,14 @@ class Type:
     merge: Merge = ""
     splice: bool = False
     refuse: bool = False
+    either: bool = False
 
 
 ANY: Final = Type(kind="any", null=True)
 STR: Final = Type(kind="str")
 TEXT: Final = Type(kind="text")
 BOOL: Final = Type(kind="bool")
+TRI_STATE: Final = Type(kind="bool", unset=True)
 INT: Final = Type(kind="int")
 NUM: Final = Type(kind="num")
 SIZE: Final = Type(kind="size")
@@ -81,7 +84,7 @@ ONE_OR_SET: Final = list_of(STR, merge="set", or_one=True)
 
 ULIMITS: Final = Type(
     kind="map",
-    item=Type(kind="int", keys={"soft": INT, "hard": INT}, required=("soft", "hard"), merge="replace"),
+    item=Type(kind="int", keys={"soft": INT, "hard": INT}, required=("soft", "hard"), merge="replace", either=True),
 )
 EXTRA_HOSTS: Final = Type(kind="map", item=Type(kind="list", item=STR, merge="hosts"), short=short.long_extra_hosts)
 FILE_USES: Final[Mapping[str, Type]] = {"source": STR, "target": STR, "uid": STR, "gid": STR, "mode": Type(kind="mode")}
@@ -232,7 +235,7 @@ VOLUMES: Final = Type(
             "bind": map_of(
                 {
                     "propagation": STR,
-                    "create_host_path": BOOL,
+                    "create_host_path": TRI_STATE,
                     "recursive": one_of("enabled", "disabled", "writable", "readonly"),
                     "selinux": one_of("z", "Z"),
                 }
@@ -267,7 +270,7 @@ NETWORKS: Final = named(
 
 _CONTAINER: Final[Mapping[str, Type]] = {
     "annotations": LABELS,
-    "attach": BOOL,
+    "attach": TRI_STATE,
     "blkio_config": BLKIO,
     "cap_add": STRING_SET,
     "cap_drop": STRING_SET,
@@ -295,7 +298,7 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "env_file": Type(
         kind="list",
         short=short.listed,
-        item=Type(kind="map", keys={"path": PATH, "format": STR, "required": BOOL}, required=("path",), short=short.long_env_file),
+        item=Type(kind="map", keys={"path": PATH, "format": STR, "required": TRI_STATE}, required=("path",), short=short.long_env_file),
     ),
     "label_file": list_of(PATH, or_one=True),
     "environment": UNSET,
@@ -304,7 +307,7 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "group_add": list_of(TEXT, refuse=True),
     "hostname": STR,
     "image": STR,
-    "init": BOOL,
+    "init": TRI_STATE,
     "ipc": STR,
     "isolation": STR,
     "labels": LABELS,
@@ -354,7 +357,7 @@ SERVICE: Final = map_of(
             map_of(
                 {
                     "condition": one_of("service_started", "service_healthy", "service_completed_successfully"),
-                    "required": BOOL,
+                    "required": TRI_STATE,
                     "restart": BOOL,
                 },
                 required=("condition",),
@@ -399,8 +402,8 @@ NETWORK: Final = map_of(
         ),
         "external": BOOL,
         "internal": BOOL,
-        "enable_ipv4": BOOL,
-        "enable_ipv6": BOOL,
+        "enable_ipv4": TRI_STATE,
+        "enable_ipv6": TRI_STATE,
         "attachable": BOOL,
         "labels": LABELS,
     },

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrate.findings import Action
-from migrate.source import Node
 
 from .draft import Draft, items, member_text, members
 from .faults import Log
@@ -26,10 +25,9 @@ def select_profiles(draft: Draft, active: Sequence[str], log: Log) -> None:
         log.add("MIG059", f"no service is selected; profiles: {', '.join(sorted(known))}", span=None)
 
 
-def select_used(draft: Draft, log: Log) -> dict[str, dict[str, Node]]:
-    """Take resources that no enabled service uses out of the draft and tell each (MIG058). Answers them."""
+def select_used(draft: Draft, log: Log, *, keep: bool = False) -> None:
+    """Take resources that no enabled service uses out of the draft, unless they shall be kept, and tell each (MIG058)."""
     used = _used(draft)
-    left_out: dict[str, dict[str, Node]] = {}
     for section, names in used.items():
         unused = {key: node for key, node in draft.resources[section].items() if key not in names}
         for key, node in unused.items():
@@ -37,9 +35,8 @@ def select_used(draft: Draft, log: Log) -> dict[str, dict[str, Node]]:
             why = f"only {', '.join(users)} would use it" if users else "no service uses it"
             if node.file or node.line:
                 log.add("MIG058", f"{section[:-1]} {key} is defined, but {why}", span=node.span, path=(section, key))
-        draft.resources[section] = {key: node for key, node in draft.resources[section].items() if key in names}
-        left_out[section] = unused
-    return left_out
+        if not keep:
+            draft.resources[section] = {key: node for key, node in draft.resources[section].items() if key in names}
 
 
 def _used(draft: Draft) -> dict[str, set[str]]:

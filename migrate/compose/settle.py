@@ -51,25 +51,33 @@ def _map(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
                 made[key] = child
             continue
         left = settled(child, known, (*path, key), log)
-        if left is not None:
+        if left is not None and not _says_nothing(left, known):
             made[key] = left
     for key in type_.required:
         if key not in made and (key not in value or value[key].value is None):
-            repaired = _missing(node, key, path, log)
+            repaired = _missing(node, key, path, log, "wrong-type" if type_.either else "missing-key")
             if repaired is None:
                 return None
             made[key] = repaired
     return Node(made, node.file, node.line, node.column, node.written)
 
 
+def _says_nothing(node: Node, type_: Type) -> bool:
+    """Whether a value equals its absence: an empty list, and false where the type has no third state (rule 107)."""
+    value = node.value
+    if type_.kind == "list":
+        return value == []
+    return type_.kind == "bool" and value is False and not type_.unset
+
+
 _ASSUMED: Final = {"condition": "service_started"}
 
 
-def _missing(node: Node, key: str, path: Path_, log: Log) -> Node | None:
+def _missing(node: Node, key: str, path: Path_, log: Log, kind: str) -> Node | None:
     assumed = _ASSUMED.get(key)
     also = f"; {assumed} is assumed" if assumed else "; the entry is left out"
     action = Action.ASSUMED if assumed else Action.DROPPED
-    log.add("missing-key", f"{key} is missing{also}", span=node.span, path=path, action=action)
+    log.add(kind, f"{key} is missing{also}", span=node.span, path=path, action=action)
     return Node(assumed, node.file, node.line, node.column) if assumed else None
 
 

@@ -31,7 +31,7 @@ class Scope:
     def absolute(self, text: str) -> str:
         """A path against the directory; an absolute one is kept as it is."""
         if text == "~" or text.startswith("~/"):
-            return posixpath.join(self.home, text[2:])
+            return posixpath.join(self.home, text[2:]).rstrip("/") or "/"
         return text if text.startswith("/") else posixpath.normpath(posixpath.join(self.directory, text))
 
 
