@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from migrate.findings import Span
@@ -15,10 +15,11 @@ Outcome = Literal["dropped", "name", "pinned", "multus", "load-balancer", "left"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """A declared fixed address. `service` None: nobody owns it (gateway, VIP, stale)."""
+    """An address of the report: a declared one, or one that texts use. `service` None: nobody owns it (gateway, VIP, stale, outside).
+    `network` None: it lies in no network of the stack."""
 
     address: str
-    network: str
+    network: str | None
     service: str | None
     span: Span
 
@@ -30,6 +31,7 @@ class Use:
     `start` and `end` delimit the token in the text (place, key) of `service`; `token` is it as written; `owner` None: not in the map.
     `own` tells whether the text's service (or a member of its pod) owns it; `context` is the list of *address_context* that
     matched; `letter` the class of static-addresses.md section 2; `rule` the A-rule of conversion.md 2.5.
+    `occurrence` is the index in `Stack.occurrences`; `addresses` the declared addresses that an A3 prefix can produce.
     """
 
     service: str | None
@@ -47,14 +49,21 @@ class Use:
     rule: str
     port: int | None
     span: Span
+    kind: Kind
+    occurrence: int
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Every fixed address of the stack and every use, in file order."""
+    """Every fixed address of the stack and every use, in file order.
+
+    `vips` maps a virtual address (A11) to the services that hold the text of its daemon.
+    """
 
     owners: tuple[Owner, ...]
     uses: tuple[Use, ...]
+    vips: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +110,13 @@ class RewrittenService:
 
     `environment` holds every effective value (None: pass-through without value); `needs_pod_ip`/`needs_host_ip` ask for the env entries
     from fieldRef; `host_aliases` maps an address to names; `cluster_ip` is a pin; `nameservers` None leaves ClusterFirst.
-    Files are keyed by absolute source path.
+    Files are keyed by absolute source path, inline configs and secrets by their key; only texts that were scanned are there.
+
+    In `environment`, `command`, `entrypoint` and `hooks` the pod's and the host's address stand as the tokens @@POD_IP@@ and
+    @@HOST_IP@@: escape `$` first, then `rewrite.with_fields` makes `$(POD_IP)` of them. `healthcheck` already has the shell form
+    (`$POD_IP` in a CMD-SHELL text) and is escaped as any other text. `overlays` are changed files of the image by their path in
+    it (MIG217); `hooks` maps the key of a hook's word (`post_start/0/command/2`) to its text; `load_balancer_ip` is the address on the
+    LAN that a published Service asks for (MIG238).
     """
 
     environment: Mapping[str, str | None]
@@ -116,3 +131,23 @@ class RewrittenService:
     cluster_ip: str | None
     nameservers: tuple[str, ...] | None
     alias_names: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    overlays: Mapping[str, RewrittenFile] = field(default_factory=dict)
+    load_balancer_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressing:
+    """What becomes of every address, and the texts after it.
+
+    `rendered` are the services whose address some file gets at pod start (S2: they need a ClusterIP); `vips` maps the name of a
+    Service over a virtual address to the services behind it (A11; pod label `compose-cutover/<name>: member`), `vip_ports` to the
+    (port, protocol) that its callers use.
+    """
+
+    addresses: tuple[DecidedAddress, ...]
+    services: Mapping[str, RewrittenService]
+    rendered: frozenset[str] = frozenset()
+    vips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vip_ports: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)

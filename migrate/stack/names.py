@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_network
 
 from migrate.compose.model import Project, Service
 from migrate.stack.tokens import canonical
+
+_HOST_NAMES = frozenset({"host.docker.internal", "gateway.docker.internal"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +58,18 @@ class Directory:
         best = sorted(owners, key=lambda o: (o[0] not in mates, o[1] not in here))
         return best[0] if best else (None, None)
 
+    def is_host(self, caller: str | None, name: str) -> bool:
+        """Whether `name` means the Docker host to `caller`: a name that Docker knows, or an `extra_hosts` entry of the gateway."""
+        return name.casefold() in _HOST_NAMES or name.casefold() in self._gateways.get(caller or "", ())
+
+    def is_gateway(self, address: str) -> bool:
+        """Whether `address` is the Docker host on a stack network: `gateway`, else the first of the subnet; not of macvlan, ipvlan."""
+        return address in self._gateway_addresses
+
     def calls(self, caller: str) -> frozenset[str]:
         """Every name, folded, that could mean somebody when `caller` says it."""
-        return frozenset(self._by_name) | frozenset(self._private.get(caller, {}))
+        mine = frozenset(self._private.get(caller, {})) | self._gateways.get(caller, frozenset())
+        return frozenset(self._by_name) | mine | _HOST_NAMES
 
     @property
     def by_address(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
@@ -83,6 +95,27 @@ class Directory:
         return found
 
     @cached_property
+    def _gateway_addresses(self) -> frozenset[str]:
+        found: set[str] = set()
+        for network in self.project.networks.values():
+            for entry in network.subnets if network.driver not in ("macvlan", "ipvlan") else ():
+                said = canonical(entry.gateway or "")
+                found.update((said,) if said else _first_host(entry.subnet))
+        return frozenset(found)
+
+    @cached_property
+    def _gateways(self) -> dict[str, frozenset[str]]:
+        return {
+            service.name: frozenset(
+                host.casefold()
+                for host, addresses in service.extra_hosts.items()
+                if host not in self.project.services and any(a == "host-gateway" or self.is_gateway(canonical(a) or a) for a in addresses)
+            )
+            for service in self.project.services.values()
+            if service.extra_hosts
+        }
+
+    @cached_property
     def _private(self) -> dict[str, dict[str, str]]:
         """Link aliases, and `extra_hosts` names of the stack's own addresses: names that one caller alone has."""
         found: dict[str, dict[str, str]] = {}
@@ -95,6 +128,8 @@ class Directory:
             for host, addresses in service.extra_hosts.items():
                 for address in addresses:
                     owner = self.addressed(service.name, canonical(address) or address)[0]
+                    if address == "host-gateway" or self.is_gateway(canonical(address) or address):
+                        owner = host if host in self.project.services else None
                     if owner is not None:
                         mine.setdefault(host.casefold(), owner)
         return found
@@ -122,3 +157,11 @@ def _joined(service: Service, containers: Mapping[str, str]) -> str | None:
     if mode == "service":
         return target
     return containers.get(target) if mode == "container" else None
+
+
+def _first_host(subnet: str | None) -> tuple[str, ...]:
+    try:
+        network = ip_network(subnet or "", strict=False)
+    except ValueError:
+        return ()
+    return (str(network.network_address + 1),) if network.num_addresses > 2 else ()

@@ -10,7 +10,6 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from migrate.compose.model import Project
 from migrate.stack.contexts import context_of, strongest, syntaxes_of
-from migrate.stack.data import image_name, pattern
 from migrate.stack.hosts import Form, Word, host_words
 from migrate.stack.names import Directory
 from migrate.stack.outline import Where, in_command, in_file, in_variable
@@ -119,7 +118,9 @@ class Scanner:
             return
         calls = self.directory.calls(unit.service)
         for word in host_words(unit.text, unit.form, unit.key if unit.form == "variable" else ""):
-            if word.text.casefold() in calls and self.directory.named(unit.service, word.text) is not None:
+            if word.text.casefold() in calls and (
+                self.directory.named(unit.service, word.text) is not None or self.directory.is_host(unit.service, word.text)
+            ):
                 yield word
 
     def _meaning(self, unit: _Unit, token: Token | Word) -> tuple[str | None, str | None]:
@@ -141,12 +142,14 @@ class Scanner:
             network = self.subnets.holding(address)
         syntaxes = self._syntaxes_of(unit)
         context: Context = "literal_only" if unit.place in _DNS_FORWARDER else context_of(where, syntaxes, unit.text)
+        if unit.place == "script" and service is None and kind != "prefix":
+            return None
         end = start + token.end - token.start
-        original = unit.texts[text]
+        span = self.locator.span(unit.texts[text], start, end)
         return Occurrence(
             text=unit.indices[text], start=start, end=end, token=token.text, address=address, kind=kind, service=service, network=network,
             port=_stated_port(unit, token, where), protocol=_protocol(token, where), scheme=token.scheme, context=context, keys=where.keys,
-            before=where.before, beside=beside, syntaxes=syntaxes, span=self.locator.span(original, start, end),
+            before=where.before, beside=beside, syntaxes=syntaxes, span=span, assembled=span in self.locator.assembled,
         )  # fmt: skip
 
     def _syntaxes_of(self, unit: _Unit) -> frozenset[str]:
@@ -299,27 +302,3 @@ def _protocol(token: Token | Word, where: Where) -> str:
     if token.scheme in ("udp", "tcp"):
         return token.scheme
     return "both" if _BOTH.search(where.before[-200:]) or any(_BOTH.search(k) for k in where.keys) else "tcp"
-
-
-def sources_of(project: Project, targets: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    """What *syntax* looks at beside a file's own path: its targets and the last image element of the services that mount it."""
-    return {source: tuple(dict.fromkeys(found)) for source, found in targets.items()}
-
-
-def image_hint(image: str | None) -> str:
-    """The last element of an image as `_syntax` patterns see it.
-
-    >>> image_hint("jpillora/dnsmasq:1.1")
-    'dnsmasq'
-    """
-    return image_name(image)
-
-
-def is_literal_list(occurrence: Occurrence) -> bool:
-    """Whether the occurrence names peers in a literal-only value: two or more services."""
-    return occurrence.context == "literal_only" and len(occurrence.beside) > 1
-
-
-def host_keys(name: str) -> bool:
-    """Whether a variable's name says that its value is a host."""
-    return pattern("host_position", "keys").search(name) is not None

@@ -28,6 +28,7 @@ class Locator:
     disk: Disk
     _lines: dict[str, list[str]] = field(default_factory=dict)
     _starts: dict[int, list[int]] = field(default_factory=dict)
+    assembled: set[Span] = field(default_factory=set)
     _cursors: dict[tuple[str | None, str, Span, str], tuple[int, int]] = field(default_factory=dict)
 
     def span(self, text: Text, start: int, end: int) -> Span:
@@ -51,7 +52,10 @@ class Locator:
         for at in range(text.span.line - 1, limit):
             for m in _EXPRESSION.finditer(lines[at], text.span.column - 1 if at == text.span.line - 1 else 0):
                 if _may_give(m, token, self.project.variables):
-                    return Span(file=text.span.file, line=at + 1, column=m.start() + 1)
+                    span = Span(file=text.span.file, line=at + 1, column=m.start() + 1)
+                    if not _gives_whole(m, token, self.project.variables):
+                        self.assembled.add(span)
+                    return span
         return text.span
 
     def _source(self, file: str) -> list[str]:
@@ -74,6 +78,13 @@ def _reach(text: Text) -> int:
 
 
 def _may_give(expression: re.Match[str], token: str, variables: Mapping[str, str]) -> bool:
+    return any(token in p or token.startswith(p) or token.endswith(p) for p in _pieces(expression, variables))
+
+
+def _gives_whole(expression: re.Match[str], token: str, variables: Mapping[str, str]) -> bool:
+    return any(token in p for p in _pieces(expression, variables))
+
+
+def _pieces(expression: re.Match[str], variables: Mapping[str, str]) -> list[str]:
     value = variables.get(expression[1] or expression[2], "")
-    pieces = [p for p in (value, *re.findall(r":?-([^{}]*)", expression[0])) if p]
-    return any(token in p or token.startswith(p) or token.endswith(p) for p in pieces)
+    return [p for p in (value, *re.findall(r":?-([^{}]*)", expression[0])) if p]

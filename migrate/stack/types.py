@@ -116,7 +116,8 @@ class Occurrence:
     `context` is the list of *address_context* that decided, `keys` what its patterns were tried on. `scheme` is that of the URL whose
     authority it stands in, `before` the text of its line or simple command up to it, `beside` the services that the value names (its
     own meaning included), `protocol` tcp, udp or both.
-    `syntaxes` are those of its file (`zone`, `dnsmasq`, ...).
+    `syntaxes` are those of its file (`zone`, `dnsmasq`, ...). `assembled`: interpolation put the address together from parts.
+    A name without a service is one of the Docker host (`host.docker.internal`, an `extra_hosts` name of the gateway).
     """
 
     text: int
@@ -136,6 +137,7 @@ class Occurrence:
     beside: frozenset[str]
     syntaxes: frozenset[str]
     span: Span
+    assembled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,77 @@
+"""The class of a use: the letter of static-addresses.md section 2, the first that fits (conversion.md 2.5, "Uses")."""
+
+from __future__ import annotations
+
+import re
+
+from migrate.stack import Occurrence, Text
+
+_RESOLVER = re.compile(r"dns|nameserver|resolver|forward|(^|\.)server$", re.IGNORECASE)
+_RESOLVER_SYNTAXES = frozenset({"dnsmasq", "unbound", "named"})
+ROUTE = re.compile(
+    r"\b(ip6?tables(-\w+)?|nft)\s|\bip\s+(-\w+\s+)*(r|ro|route|rule|a|addr|address|n|neigh)\s+(add|del|delete|replace|change|append|get|show)\s"
+    r"|\broute\s+(-\w+\s+)*(add|del|delete)\s",
+    re.IGNORECASE,
+)
+_ZONE = re.compile(r"\sIN\s+(A|AAAA)\s+$|\bin-addr\b", re.IGNORECASE)
+_ZONE_KEYS = re.compile(r"^(address|host-record|ptr-record|local-data|local-data-ptr)$", re.IGNORECASE)
+SAN = re.compile(r"subjectAltName|-ip-addresses|\bIP:$|^\s*IP(\.\d+)?\s*=", re.IGNORECASE)
+_IDENTITY = re.compile(r"(?:^|[\s\"'=,;\[/])[\w.-]+@\[?$")
+_MULTIADDR = re.compile(r"/ip[46]/$")
+
+
+def letter_of(text: Text, o: Occurrence, *, own: bool, rule: str) -> str:
+    """The letter of one use; pure, total, the order is the specification's."""
+    before = o.before
+    tests: tuple[tuple[str, bool], ...] = (
+        ("o", text.place == "script"),
+        ("p", rule == "A10" or (text.place == "extra_hosts" and o.kind == "name")),
+        ("s", rule == "A11"),
+        ("w", o.service is None and o.kind != "prefix"),
+        ("t", rule == "A3" or o.assembled),
+        ("l", text.place == "healthcheck"),
+        ("q", is_zone_record(o)),
+        ("r", is_certificate(o)),
+        ("d", own and len(o.beside) > 1),
+        ("j", own),
+        ("f", is_resolver(text, o)),
+        ("m", ROUTE.search(before) is not None),
+        ("g", o.context == "acl"),
+        ("u", names_identity(o)),
+        ("h", text.place == "extra_hosts"),
+        ("i", text.place == "ports"),
+        ("n", text.place == "build"),
+        ("d", len(o.beside) > 1),
+        ("e", text.place in ("file", "config", "secret")),
+        ("c", o.scheme != ""),
+    )
+    return next((letter for letter, fits in tests if fits), "b")
+
+
+def is_zone_record(o: Occurrence) -> bool:
+    """A record of a DNS zone, or a line of a DNS server that answers with the address."""
+    if "zone" in o.syntaxes:
+        return True
+    if o.syntaxes & {"dnsmasq", "unbound"} and any(_ZONE_KEYS.search(k) for k in o.keys):
+        return True
+    return _ZONE.search(o.before) is not None
+
+
+def is_certificate(o: Occurrence) -> bool:
+    """An IP SAN of a certificate."""
+    return SAN.search(o.before) is not None or ("openssl" in o.syntaxes and o.context == "literal_only")
+
+
+def is_resolver(text: Text, o: Occurrence) -> bool:
+    """An entry of a resolver: `dns`, a variable of one, an upstream of a DNS server."""
+    if text.place == "dns":
+        return True
+    keyed = any(_RESOLVER.search(k) for k in o.keys)
+    return o.context == "literal_only" and keyed and (bool(o.syntaxes & _RESOLVER_SYNTAXES) or not o.keys[0].endswith("server"))
+
+
+def names_identity(o: Occurrence) -> bool:
+    """Behind `id@` or in a multiaddr: the identity of a peer. User names of URLs are none, but `enode://`."""
+    if _MULTIADDR.search(o.before):
+        return True
+    return _IDENTITY.search(o.before) is not None and o.scheme in ("", "enode")

@@ -1,0 +1,55 @@
+"""Text after its edits: the token alone changes, everything around it stays byte by byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from migrate.addresses.types import Edit
+
+POD_IP = "@@POD_IP@@"
+HOST_IP = "@@HOST_IP@@"
+_FIELD = re.compile(r"@@(POD_IP|HOST_IP)@@")
+_RENDERED = re.compile(r"@@(?:ADDR:([a-z0-9-]+)|POD_IP|HOST_IP)@@")
+
+
+def rewrite(text: str, edits: Iterable[Edit]) -> str:
+    """`text` with every edit applied. Raises ValueError for edits that overlap or lie outside the text.
+
+    >>> rewrite("http://10.0.0.5:80/", [Edit(start=7, end=15, new="web")])
+    'http://web:80/'
+    """
+    parts, at = [], 0
+    for edit in sorted(set(edits), key=lambda e: (e.start, e.end)):
+        if edit.start < at or edit.end > len(text):
+            raise ValueError(f"edits overlap or lie outside the text at {edit.start}")
+        parts += [text[at : edit.start], edit.new]
+        at = edit.end
+    return "".join((*parts, text[at:]))
+
+
+def with_fields(text: str) -> str:
+    """An `env`, `command` or `args` text, `$` already escaped, with the fields of the pod as Kubernetes expands them.
+
+    >>> with_fields("--ip=@@POD_IP@@")
+    '--ip=$(POD_IP)'
+    """
+    return _FIELD.sub(r"$(\1)", text)
+
+
+def in_shell(text: str) -> str:
+    """A hook's shell text with the fields of the pod as shell variables: nothing else is substituted there.
+
+    >>> in_shell("echo @@HOST_IP@@")
+    'echo $HOST_IP'
+    """
+    return _FIELD.sub(r"$\1", text)
+
+
+def rendered_services(text: str) -> tuple[str, ...]:
+    """The Services whose addresses a rendered file asks for, in order.
+
+    >>> rendered_services("a @@ADDR:db@@ b @@POD_IP@@ @@ADDR:db@@")
+    ('db',)
+    """
+    return tuple(dict.fromkeys(m[1] for m in _RENDERED.finditer(text) if m[1]))
