@@ -11,6 +11,7 @@ from simpy import Environment
 from simulate.control import rollout
 from simulate.control.loops.deployment import DeploymentLoop, deployment_view, set_view
 from simulate.control.loops.endpoints import EndpointsLoop
+from simulate.control.loops.hpa import HpaLoop
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.loops.placing import choose
@@ -44,6 +45,7 @@ class Control:
             self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
         self.endpoints.settle()
         environment.process(self.metrics.run())
+        self.autoscalers = HpaLoop(self.cluster, self.metrics)
 
     def _add_nodes(self, spec: ClusterSpec) -> None:
         for pool in spec.pools:

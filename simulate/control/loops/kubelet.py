@@ -105,6 +105,7 @@ class KubeletLoop:
         process = pod.process
         yield self._clock.timeout(self._control.kubelet_sync_s)
         self._added_s.setdefault(pod.name, self._clock.now)
+        pod.started_s = self._cluster.stamp()
         yield self._clock.timeout(self._control.sandbox_s)
         for container in (*pod.version.template.init_containers, *pod.version.template.containers):
             if not self._alive(pod, process):
@@ -138,8 +139,6 @@ class KubeletLoop:
         pod.phase = "Running"
         pod.container_up = True
         self._ready.pop(pod.name, None)
-        if pod.started_s is None:
-            pod.started_s = self._cluster.stamp()
         self._cluster.record(pod, "restarted" if pod.restarts else "running")
         self._clock.process(self._boot(pod, pod.process))
         containers = pod.version.template.containers

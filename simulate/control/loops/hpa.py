@@ -1,0 +1,158 @@
+"""The HorizontalPodAutoscaler controller: each autoscaler at its own cadence reads, asks `hpa.reconcile`, and writes (1.2, 1.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulate.control import hpa
+from simulate.control.hpa import ContainerView, Observation, PodView, Sample, Spec, State
+from simulate.control.loops.metrics import MetricsLoop
+from simulate.control.state import Cluster, LiveWorkload, Pod
+from simulate.spec import Autoscaler, ContainerSpec
+from simulate.trace import HpaRecord
+
+RECONCILE_S = 0.010
+"""How long a reconcile takes: the next period begins when it ends, so the cadence drifts (1.2)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LiveAutoscaler:
+    """One autoscaler with its memory; `selector` is known to others once it was reconciled."""
+
+    spec: Autoscaler
+    parsed: Spec
+    state: State = field(default_factory=State)
+    selector: str | None = None
+
+
+class HpaLoop:
+    """Changes of metrics, pods or sizes wake nobody: each autoscaler looks every sync period."""
+
+    def __init__(self, cluster: Cluster, metrics: MetricsLoop) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._settings = hpa.settings_of(cluster.spec.control)
+        self._period_s = cluster.spec.control.hpa_sync_period_s
+        self._all: list[LiveAutoscaler] = []
+        for one in cluster.spec.autoscalers:
+            live = LiveAutoscaler(spec=one, parsed=hpa.spec_of(one))
+            self._all.append(live)
+            cluster.clock.process(self._run(live))
+
+    def _run(self, live: LiveAutoscaler) -> Generator[Any, Any, None]:
+        clock = self._cluster.clock
+        yield clock.timeout(live.spec.created_s)
+        self._record(live)
+        if not immediate(self._cluster.spec.control.version):
+            yield clock.timeout(self._period_s)
+        while True:
+            self.reconcile(live)
+            yield clock.timeout(RECONCILE_S + self._period_s)
+
+    def reconcile(self, live: LiveAutoscaler) -> None:
+        """One reconcile now."""
+        target = self._cluster.workloads.get(live.spec.target)
+        outcome = hpa.reconcile(live.parsed, live.state, self.observe(live, target), self._settings, self._cluster.clock.now)
+        live.state = outcome.state
+        for event in outcome.events:
+            self._cluster.event("HorizontalPodAutoscaler", live.spec.name, event.type, event.reason, event.message)
+        self._record(live)
+        if outcome.scale_to is not None and target is not None:
+            self._cluster.scale_workload(target, outcome.scale_to, f"horizontal-pod-autoscaler {live.spec.name}")
+
+    def observe(self, live: LiveAutoscaler, target: LiveWorkload | None) -> Observation:
+        """What this reconcile reads."""
+        if target is None:
+            return Observation(spec_replicas=0, observed_replicas=0, selector="", scale_error=f'"{live.spec.target}" not found')
+        live.selector = selector_of(target)
+        pods = target.all_pods()
+        return Observation(
+            spec_replicas=target.replicas,
+            observed_replicas=target.status.replicas,
+            selector=live.selector,
+            pods=[pod_view(pod) for pod in pods],
+            resources=self._samples(pods),
+            other_selectors={one.spec.name: one.selector for one in self._all if one is not live and one.selector is not None},
+        )
+
+    def _samples(self, pods: list[Pod]) -> dict[str, dict[str, Sample]]:
+        found: dict[str, dict[str, Sample]] = {"cpu": {}, "memory": {}}
+        for pod in pods:
+            usage = self._metrics.usage(pod.name)
+            if usage is None:
+                continue
+            for resource, milli in (("cpu", usage.cpu_cores * 1e3), ("memory", usage.memory_bytes * 1e3)):
+                values = shared(pod, resource, math.ceil(milli - 1e-6))
+                found[resource][pod.name] = Sample(milli=values, time_s=self._cluster.stamp(usage.timestamp_s), window_s=usage.window_s)
+        return found
+
+    def _record(self, live: LiveAutoscaler) -> None:
+        status = live.state.status
+        known = [one.percent for one in status.metrics or () if one is not None and one.percent is not None]
+        aims = [one.percent for one in live.parsed.metrics if one.percent is not None]
+        self._cluster.trace.hpa.append(
+            HpaRecord(
+                t_s=self._cluster.clock.now,
+                name=live.spec.name,
+                target=live.spec.target,
+                utilization_percent=known[0] if known else None,
+                target_percent=aims[0] if aims else None,
+                minimum=live.spec.minimum,
+                maximum=live.spec.maximum,
+                current=status.current,
+                desired=status.desired,
+                conditions={one.type: f"{one.status}/{one.reason}" for one in status.conditions},
+            )
+        )
+
+
+def immediate(version: str) -> bool:
+    """Whether a new autoscaler is reconciled at once: since 1.37.
+
+    >>> immediate("1.36"), immediate("v1.37.2")
+    (False, True)
+    """
+    parts = version.lstrip("v").split(".")
+    return len(parts) > 1 and parts[1].isdigit() and int(parts[1]) >= 37
+
+
+def selector_of(live: LiveWorkload) -> str:
+    """The scale selector as text."""
+    chosen = live.spec.selector or live.spec.template.labels or {"workload": live.key}
+    return ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
+
+
+def pod_view(pod: Pod) -> PodView:
+    """A pod as the autoscaler sees it."""
+    labels = pod.version.template.labels or {"workload": pod.workload}
+    changed = pod.ready_since_s if pod.ready else pod.unready_since_s
+    return PodView(
+        name=pod.name,
+        phase=pod.phase,
+        deleting=pod.deleting_s is not None,
+        ready="True" if pod.ready else "False",
+        start_s=pod.started_s,
+        transition_s=pod.created_s if changed is None else changed,
+        containers=[ContainerView(name=one.name, requests_milli=_requests(one)) for one in pod.version.template.containers],
+        labels=labels,
+    )
+
+
+def _requests(container: ContainerSpec) -> dict[str, int]:
+    found = {}
+    if container.request_cores is not None:
+        found["cpu"] = math.ceil(container.request_cores * 1e3 - 1e-6)
+    if container.request_bytes is not None:
+        found["memory"] = math.ceil(container.request_bytes * 1e3 - 1e-6)
+    return found
+
+
+def shared(pod: Pod, resource: str, milli: int) -> dict[str, int]:
+    """Usage of a pod over its containers: the data plane has one process per pod, so the first that requests the resource has it all."""
+    containers = pod.version.template.containers
+    key = "request_cores" if resource == "cpu" else "request_bytes"
+    owner = next((one.name for one in containers if getattr(one, key) is not None), containers[0].name if containers else "")
+    return {one.name: milli if one.name == owner else 0 for one in containers}
