@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 
 class PodRecord(NamedTuple):
-    """A pod changed. `state` created, scheduled, unschedulable, pulling, running, ready, unready, terminating, killed, deleted, restarted."""
+    """A pod changed. `state`: created, scheduled, unschedulable, pulling, running, restarted, ready, unready, terminating, killed, deleted."""
 
     t_s: float
     pod: str
@@ -68,7 +68,7 @@ class NodeRecord(NamedTuple):
 
 
 class EventRecord(NamedTuple):
-    """An event as `kubectl describe` lists it; `kind` Scenario marks what the scenario made happen."""
+    """An event as `kubectl describe` lists it; `kind` Scenario marks what the scenario made happen, Condition a change of a condition."""
 
     t_s: float
     kind: str
@@ -125,3 +125,56 @@ class Trace:
     events: list[EventRecord] = field(default_factory=list)
     traffic: list[TrafficWindow] = field(default_factory=list)
     usage: list[UsageWindow] = field(default_factory=list)
+
+
+def log_lines(trace: Trace) -> list[str]:
+    """The whole log in the words of kubectl, in order of time; same trace, same lines.
+
+    At one time: what the scenario did, then nodes, autoscalers, sizes, pods, statuses, and the events that the components wrote.
+    Traffic and usage windows are not in it.
+    """
+    lines = [(t_s, rank, text) for rank, lines in enumerate(_kinds(trace)) for t_s, text in lines]
+    lines.sort(key=lambda line: line[:2])
+    return [f"{t_s:10.3f}s  {text}" for t_s, _, text in lines]
+
+
+def _kinds(trace: Trace) -> tuple[Iterator[tuple[float, str]], ...]:
+    said = [one for one in trace.events if one.kind == "Scenario"]
+    written = [one for one in trace.events if one.kind != "Scenario"]
+    return (
+        ((one.t_s, f"scenario: {one.message}") for one in said),
+        ((one.t_s, f"node/{one.node} {one.state}") for one in trace.nodes),
+        ((one.t_s, _autoscaler(one)) for one in trace.hpa),
+        ((one.t_s, _size(one)) for one in trace.scales),
+        ((one.t_s, _pod(one)) for one in trace.pods),
+        ((one.t_s, _status(one)) for one in trace.statuses),
+        ((one.t_s, f"event {one.type} {one.reason} {one.kind.lower()}/{one.name}: {one.message}") for one in written),
+    )
+
+
+def _autoscaler(one: HpaRecord) -> str:
+    return f"hpa/{one.name} {targets(one)} min {one.minimum} max {one.maximum} replicas {one.current} desired {one.desired}"
+
+
+def targets(one: HpaRecord) -> str:
+    """The TARGETS column of `kubectl get hpa`.
+
+    >>> targets(HpaRecord(0.0, "web", "web", None, 20, 1, 10, 0, 0, {}))
+    '<unknown>/20%'
+    """
+    now = "<unknown>" if one.utilization_percent is None else f"{one.utilization_percent}%"
+    return f"{now}/{'<unset>' if one.target_percent is None else f'{one.target_percent}%'}"
+
+
+def _size(one: ScaleRecord) -> str:
+    change = f"created with {one.to_replicas}" if one.from_replicas is None else f"scaled from {one.from_replicas} to {one.to_replicas}"
+    return f"{one.kind.lower()}/{one.name} {change} by {one.by}"
+
+
+def _pod(one: PodRecord) -> str:
+    place = f" on {one.node}" if one.node and one.state == "scheduled" else ""
+    return f"pod/{one.pod} {one.state}{place}" + (f" ({one.reason})" if one.reason else "")
+
+
+def _status(one: StatusRecord) -> str:
+    return f"{one.workload} ready {one.ready}/{one.desired} up-to-date {one.updated} available {one.available} pods {one.replicas}"

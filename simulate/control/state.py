@@ -309,7 +309,7 @@ class Cluster:
         if after_ is None or (before is not None and (before.status, before.reason) == (after_.status, after_.reason)):
             return
         kind = "Warning" if after_.status == "False" else "Normal"
-        self.event(live.spec.kind, live.key, kind, after_.reason, f"Progressing={after_.status}")
+        self.event("Condition", live.key, kind, after_.reason, f"Progressing={after_.status}")
 
     # -------------------------------------------------------------- the rest
 
