@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 
 class PodRecord(NamedTuple):
-    """A pod changed. `state`: created, scheduled, unschedulable, pulling, running, restarted, ready, unready, terminating, killed, deleted."""
+    """A pod changed: created, scheduled, unschedulable, pulling, running, restarted, ready, unready, terminating, killed, deleted."""
 
     t_s: float
     pod: str
@@ -68,7 +68,7 @@ class NodeRecord(NamedTuple):
 
 
 class EventRecord(NamedTuple):
-    """An event as `kubectl describe` lists it; `kind` Scenario marks what the scenario made happen, Condition a change of a condition."""
+    """An event as `kubectl describe` lists it; `kind` Scenario is what the scenario made happen, Condition a condition that changed."""
 
     t_s: float
     kind: str
