@@ -1,0 +1,282 @@
+"""What a rollout, an autoscaler and the load do to users of a Kubernetes deployment, simulated request by request.
+
+    >>> import simulate
+    >>> sorted(simulate.__all__)
+    ['InputError', 'OutputError', 'Result', 'autoscale', 'plan', 'rollout', 'run']
+
+Manifests are directories, files or plain data; the scenario is a file or plain data (docs/scenario.schema.json). Nothing is printed,
+no clock and no environment are read, and nothing heavy is loaded before something is simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulate.problems import InputError, OutputError, Problem
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from simulate.capacity import Plan
+    from simulate.metrics import Interval, Summary
+    from simulate.report import Recorded, Report, Variant
+    from simulate.spec import Assumption, ClusterSpec
+    from simulate.trace import Trace
+
+Manifest = str | Path | Mapping[str, Any]
+Progress = Callable[[str], None]
+VERSIONED = ("numpy", "numba", "simpy", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One setting: its specification and the trace of each draw, the first with `spec.seed`."""
+
+    label: str
+    spec: ClusterSpec
+    traces: tuple[Trace, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was simulated. The first alternative is the one that `trace`, `summary`, `plot` and `to_frame` show, by its first draw."""
+
+    alternatives: tuple[Alternative, ...]
+    digests: Mapping[str, str]
+    command: str = ""
+    found: Plan | None = None
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """What was simulated, with every default."""
+        return self.alternatives[0].spec
+
+    @property
+    def trace(self) -> Trace:
+        """Everything that happened."""
+        return self.alternatives[0].traces[0]
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What neither manifests nor scenario said, guesses first."""
+        return self.spec.assumptions
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """One summary a draw."""
+        from simulate.metrics import context, summarize
+
+        facts = context(self.spec)
+        return tuple(summarize(facts, trace) for trace in self.alternatives[0].traces)
+
+    def summary(self) -> Summary:
+        """The first draw in numbers."""
+        return self.summaries()[0]
+
+    def intervals(self) -> dict[str, Interval]:
+        """Mean of every figure over the draws, with its 95 % interval."""
+        from simulate.metrics import intervals
+
+        return intervals(self.summaries())
+
+    def plot(self) -> Figure:
+        """Four plots: latency, failures, pods by state, CPU."""
+        from simulate.figures import overview
+
+        return overview(self.summary())
+
+    def to_frame(self) -> Any:
+        """A tidy pandas frame `t_s, kind, name, metric, value` (needs the extra `notebooks`)."""
+        import pandas  # type: ignore[import-untyped]
+
+        from simulate.metrics import tidy
+
+        return pandas.DataFrame(tidy(self.summary()), columns=["t_s", "kind", "name", "metric", "value"])
+
+    def recorded(self) -> Recorded:
+        """What a run directory keeps."""
+        from simulate.capacity import as_data
+        from simulate.report import Recorded
+
+        return Recorded(
+            command=self.command or "simulate.run(...) in Python",
+            versions=_versions(),
+            digests=self.digests,
+            variants=tuple(_variant(alternative) for alternative in self.alternatives),
+            plan=None if self.found is None else as_data(self.found),
+        )
+
+    def report(self) -> Report:
+        """The report, for `simulate.report.html` and its siblings."""
+        from simulate.report import build
+
+        return build(self.recorded())
+
+    def write(self, directory: str | Path) -> tuple[Path, ...]:
+        """trace.json and the report in its three forms; OutputError if that cannot be, and then nothing has changed."""
+        from simulate.report import files, write
+
+        made = files(self.recorded())
+        write(Path(directory), made)
+        return tuple(Path(directory) / name for name in made)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self.summary()))}</pre>"
+
+
+def _variant(alternative: Alternative) -> Variant:
+    from simulate.metrics import context
+    from simulate.report import Variant
+
+    facts = context(alternative.spec)
+    return Variant(label=alternative.label, context=facts, traces=alternative.traces, settings=alternative.settings)
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib import metadata
+
+    found = {"python": platform.python_version()}
+    for name in ("compose-cutover", *VERSIONED):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _read(
+    manifests: Manifest | Sequence[Manifest], scenario: str | Path | Mapping[str, Any], seed: int | None, stdin: str | None
+) -> tuple[ClusterSpec, dict[str, str]]:
+    """Both inputs, all faults of both at once, joined."""
+    from simulate import manifests as reader
+    from simulate import scenario as asker
+    from simulate.model import join
+
+    sources = [manifests] if isinstance(manifests, str | Path | Mapping) else list(manifests)
+    problems: list[Problem] = []
+    try:
+        said = reader.read(sources, stdin)
+    except InputError as error:
+        problems += error.problems
+    try:
+        asked = asker.read(scenario)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    name = "scenario" if isinstance(scenario, Mapping) else str(scenario)
+    return join(said, asked, seed), {**said.digests, name: asked.digest}
+
+
+def _draws(spec: ClusterSpec, replications: int, progress: Progress, label: str) -> tuple[Trace, ...]:
+    from simulate import engine
+
+    traces = []
+    for i in range(replications):
+        progress(f"{label}, draw {i + 1} of {replications}" if replications > 1 else label)
+        traces.append(engine.run(spec, spec.seed + i))
+    return tuple(traces)
+
+
+def _silent(_: str) -> None:
+    """No progress."""
+
+
+def run(
+    manifests: Manifest | Sequence[Manifest],
+    scenario: str | Path | Mapping[str, Any],
+    seed: int | None = None,
+    *,
+    replications: int = 1,
+    stdin: str | None = None,
+    progress: Progress = _silent,
+) -> Result:
+    """Simulate manifests under a scenario: `replications` draws with the seeds seed, seed + 1 ...
+
+    InputError with every fault of the inputs at once. `progress` is told what begins.
+    """
+    spec, digests = _read(manifests, scenario, seed, stdin)
+    return Result((Alternative("as given", spec, _draws(spec, replications, progress, "simulating")),), digests)
+
+
+def rollout(
+    manifests: Manifest | Sequence[Manifest],
+    scenario: str | Path | Mapping[str, Any],
+    deployment: str,
+    seed: int | None = None,
+    *,
+    max_surge: Sequence[int | str] = (),
+    max_unavailable: Sequence[int | str] = (),
+    min_ready_s: Sequence[int] = (),
+    prestop_s: Sequence[float] = (),
+    replications: int = 1,
+    stdin: str | None = None,
+    progress: Progress = _silent,
+) -> Result:
+    """A rolling update under load: one alternative for each combination of the values given (none: as the manifest says)."""
+    from simulate import capacity
+
+    spec, digests = _read(manifests, scenario, seed, stdin)
+    name = capacity.deployment_of(spec, deployment).name
+    spec = capacity.with_rollout(spec, name)
+    alternatives = []
+    for label, settings, changed in capacity.rollouts(spec, name, max_surge, max_unavailable, min_ready_s, prestop_s):
+        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label), settings))
+    return Result(tuple(alternatives), digests)
+
+
+def autoscale(
+    manifests: Manifest | Sequence[Manifest],
+    scenario: str | Path | Mapping[str, Any],
+    deployment: str,
+    seed: int | None = None,
+    *,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    cpu_percent: Sequence[int] = (),
+    replications: int = 1,
+    stdin: str | None = None,
+    progress: Progress = _silent,
+) -> Result:
+    """An autoscaler under load, as `kubectl autoscale` makes it (what is not given: as the manifests say), an alternative per target."""
+    from simulate import capacity
+
+    spec, digests = _read(manifests, scenario, seed, stdin)
+    name = capacity.deployment_of(spec, deployment).name
+    alternatives = []
+    for label, settings, changed in capacity.autoscalers(spec, name, minimum, maximum, cpu_percent):
+        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label), settings))
+    return Result(tuple(alternatives), digests)
+
+
+def plan(
+    manifests: Manifest | Sequence[Manifest],
+    scenario: str | Path | Mapping[str, Any],
+    seed: int | None = None,
+    *,
+    replications: int = 3,
+    stdin: str | None = None,
+    progress: Progress = _silent,
+) -> Result:
+    """The cheapest settings that keep the objective (`found`), simulated beside what was given."""
+    from simulate import capacity, engine
+
+    spec, digests = _read(manifests, scenario, seed, stdin)
+    found = capacity.plan(spec, engine.run, replications=replications, progress=progress)
+    label = "the settings found" if found.found else "the most that was tried"
+    alternatives = (Alternative(label, found.spec, found.traces), Alternative("as given", spec, found.given))
+    return Result(alternatives, digests, found=found)
+
+
+def with_command(result: Result, command: str) -> Result:
+    """The result, noting the command line that makes it again."""
+    return replace(result, command=command)
+
+
+__all__ = ["InputError", "OutputError", "Result", "autoscale", "plan", "rollout", "run"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simulate.metrics import QUANTILES, Felt, Mark, Pods, Startup, Summary, quantile_name
+from simulate.metrics import QUANTILES, Mark, Pods, Startup, Summary, causes_of, quantile_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,11 +146,6 @@ def _milliseconds(value: float | None) -> float:
     return float("nan") if value is None else value * 1000
 
 
-def causes(windows: Sequence[Felt]) -> list[str]:
-    """Causes that occurred, in the order of their names."""
-    return sorted({cause for felt in windows for cause, count in felt.failed.items() if count})
-
-
 def errors(summary: Summary, service: str, axes: Axes) -> None:
     """Arrivals per second, and failed requests per second by cause, stacked."""
     windows = [felt for felt in summary.felt if felt.service == service]
@@ -158,7 +153,7 @@ def errors(summary: Summary, service: str, axes: Axes) -> None:
     starts = [w.start_s / unit for w in windows]
     widths = [(w.end_s - w.start_s) / unit for w in windows]
     base = [0.0] * len(windows)
-    for i, cause in enumerate(causes(windows)):
+    for i, cause in enumerate(causes_of(windows)):
         heights = [w.failed.get(cause, 0) / (w.end_s - w.start_s) for w in windows]
         axes.bar(
             starts, heights, widths, bottom=base, align="edge", color=COLOURS[("bad", *SERIES[1:])[i % 6]], label=cause.replace("_", " ")

@@ -310,6 +310,11 @@ def seconds(value: float | None) -> str:
     return f"{value:.3g} s" if value < 120 else f"{value / 60:.3g} min"
 
 
+def causes_of(windows: Iterable[Felt]) -> list[str]:
+    """Causes that occurred, in the order of their names."""
+    return sorted({cause for felt in windows for cause, count in felt.failed.items() if count})
+
+
 # ------------------------------------------------------------------ summing up
 
 
@@ -340,10 +345,14 @@ def summarize(context: Context, trace: Trace) -> Summary:
 
 
 def window_width_s(horizon_s: float, traffic: Sequence[TrafficWindow]) -> float:
-    """Width of a report's windows."""
+    """Width of a report's windows: a whole multiple of the trace's, a round one if there is."""
     finest = max((window.end_s - window.start_s for window in traffic), default=1.0)
-    fitting = (float(nice) for nice in NICE_S if nice * WINDOWS >= horizon_s and nice >= finest - 1e-9)
-    return next(fitting, max(horizon_s / WINDOWS, finest))
+    fitting = (
+        float(nice)
+        for nice in NICE_S
+        if nice * WINDOWS >= horizon_s and math.isclose(nice / finest, round(nice / finest)) and nice >= finest
+    )
+    return next(fitting, finest * math.ceil(horizon_s / WINDOWS / finest))
 
 
 def _felt(start_s: float, end_s: float, service: str, windows: Sequence[TrafficWindow]) -> Felt:

@@ -134,7 +134,7 @@ class Number:
             if wrong:
                 at.fault(f"must be {words}, is {value}")
                 return None
-        return value  # type: ignore[no-any-return]
+        return int(value) if self.whole else float(value)
 
     def schema(self) -> JsonSchema:
         """The number with its bounds."""

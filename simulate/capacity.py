@@ -1,0 +1,560 @@
+"""Changes of a specification, and the search over `engine.run` for the cheapest settings that keep the objective.
+
+The search is an honest first form. It looks at whole settings by simulating them, never by a formula: replicas grow at the bottleneck
+until the objective holds, then every workload shrinks by bisection as long as it holds (that more replicas never hurt is assumed);
+requests are read off the busiest window; the highest HPA target that holds is taken; the head-room is found by bisection on the load.
+One draw screens, all draws decide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, NamedTuple
+
+from simulate.manifests import cpu_metric
+from simulate.metrics import Context, Summary, context, intervals, quantile_name, seconds, summarize
+from simulate.model import called, total
+from simulate.problems import InputError, Problem
+from simulate.spec import Assumption, Autoscaler, ClusterSpec, Distribution, Event, PodTemplate, Rate, Source, Workload
+from simulate.trace import Trace
+
+Run = Callable[[ClusterSpec, int], Trace]
+Progress = Callable[[str], None]
+
+
+class Change(NamedTuple):
+    """An alternative: its name, its settings by name, its specification."""
+
+    label: str
+    settings: Mapping[str, str]
+    spec: ClusterSpec
+
+
+MOST_REPLICAS = 200
+IDLE_RATIO = 0.05
+TARGETS_PERCENT = (80, 70, 60, 50, 40, 30)
+MOST_LOAD = 16.0
+LOAD_STEP = 0.05
+WORTH_RATIO = 0.95
+
+
+# ------------------------------------------------------------------ changes
+
+
+def deployment_of(spec: ClusterSpec, name: str) -> Workload:
+    """The Deployment of that name; InputError that lists those there are."""
+    found = next((w for w in spec.workloads if w.kind == "Deployment" and w.name == name.removeprefix("deployment/")), None)
+    if found is None:
+        known = ", ".join(w.name for w in spec.workloads if w.kind == "Deployment") or "none"
+        raise InputError([Problem(file="--deployment", line=0, column=0, message=f"names no Deployment: {name!r}; there are: {known}")])
+    return found
+
+
+def with_workload(spec: ClusterSpec, name: str, **changes: Any) -> ClusterSpec:
+    """The specification with fields of one workload changed."""
+    return replace(spec, workloads=tuple(replace(w, **changes) if w.name == name else w for w in spec.workloads))
+
+
+def with_replicas(spec: ClusterSpec, replicas: Mapping[str, int]) -> ClusterSpec:
+    """Other replica counts."""
+    return replace(spec, workloads=tuple(replace(w, replicas=replicas.get(w.name, w.replicas)) for w in spec.workloads))
+
+
+def with_requests(spec: ClusterSpec, name: str, cores: float, memory_bytes: float | None) -> ClusterSpec:
+    """Requests of one workload: the first container gets them, the others none."""
+    workload = next(w for w in spec.workloads if w.name == name)
+    first, *rest = workload.template.containers
+    changed = replace(first, request_cores=cores, request_bytes=first.request_bytes if memory_bytes is None else memory_bytes)
+    others = [replace(c, request_cores=0.0, request_bytes=c.request_bytes if memory_bytes is None else 0.0) for c in rest]
+    return with_workload(spec, name, template=replace(workload.template, containers=(changed, *others)))
+
+
+def with_autoscaler(spec: ClusterSpec, name: str, minimum: int, maximum: int, cpu_percent: int) -> ClusterSpec:
+    """What `kubectl autoscale deployment NAME --min --max --cpu-percent` makes, in place of the autoscaler that there is."""
+    workload = next(w for w in spec.workloads if w.name == name)
+    old = next((a for a in spec.autoscalers if a.target == name), None)
+    made = Autoscaler(
+        name=old.name if old else name,
+        namespace=workload.namespace,
+        target=name,
+        minimum=minimum,
+        maximum=maximum,
+        metrics=(cpu_metric(cpu_percent),),
+        behavior=old.behavior if old else None,
+    )
+    return replace(spec, autoscalers=(*(a for a in spec.autoscalers if a.target != name), made))
+
+
+def with_rollout(spec: ClusterSpec, name: str) -> ClusterSpec:
+    """The specification with a rollout of a Deployment: the scenario's own, else one at a third of the horizon, as an assumption."""
+    if any(event.verb == "rollout" and event.target == name for event in spec.events):
+        return spec
+    at_s = float(round(spec.horizon_s / 3))
+    image = deployment_of(spec, name).template.containers[0].image.partition("@")[0]
+    path, colon, tag = image.rpartition(":")
+    new = f"{path if colon and '/' not in tag else image}:next"
+    said = Assumption(
+        subject=f"rollout of {name}", value=f"at {seconds(at_s)}", reason="the scenario has no rollout of it", origin="default"
+    )
+    event = Event(at_s=at_s, verb="rollout", target=name, arguments={"image": new})
+    events = tuple(sorted((*spec.events, event), key=lambda each: each.at_s))
+    return replace(spec, events=events, assumptions=(*spec.assumptions, said))
+
+
+def with_load(spec: ClusterSpec, factor: float) -> ClusterSpec:
+    """Every source with `factor` times its load; users of closed loops are rounded. InputError for recorded times."""
+    sources = tuple(_louder(source, factor) for source in spec.traffic.sources)
+    return replace(spec, traffic=replace(spec.traffic, sources=sources))
+
+
+def _louder(source: Source, factor: float) -> Source:
+    if source.kind == "trace":
+        message = f"{source.name} is a record of single times, whose load cannot be changed"
+        raise InputError([Problem(file="scenario", line=0, column=0, message=message)])
+    if source.kind == "closed":
+        return replace(source, users=max(1, round(source.users * factor)))
+    return replace(source, rate=None if source.rate is None else _times(source.rate, factor))
+
+
+def _times(rate: Rate, factor: float) -> Rate:
+    return replace(
+        rate,
+        constant=None if rate.constant is None else rate.constant * factor,
+        steps=None if rate.steps is None else tuple((t, r * factor) for t, r in rate.steps),
+        knots=None if rate.knots is None else tuple((t, r * factor) for t, r in rate.knots),
+        diurnal=None if rate.diurnal is None else (rate.diurnal[0] * factor, *rate.diurnal[1:]),
+    )
+
+
+def rollouts(
+    spec: ClusterSpec,
+    name: str,
+    max_surge: Sequence[int | str],
+    max_unavailable: Sequence[int | str],
+    min_ready_s: Sequence[int],
+    prestop_s: Sequence[float],
+) -> list[Change]:
+    """Every combination of the values of a rolling update; what has none stays as it is. InputError where both bounds would be 0."""
+    workload = deployment_of(spec, name)
+    if workload.strategy != "RollingUpdate" and (max_surge or max_unavailable):
+        message = f"{name} has the strategy {workload.strategy}, which knows no maxSurge and maxUnavailable"
+        raise InputError([Problem(file=workload.source or "manifests", line=0, column=0, message=message)])
+    found = []
+    for surge, unavailable, ready, stop in product(
+        max_surge or (None,), max_unavailable or (None,), min_ready_s or (None,), prestop_s or (None,)
+    ):
+        changes: dict[str, Any] = {"max_surge": surge, "max_unavailable": unavailable, "min_ready_s": ready}
+        said = {key: value for key, value in changes.items() if value is not None}
+        template = workload.template if stop is None else _with_prestop(workload.template, stop)
+        changed = replace(workload, template=template, **said)
+        if str(changed.max_surge) in ("0", "0%") and str(changed.max_unavailable) in ("0", "0%"):
+            message = "maxSurge and maxUnavailable must not both be 0: nothing could ever move"
+            raise InputError([Problem(file="--max-surge, --max-unavailable", line=0, column=0, message=message)])
+        settings = {"deployment": name, "maxSurge": str(changed.max_surge), "maxUnavailable": str(changed.max_unavailable)}
+        settings |= {"minReadySeconds": str(changed.min_ready_s)} | ({} if stop is None else {"preStop": f"{stop:g}s"})
+        shown = [
+            f"{key} {value}" for key, value in settings.items() if key != "deployment" and (key != "minReadySeconds" or ready is not None)
+        ]
+        label = ", ".join(shown) if workload.strategy == "RollingUpdate" else workload.strategy
+        found.append(Change(label, settings, with_workload(spec, name, template=template, **said)))
+    return found
+
+
+def _with_prestop(template: PodTemplate, stop_s: float) -> PodTemplate:
+    return replace(template, containers=tuple(replace(container, prestop_s=stop_s) for container in template.containers))
+
+
+def autoscalers(spec: ClusterSpec, name: str, minimum: int | None, maximum: int | None, cpu_percent: Sequence[int]) -> list[Change]:
+    """One autoscaler per target; bounds that are not given are those of the manifests. InputError where there are none to take."""
+    old = next((a for a in spec.autoscalers if a.target == name), None)
+    least = minimum if minimum is not None else old.minimum if old else 1
+    most = maximum if maximum is not None else old.maximum if old else None
+    if most is None:
+        message = f"is needed: no manifest has an autoscaler for {name}"
+        raise InputError([Problem(file="--max", line=0, column=0, message=message)])
+    if most < least:
+        raise InputError([Problem(file="--max", line=0, column=0, message=f"must not be below --min ({most} < {least})")])
+    if not cpu_percent and old is not None:
+        changed = replace(spec, autoscalers=tuple(replace(a, minimum=least, maximum=most) if a is old else a for a in spec.autoscalers))
+        return [Change(f"{least} to {most}", {"deployment": name, "min": str(least), "max": str(most)}, changed)]
+    found = []
+    for percent in cpu_percent or (80,):
+        settings = {"deployment": name, "min": str(least), "max": str(most), "cpu-percent": str(percent)}
+        found.append(Change(f"{least} to {most} at {percent} % CPU", settings, with_autoscaler(spec, name, least, most, percent)))
+    return found
+
+
+# ------------------------------------------------------------------ demand
+
+
+def mean_of(distribution: Distribution) -> float:
+    """Mean of a distribution of model.md 1.6.
+
+    >>> mean_of(Distribution(name="uniform", minimum=1.0, maximum=3.0)), mean_of(Distribution(name="quantiles", points=((0.0, 0.0), (1.0, 1.0))))
+    (2.0, 0.5)
+    """
+    d = distribution
+    if d.name == "const":
+        return d.value
+    if d.name == "uniform":
+        return (d.minimum + d.maximum) / 2
+    if d.name == "quantiles":
+        return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(d.points, d.points[1:], strict=False))
+    if d.name == "pareto":
+        return _pareto_mean(d.minimum, d.minimum / d.maximum, d.alpha)
+    return d.mean
+
+
+def _pareto_mean(minimum: float, ratio: float, alpha: float) -> float:
+    if alpha == 1.0:
+        return minimum * math.log(1 / ratio) / (1 - ratio)
+    return minimum * alpha / (alpha - 1) * float(1 - ratio ** (alpha - 1)) / float(1 - ratio**alpha)
+
+
+def visits(spec: ClusterSpec) -> dict[str, float]:
+    """Calls of each workload per request of the load's sources, weighted alike; retries are not counted."""
+    behaviours = {behaviour.name: behaviour for behaviour in spec.traffic.behaviours}
+    entries = list(dict.fromkeys(source.to for source in spec.traffic.sources))
+    found = dict.fromkeys(called(behaviours, entries), 0.0)
+    for entry in entries:
+        found[entry] += 1.0
+        _visit(behaviours, entry, 1.0, found)
+    return found
+
+
+def _visit(behaviours: Mapping[str, Any], name: str, weight: float, found: dict[str, float]) -> None:
+    for step in behaviours[name].program if name in behaviours else ():
+        for call in step.calls:
+            more = weight * call.count * call.probability
+            found[call.to] = found.get(call.to, 0.0) + more
+            _visit(behaviours, call.to, more, found)
+
+
+def pod_cores(spec: ClusterSpec, name: str) -> float:
+    """Cores that one pod can use: the least of its CPU limit, its parallelism and the largest node."""
+    workload = next(w for w in spec.workloads if w.name == name)
+    behaviour = next(b for b in spec.traffic.behaviours if b.name == workload.behaviour)
+    bounds = [total(workload.template.containers, "limit_cores"), behaviour.parallelism, max((p.cores for p in spec.pools), default=None)]
+    return min((bound for bound in bounds if bound is not None), default=1.0)
+
+
+# ------------------------------------------------------------------ the search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What to set for one workload. `autoscaler`: (min, max, CPU percent), None = none."""
+
+    workload: str
+    replicas: int
+    cpu_request_cores: float | None
+    memory_request_bytes: float | None
+    autoscaler: tuple[int, int, int] | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One setting that was simulated: `held` in how many of `draws`."""
+
+    what: str
+    held: int
+    draws: int
+    clauses: str
+    pod_hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headroom:
+    """The objective holds at `holds` times the load and breaks at `breaks` (None: not up to `MOST_LOAD`, or it cannot be changed)."""
+
+    holds: float | None
+    breaks: float | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was found. `found`: whether some setting keeps the objective; `spec` and `traces` are of it (else of the best tried)."""
+
+    found: bool
+    settings: tuple[Setting, ...]
+    headroom: Headroom
+    headroom_as_given: Headroom
+    tried: tuple[Tried, ...]
+    spec: ClusterSpec
+    traces: tuple[Trace, ...]
+    given: tuple[Trace, ...]
+
+
+@dataclass(slots=True)
+class _Search:
+    """Machinery of one search: runs each setting and seed once."""
+
+    run: Run
+    seeds: tuple[int, ...]
+    progress: Progress
+    tried: list[Tried] = field(default_factory=list)
+
+    def look(self, spec: ClusterSpec, what: str, draws: int) -> tuple[list[Summary], list[Trace]]:
+        self.progress(what)
+        traces = [self.run(spec, seed) for seed in self.seeds[:draws]]
+        facts = context(spec)
+        summaries = [summarize(facts, trace) for trace in traces]
+        held = sum(bool(summary.held) for summary in summaries)
+        self.tried.append(
+            Tried(what=what, held=held, draws=len(traces), clauses=_clauses(summaries), pod_hours=intervals(summaries)["pod hours"].mean)
+        )
+        return summaries, traces
+
+    def holds(self, spec: ClusterSpec, what: str, draws: int = 1) -> bool:
+        return _keeps(self.look(spec, what, draws)[0])
+
+
+def _keeps(summaries: Sequence[Summary]) -> bool:
+    """Every draw holds, and so does the upper end of each clause's 95 % interval."""
+    if not all(summary.held for summary in summaries):
+        return False
+    found = intervals(summaries)
+    for verdict in summaries[0].verdicts:
+        name = f"{verdict.service} {verdict.clause}" + ("" if verdict.clause == "error ratio" else " (s)")
+        if name in found and (found[name].mean + (found[name].half_width or 0.0)) > verdict.wanted:
+            return False
+    return True
+
+
+def _clauses(summaries: Sequence[Summary]) -> str:
+    parts = []
+    for i, verdict in enumerate(summaries[0].verdicts):
+        worst = max((s.verdicts[i].had if s.verdicts[i].had is not None else math.inf for s in summaries), default=math.inf)
+        shown = "none ended well" if worst == math.inf else f"{worst * 100:.3g} %" if verdict.clause == "error ratio" else seconds(worst)
+        parts.append(f"{verdict.clause} {shown}")
+    return ", ".join(parts)
+
+
+def plan(spec: ClusterSpec, run: Run, *, replications: int = 3, progress: Progress = lambda _: None) -> Plan:
+    """The smallest replica counts, requests and HPA targets that keep the objective for this load, and the head-room.
+
+    `run` is `engine.run`. InputError without an objective or without load.
+    """
+    if not spec.objectives:
+        message = "has no objective, and without one every setting is good enough"
+        raise InputError([Problem(file="scenario", line=0, column=0, message=message)])
+    search = _Search(run=run, seeds=tuple(spec.seed + i for i in range(replications)), progress=progress)
+    given, given_traces = search.look(spec, "as given", replications)
+    fixed = replace(spec, autoscalers=tuple(a for a in spec.autoscalers if a.target not in _scalable(spec)))
+    replicas, found = _grow(search, fixed, replications)
+    if not found:
+        chosen = with_replicas(fixed, replicas)
+        return _result(search, spec, chosen, {}, found, given, given_traces, replications)
+    replicas = _shrink(search, fixed, replicas, replications)
+    chosen = _requests(search, with_replicas(fixed, replicas), replications)
+    chosen, scaled = _autoscale(search, chosen, replicas, replications)
+    return _result(search, spec, chosen, scaled, True, given, given_traces, replications)
+
+
+def _scalable(spec: ClusterSpec) -> list[str]:
+    """Deployments that requests reach, busiest first by CPU per request."""
+    weight = visits(spec)
+    work = {b.name: sum(mean_of(step.cpu_s) for step in b.program if step.cpu_s) for b in spec.traffic.behaviours}
+    names = [w.name for w in spec.workloads if w.kind == "Deployment" and w.name in weight]
+    return sorted(names, key=lambda name: (-weight[name] * work[name], name))
+
+
+def _named(replicas: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in replicas.items())
+
+
+def _utilization(spec: ClusterSpec, summary: Summary) -> dict[str, float]:
+    """Busiest window of each scalable workload, of the cores that its pods can use."""
+    found = {}
+    for name in _scalable(spec):
+        bound = pod_cores(spec, name)
+        found[name] = max((row.used_cores / (row.pods * bound) for row in summary.used if row.workload == name and row.pods), default=0.0)
+    return found
+
+
+def _grow(search: _Search, spec: ClusterSpec, draws: int) -> tuple[dict[str, int], bool]:
+    """Replicas added at the bottleneck until the objective holds in all draws; False when that does not help any more."""
+    replicas = dict.fromkeys(_scalable(spec), 1)
+    needed = draws
+    while replicas:
+        trial = with_replicas(spec, replicas)
+        summaries, _ = search.look(trial, f"fixed: {_named(replicas)}", 1)
+        if _keeps(summaries) and (needed == 1 or search.holds(trial, f"fixed: {_named(replicas)}", needed)):
+            return replicas, True
+        busy = _utilization(trial, summaries[0])
+        worst = max(sorted(busy), key=busy.__getitem__)
+        if busy[worst] < IDLE_RATIO or replicas[worst] >= MOST_REPLICAS:
+            return replicas, False
+        replicas[worst] += max(1, math.ceil(replicas[worst] * max(0.25, min(1.0, busy[worst] - 0.6))))
+    return replicas, False
+
+
+def _shrink(search: _Search, spec: ClusterSpec, replicas: dict[str, int], draws: int) -> dict[str, int]:
+    """Each workload, busiest first, down to the fewest that hold with the others as they are."""
+    for name in list(replicas):
+        low, high = 0, replicas[name]
+        while high - low > 1:
+            middle = (low + high) // 2
+            trial = {**replicas, name: middle}
+            if search.holds(with_replicas(spec, trial), f"fixed: {_named(trial)}", draws):
+                high = middle
+            else:
+                low = middle
+        replicas = {**replicas, name: high}
+    return replicas
+
+
+def rounded_cores(value: float) -> float:
+    """A CPU request: up to the next 5m below 100m, 10m below 1, else 50m; at least 10m.
+
+    >>> rounded_cores(0.0123), rounded_cores(0.333), rounded_cores(1.01)
+    (0.015, 0.34, 1.05)
+    """
+    step = 5 if value < 0.1 else 10 if value < 1 else 50
+    return max(10, math.ceil(value * 1000 / step - 1e-9) * step) / 1000
+
+
+def rounded_bytes(value: float) -> float:
+    """A memory request: a tenth more, up to the next 16 MiB.
+
+    >>> rounded_bytes(100 * 2**20) / 2**20
+    112.0
+    """
+    step = 16 * 2**20
+    return float(math.ceil(value * 1.1 / step) * step)
+
+
+def _requests(search: _Search, spec: ClusterSpec, draws: int) -> ClusterSpec:
+    """Requests from the busiest window of these replicas; kept as they were where the objective does not hold with them."""
+    summaries, _ = search.look(spec, "what these replicas use", 1)
+    changed = spec
+    for name in _scalable(spec):
+        rows = [row for row in summaries[0].used if row.workload == name and row.pods]
+        if rows:
+            memory = max(row.memory_bytes / row.pods for row in rows)
+            peak = max(row.used_cores / row.pods for row in rows)
+            limit = total(next(w for w in spec.workloads if w.name == name).template.containers, "limit_cores")
+            wanted = rounded_cores(peak) if limit is None else min(limit, rounded_cores(peak))
+            changed = with_requests(changed, name, wanted, rounded_bytes(memory) if memory else None)
+    return changed if search.holds(changed, "the same with requests by use", draws) else spec
+
+
+def _autoscale(
+    search: _Search, spec: ClusterSpec, replicas: Mapping[str, int], draws: int
+) -> tuple[ClusterSpec, dict[str, tuple[int, int, int]]]:
+    """For each workload of several replicas the highest target that holds, if it saves pod hours."""
+    scaled: dict[str, tuple[int, int, int]] = {}
+    for name, count in replicas.items():
+        if count < 2 or total(next(w for w in spec.workloads if w.name == name).template.containers, "request_cores") in (None, 0.0):
+            continue
+        best = search.tried[-1].pod_hours
+        for percent in TARGETS_PERCENT:
+            trial = with_autoscaler(with_replicas(spec, {name: 1}), name, 1, 2 * count, percent)
+            if search.holds(trial, f"HPA on {name}: 1 to {2 * count} at {percent} %") and search.holds(
+                trial, f"HPA on {name}: 1 to {2 * count} at {percent} %", draws
+            ):
+                if search.tried[-1].pod_hours < WORTH_RATIO * best:
+                    spec, scaled[name] = trial, (1, 2 * count, percent)
+                break
+    return spec, scaled
+
+
+def _headroom(search: _Search, spec: ClusterSpec, holds_now: bool, label: str) -> Headroom:
+    """Bisection on the factor of the load, to `LOAD_STEP` of it; one draw each."""
+    if not holds_now:
+        return Headroom(holds=None, breaks=1.0, text="none: the objective does not hold at today's load")
+    low, high = 1.0, 2.0
+    try:
+        while search.holds(with_load(spec, high), f"{label} at {high:g} times the load"):
+            low, high = high, high * 2
+            if high > MOST_LOAD:
+                return Headroom(holds=low, breaks=None, text=f"holds at {low:g} times today's load, the most that was tried")
+        while high - low > LOAD_STEP * low:
+            middle = round((low + high) / 2, 3)
+            if search.holds(with_load(spec, middle), f"{label} at {middle:g} times the load"):
+                low = middle
+            else:
+                high = middle
+    except InputError as error:
+        return Headroom(holds=None, breaks=None, text=f"not searched: {error.problems[0].message}")
+    return Headroom(holds=low, breaks=high, text=f"breaks at {high:.3g} times today's load, holds at {low:.3g} times (one draw each)")
+
+
+def _result(
+    search: _Search,
+    spec: ClusterSpec,
+    chosen: ClusterSpec,
+    scaled: Mapping[str, tuple[int, int, int]],
+    found: bool,
+    given: Sequence[Summary],
+    given_traces: Sequence[Trace],
+    draws: int,
+) -> Plan:
+    summaries, traces = search.look(chosen, "the settings found" if found else "the most that was tried", draws)
+    return Plan(
+        found=found and _keeps(summaries),
+        settings=tuple(_setting(chosen, name, scaled.get(name), found) for name in _scalable(chosen)),
+        headroom=_headroom(search, chosen, found and _keeps(summaries), "the settings found"),
+        headroom_as_given=_headroom(search, spec, _keeps(given), "as given"),
+        tried=tuple(search.tried),
+        spec=chosen,
+        traces=tuple(traces),
+        given=tuple(given_traces),
+    )
+
+
+def _setting(spec: ClusterSpec, name: str, scaler: tuple[int, int, int] | None, found: bool) -> Setting:
+    workload = next(w for w in spec.workloads if w.name == name)
+    reason = "fewest replicas that keep the objective; requests by its busiest window"
+    if scaler is not None:
+        reason = "the highest target that keeps the objective, with fewer pod hours than fixed replicas"
+    return Setting(
+        workload=name,
+        replicas=workload.replicas,
+        cpu_request_cores=total(workload.template.containers, "request_cores"),
+        memory_request_bytes=total(workload.template.containers, "request_bytes"),
+        autoscaler=scaler,
+        reason=reason if found else "more replicas do not help: the bottleneck is elsewhere",
+    )
+
+
+def as_data(found: Plan) -> dict[str, Any]:
+    """A plan in the form that reports and run directories keep."""
+    rows = [[t.what, f"{t.held} of {t.draws}", t.clauses, f"{t.pod_hours:.3g}"] for t in found.tried]
+    return {
+        "found": found.found,
+        "headroom": {"holds": found.headroom.holds, "breaks": found.headroom.breaks, "text": _headroom_text(found)},
+        "settings": [
+            {
+                "workload": s.workload,
+                "replicas": s.replicas,
+                "cpu_request": "-" if s.cpu_request_cores is None else f"{round(s.cpu_request_cores * 1000)}m",
+                "memory_request": "-" if s.memory_request_bytes is None else f"{round(s.memory_request_bytes / 2**20)}Mi",
+                "autoscaler": "none" if s.autoscaler is None else "{} to {} at {} % CPU".format(*s.autoscaler),
+                "reason": s.reason,
+            }
+            for s in found.settings
+        ],
+        "tables": [
+            {
+                "caption": "Every setting that was simulated, in order",
+                "columns": ["setting", "held in draws", "worst draw", "pod hours"],
+                "rows": rows,
+                "numeric": [3],
+            }
+        ],
+    }
+
+
+def _headroom_text(found: Plan) -> str:
+    return f"with these settings it {found.headroom.text}; as given it {found.headroom_as_given.text}".replace(
+        "it none", "there is none"
+    ).replace("it not searched", "it was not searched")
+
+
+__all__ = ["Context", "Plan", "as_data", "plan", "quantile_name"]

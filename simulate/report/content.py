@@ -1,0 +1,646 @@
+"""What a report says, independent of its form: sections of texts, tables and pictures, in the order of product.md's "The report"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simulate import figures
+from simulate.metrics import (
+    HOURS_A_MONTH,
+    QUANTILES,
+    Interval,
+    Pods,
+    Summary,
+    causes_of,
+    intervals,
+    quantile_name,
+    seconds,
+    summarize,
+)
+from simulate.report.rundir import Recorded, Variant
+from simulate.trace import HpaRecord, targets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SLOWEST = 8
+ROLES = ("bad", "good", "plain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A paragraph; `role` good or bad marks a verdict."""
+
+    text: str
+    role: str = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of texts. `numeric`: columns to align right, by position; `folded`: closed on a screen until it is asked for."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A plot with its title, a sentence that says what to see, and its numbers."""
+
+    name: str
+    title: str
+    says: str
+    svg: str
+    numbers: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One of the six."""
+
+    key: str
+    title: str
+    blocks: tuple[Text | Table | Picture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A report. `held` None: no objective."""
+
+    title: str
+    held: bool | None
+    sections: tuple[Section, ...]
+    summaries: tuple[tuple[Variant, tuple[Summary, ...]], ...]
+    recorded: Recorded
+
+
+def build(recorded: Recorded) -> Report:
+    """The report of a run directory. The first alternative is told in detail, by its first draw."""
+    summaries = tuple((variant, tuple(summarize(variant.context, trace) for trace in variant.traces)) for variant in recorded.variants)
+    variant, draws = summaries[0]
+    main = draws[0]
+    sections = (
+        Section(key="answer", title="The answer", blocks=tuple(_answer(recorded, variant, draws))),
+        Section(key="users", title="What users feel", blocks=tuple(_users(main))),
+        Section(key="cluster", title="What the cluster does", blocks=tuple(_cluster(main))),
+        Section(key="alternatives", title="Alternatives side by side", blocks=tuple(_alternatives(recorded, summaries))),
+        Section(key="assumptions", title="Every assumption and where it comes from", blocks=(_assumptions(main),)),
+        Section(key="again", title="How to get this again", blocks=tuple(_again(recorded, variant))),
+    )
+    entries = ", ".join(main.context.entries) or ", ".join(facts.name for facts in main.context.workloads[:3])
+    held = all(draw.held for draw in draws) if main.held is not None else None
+    return Report(title=f"Capacity report: {entries}", held=held, sections=sections, summaries=summaries, recorded=recorded)
+
+
+# ------------------------------------------------------------------ numbers as texts
+
+
+def clock(t_s: float) -> str:
+    """A time of the run.
+
+    >>> clock(75.5), clock(3600), clock(0)
+    ('1:15.5', '1:00:00', '0:00')
+    """
+    whole, part = divmod(round(t_s, 1), 1)
+    minutes, rest = divmod(int(whole), 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return text + (f".{round(part * 10)}" if part else "")
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, thousands grouped.
+
+    >>> number(1234567.0), number(0.01234), number(None)
+    ('1,234,567', '0.0123', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def percent(ratio: float) -> str:
+    """A ratio as a percentage.
+
+    >>> percent(0.00123), percent(0.0), percent(1.0)
+    ('0.123 %', '0 %', '100 %')
+    """
+    return f"{ratio * 100:.3g} %"
+
+
+def cores(value: float | None) -> str:
+    """Cores as Kubernetes writes them.
+
+    >>> cores(0.25), cores(2.0), cores(None)
+    ('250m', '2', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:g}" if value == int(value) else f"{round(value * 1000)}m"
+
+
+def mebibytes(value: float | None) -> str:
+    """Memory as Kubernetes writes it, rounded to MiB.
+
+    >>> mebibytes(256 * 2**20), mebibytes(None)
+    ('256Mi', '-')
+    """
+    return "-" if value is None else f"{round(value / 2**20)}Mi"
+
+
+def ranged(found: Interval, shape: Callable[[float], str]) -> str:
+    """A number with its 95 % interval, or the mark of one draw."""
+    if found.half_width is None:
+        return f"{shape(found.mean)} (one draw)"
+    return f"{shape(found.mean)} ({shape(max(0.0, found.mean - found.half_width))} to {shape(found.mean + found.half_width)})"
+
+
+def shape_of(name: str) -> Callable[[float], str]:
+    """How a figure of `Summary.figures` is written."""
+    if name.endswith("(s)"):
+        return seconds
+    return percent if name.endswith("ratio") else number
+
+
+# ------------------------------------------------------------------ (1) the answer
+
+
+def _answer(recorded: Recorded, variant: Variant, draws: Sequence[Summary]) -> Iterable[Text | Table]:
+    main, found = draws[0], intervals(draws)
+    yield _verdict(draws)
+    if main.verdicts:
+        yield _objective(draws, found)
+    guesses = [a for a in main.context.assumptions if a.origin == "guess"]
+    if guesses:
+        subjects = "; ".join(f"{a.subject} = {a.value}" for a in guesses[:6]) + ("; ..." if len(guesses) > 6 else "")
+        yield Text(
+            text=f"{len(guesses)} {'input was' if len(guesses) == 1 else 'inputs were'} guessed, and the numbers hang on them: {subjects}.",
+            role="bad",
+        )
+    yield _headroom_text(recorded)
+    yield _settings(recorded, main)
+    yield _cost(main, found)
+    yield Table(
+        caption=f"The figures of {variant.label}"
+        + (f", mean of {len(draws)} draws with 95 % intervals" if len(draws) > 1 else ", one draw"),
+        columns=("figure", "value"),
+        rows=tuple((name.removesuffix(" (s)"), ranged(value, shape_of(name))) for name, value in found.items()),
+        numeric=frozenset({1}),
+    )
+    yield Table(
+        caption=f"What was assumed ({len(main.context.assumptions)}; with reasons in section 5)",
+        columns=("subject", "taken", "from"),
+        rows=tuple((a.subject, a.value, a.origin) for a in main.context.assumptions),
+    )
+
+
+def _verdict(draws: Sequence[Summary]) -> Text:
+    main = draws[0]
+    if main.held is None:
+        return Text(text="No objective was given: this run is neither good nor bad.")
+    count = sum(bool(draw.held) for draw in draws)
+    marked = f"in {count} of {len(draws)} draws" if len(draws) > 1 else "in one draw"
+    if count == len(draws):
+        return Text(text=f"The objective holds ({marked}).", role="good")
+    return Text(text=f"The objective does not hold ({'held ' if count else ''}{marked}).", role="bad")
+
+
+def _objective(draws: Sequence[Summary], found: Mapping[str, Interval]) -> Table:
+    rows = []
+    for i, verdict in enumerate(draws[0].verdicts):
+        all_draws = [draw.verdicts[i] for draw in draws]
+        shape = shape_of("ratio" if verdict.clause == "error ratio" else "(s)")
+        name = f"{verdict.service} {verdict.clause}" + ("" if verdict.clause == "error ratio" else " (s)")
+        had = ranged(found[name], shape) if name in found else (shape(verdict.had) if verdict.had is not None else "no request ended well")
+        held = all(each.held for each in all_draws)
+        rows.append((verdict.service, verdict.clause, f"at most {shape(verdict.wanted)}", had, "yes" if held else "no"))
+    return Table(
+        caption="The objective, over the whole run",
+        columns=("service", "clause", "wanted", "had", "held"),
+        rows=tuple(rows),
+        numeric=frozenset({2, 3}),
+    )
+
+
+def _headroom_text(recorded: Recorded) -> Text:
+    plan = recorded.plan
+    if plan is None:
+        return Text(
+            text="Head-room was not searched in this run; `simulate plan` finds the factor of the load at which the objective breaks."
+        )
+    return Text(text=f"Head-room: {plan['headroom']['text']}.")
+
+
+def _settings(recorded: Recorded, main: Summary) -> Table:
+    """What to set: what a search found, else what this run used, as the first thing to hold requests against."""
+    if recorded.plan is not None:
+        rows = [
+            (row["workload"], str(row["replicas"]), row["cpu_request"], row["memory_request"], row["autoscaler"], row["reason"])
+            for row in recorded.plan["settings"]
+        ]
+        columns = ("workload", "replicas", "requests.cpu", "requests.memory", "HPA", "because")
+        return Table(caption="What to set", columns=columns, rows=tuple(rows), numeric=frozenset({1, 2, 3}))
+    lines: list[tuple[str, ...]] = []
+    for facts in main.context.workloads:
+        used = [row for row in main.used if row.workload == facts.name and row.pods > 0]
+        peak = max((row.used_cores / row.pods for row in used), default=None)
+        memory = max((row.memory_bytes / row.pods for row in used), default=None)
+        ready = [row.ready for row in main.replicas if row.workload == facts.name]
+        shown = f"{facts.replicas}" if not ready or max(ready) <= facts.replicas else f"{facts.replicas}, up to {max(ready)}"
+        lines.append(
+            (
+                facts.name,
+                shown,
+                cores(facts.request_cores),
+                cores(facts.limit_cores),
+                cores(peak),
+                mebibytes(facts.request_bytes),
+                mebibytes(memory),
+            )
+        )
+    return Table(
+        caption=f"What is set and what was used (peak: the busiest {seconds(main.window_s)} of a pod)",
+        columns=("workload", "replicas", "requests.cpu", "limits.cpu", "peak CPU", "requests.memory", "peak memory"),
+        rows=tuple(lines),
+        numeric=frozenset(range(1, 7)),
+    )
+
+
+def _cost(main: Summary, found: Mapping[str, Interval]) -> Text:
+    if main.cost_month is None:
+        return Text(text="Cost: not known; the scenario's `nodes` have no price.")
+    ok = sum(felt.ok for felt in main.totals)
+    month_requests = ok / main.context.horizon_s * 3600 * HOURS_A_MONTH
+    each = f", {number(main.cost_month / month_requests * 1e6)} per million requests at this load" if month_requests else ""
+    return Text(
+        text=f"Cost: {ranged(found['cost per month'], number)} a month for the nodes of this run{each}. In the unit of the scenario's prices."
+    )
+
+
+# ------------------------------------------------------------------ (2) what users feel
+
+
+def _picture(name: str, title: str, says: str, plot: Callable[[Axes], None], numbers: Table) -> Picture:
+    return Picture(name=name, title=title, says=says, svg=figures.inline(figures.draw(plot), name, title), numbers=numbers)
+
+
+def _users(main: Summary) -> Iterable[Text | Table | Picture]:
+    if not main.felt:
+        yield Text(text="No requests were simulated.")
+        return
+    if main.marks:
+        yield Table(
+            caption="What happened (dashed lines in the plots)",
+            columns=("time", "event"),
+            rows=tuple((clock(m.t_s), m.text) for m in main.marks),
+        )
+    for i, service in enumerate(main.context.entries):
+        windows = [felt for felt in main.felt if felt.service == service]
+        total = next(felt for felt in main.totals if felt.service == service)
+        if not windows:
+            continue
+        names = causes_of(windows)
+        yield _picture(
+            f"latency-{i}",
+            f"Latency of {service}: p95 {seconds(total.quantiles_s[1])} over the run",
+            "Quantiles of the requests that ended well in each window.",
+            lambda axes, service=service: figures.latency(main, service, axes),  # type: ignore[misc]
+            Table(
+                caption="Latency by window",
+                columns=("from", "ok", *(quantile_name(q) for q in QUANTILES)),
+                rows=tuple((clock(w.start_s), number(w.ok), *(seconds(v) for v in w.quantiles_s)) for w in windows),
+                numeric=frozenset(range(6)),
+                folded=True,
+            ),
+        )
+        yield _picture(
+            f"errors-{i}",
+            f"Failed requests of {service}: {percent(total.errors_ratio)}"
+            + (f" ({', '.join(n.replace('_', ' ') for n in names)})" if names else ""),
+            "Requests that failed, by cause, per second of each window.",
+            lambda axes, service=service: figures.errors(main, service, axes),  # type: ignore[misc]
+            Table(
+                caption="Requests by window: arrived = ok + failed + change of in flight",
+                columns=("from", "arrived", "ok", *(n.replace("_", " ") for n in names), "in flight at the end"),
+                rows=tuple(
+                    (clock(w.start_s), number(w.arrived), number(w.ok), *(number(w.failed.get(n, 0)) for n in names), number(w.in_flight))
+                    for w in windows
+                ),
+                numeric=frozenset(range(4 + len(names))),
+                folded=True,
+            ),
+        )
+        yield _picture(
+            f"load-{i}",
+            f"Load of {service}: {number(total.arrived)} requests",
+            "Requests that arrive per second of each window.",
+            lambda axes, service=service: figures.load(main, service, axes),  # type: ignore[misc]
+            Table(
+                caption="Arrivals per second by window",
+                columns=("from", "requests / s"),
+                rows=tuple((clock(w.start_s), number(w.arrived / (w.end_s - w.start_s))) for w in windows),
+                numeric=frozenset({0, 1}),
+                folded=True,
+            ),
+        )
+
+
+# ------------------------------------------------------------------ (3) what the cluster does
+
+
+def _cluster(main: Summary) -> Iterable[Text | Table | Picture]:
+    yield _pods_picture(main)
+    for i, facts in enumerate(main.context.workloads):
+        rows = [row for row in main.replicas if row.workload == facts.name]
+        if len({(row.wanted, row.had, row.ready) for row in rows}) > 1 and _worth(main, facts.name):
+            yield _replicas_picture(main, i, facts.name)
+    if main.nodes and len(main.nodes) > 1:
+        yield _picture(
+            "nodes",
+            f"Ready nodes: {min(n for _, n in main.nodes)} to {max(n for _, n in main.nodes)}",
+            "Nodes that are ready.",
+            lambda axes: figures.nodes(main, axes),
+            Table(
+                caption="Nodes at each change",
+                columns=("time", "ready"),
+                rows=tuple((clock(t), str(n)) for t, n in main.nodes),
+                numeric=frozenset({0, 1}),
+                folded=True,
+            ),
+        )
+    elif main.nodes:
+        yield Text(text=f"{main.nodes[0][1]} nodes, all the time.")
+    for i, name in enumerate(_busiest(main)):
+        yield from _resource_pictures(main, i, name)
+    if main.startups:
+        yield _waterfall(main)
+    if main.hpa:
+        yield _hpa_table(main)
+
+
+def _worth(main: Summary, workload: str) -> bool:
+    """Whether replicas of a workload are a story: scaled or rolled after the start, or not ready when the first requests came."""
+    late = [row for row in main.replicas if row.workload == workload and row.t_s > 0]
+    return any(facts.target == workload for facts in main.context.autoscalers) or len(late) > 2
+
+
+def _pods_picture(main: Summary) -> Picture:
+    peak = max((sum(row[1:]) for row in main.pods), default=0)
+    return _picture(
+        "pods",
+        f"Pods by state: at most {peak:g}",
+        "All pods at the end of each window, by state.",
+        lambda axes: figures.pods(main, axes),
+        Table(
+            caption="Pods by state",
+            columns=("time", *Pods._fields[1:]),
+            rows=tuple((clock(row.t_s), *(str(n) for n in row[1:])) for row in main.pods),
+            numeric=frozenset(range(6)),
+            folded=True,
+        ),
+    )
+
+
+def _replicas_picture(main: Summary, i: int, name: str) -> Picture:
+    rows = [row for row in main.replicas if row.workload == name]
+    return _picture(
+        f"replicas-{i}",
+        f"Replicas of {name}: {min(r.ready for r in rows)} to {max(r.ready for r in rows)} ready, at most {max(r.wanted for r in rows)} wanted",
+        "Replicas wanted (the specification), existing, and ready.",
+        lambda axes: figures.replicas(main, name, axes),
+        Table(
+            caption=f"Replicas of {name} at each change",
+            columns=("time", "wanted", "existing", "ready"),
+            rows=tuple((clock(r.t_s), str(r.wanted), str(r.had), str(r.ready)) for r in rows),
+            numeric=frozenset(range(4)),
+            folded=True,
+        ),
+    )
+
+
+def _busiest(main: Summary, count: int = 4) -> list[str]:
+    peaks = {
+        facts.name: max((row.used_cores for row in main.used if row.workload == facts.name), default=0.0)
+        for facts in main.context.workloads
+    }
+    return [name for name in sorted(peaks, key=lambda name: -peaks[name])[:count] if peaks[name] > 0]
+
+
+def _resource_pictures(main: Summary, i: int, name: str) -> Iterable[Picture]:
+    rows = [row for row in main.used if row.workload == name]
+    facts = next(each for each in main.context.workloads if each.name == name)
+    peak = max(row.used_cores for row in rows)
+    throttled = max(row.throttled_ratio for row in rows)
+    yield _picture(
+        f"cpu-{i}",
+        f"CPU of {name}: peak {number(peak)} cores" + (f", throttled in up to {percent(throttled)} of the periods" if throttled else ""),
+        "Mean cores used by its pods in each window, against what they request and their limit.",
+        lambda axes: figures.cpu(main, name, axes),
+        Table(
+            caption=f"CPU of {name} by window (cores)",
+            columns=("from", "pods", "used", "requested", "limit", "throttled"),
+            rows=tuple(
+                (
+                    clock(r.start_s),
+                    number(r.pods),
+                    number(r.used_cores),
+                    number(r.requested_cores),
+                    number(r.limit_cores),
+                    percent(r.throttled_ratio),
+                )
+                for r in rows
+            ),
+            numeric=frozenset(range(6)),
+            folded=True,
+        ),
+    )
+    if any(row.memory_bytes for row in rows):
+        yield _picture(
+            f"memory-{i}",
+            f"Memory of {name}: peak {mebibytes(max(row.memory_bytes for row in rows))}",
+            "Memory used by its pods at the end of each window, against what they request and their limit.",
+            lambda axes: figures.memory(main, name, axes),
+            Table(
+                caption=f"Memory of {name} by window",
+                columns=("from", "used", "requested", "limit"),
+                rows=tuple(
+                    (
+                        clock(r.start_s),
+                        mebibytes(r.memory_bytes),
+                        mebibytes(None if facts.request_bytes is None else facts.request_bytes * r.pods),
+                        mebibytes(None if facts.limit_bytes is None else facts.limit_bytes * r.pods),
+                    )
+                    for r in rows
+                ),
+                numeric=frozenset(range(4)),
+                folded=True,
+            ),
+        )
+
+
+def _waterfall(main: Summary) -> Picture:
+    later = [startup for startup in main.startups if startup.created_s > 0] or list(main.startups)
+    slowest = sorted(later, key=lambda startup: (-startup.total_s, startup.created_s, startup.pod))[:SLOWEST]
+    return _picture(
+        "waterfall",
+        f"The slowest starts of pods: up to {seconds(slowest[0].total_s)} from creation to ready",
+        "Where the time of a scale-up or rollout goes: waiting for a node, sandbox and image, start until ready.",
+        lambda axes: figures.waterfall(slowest, axes),
+        Table(
+            caption="Phases of the slowest starts (seconds)",
+            columns=("pod", "created at", "waiting for a node", "sandbox and image", "start until ready", "total"),
+            rows=tuple(
+                (s.pod, clock(s.created_s), number(s.node_s), number(s.image_s), number(s.start_s), number(s.total_s)) for s in slowest
+            ),
+            numeric=frozenset(range(1, 6)),
+            folded=True,
+        ),
+    )
+
+
+def hpa_rows(records: Sequence[HpaRecord]) -> tuple[tuple[str, ...], ...]:
+    """Lines as `kubectl get hpa` prints them, one at each change: time, name, reference, targets, bounds, replicas, wanted."""
+    rows: list[tuple[str, ...]] = []
+    last: dict[str, tuple[str, ...]] = {}
+    for record in records:
+        bounds = (str(record.minimum), str(record.maximum), str(record.current), str(record.desired))
+        line = (record.name, f"Deployment/{record.target}", targets(record), *bounds)
+        if last.get(record.name) != line:
+            last[record.name] = line
+            rows.append((clock(record.t_s), *line))
+    return tuple(rows)
+
+
+def _hpa_table(main: Summary) -> Table:
+    return Table(
+        caption="The autoscaler at each change, as `kubectl get hpa` shows it",
+        columns=("time", "name", "reference", "targets", "min", "max", "replicas", "wanted"),
+        rows=hpa_rows(main.hpa),
+        numeric=frozenset({0, 4, 5, 6, 7}),
+    )
+
+
+# ------------------------------------------------------------------ (4) to (6)
+
+
+def _alternatives(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> Iterable[Text | Table]:
+    if recorded.plan is not None:
+        for table in recorded.plan["tables"]:
+            yield Table(
+                caption=table["caption"],
+                columns=tuple(table["columns"]),
+                rows=tuple(tuple(row) for row in table["rows"]),
+                numeric=frozenset(table["numeric"]),
+            )
+    if len(summaries) < 2:
+        if recorded.plan is None:
+            yield Text(
+                text="One alternative was simulated. `simulate rollout` with several values, or `simulate report DIR DIR ...`, puts several side by side."
+            )
+        return
+    columns, rows = _side_by_side(summaries)
+    yield Table(caption="The same load, the same draws", columns=columns, rows=rows, numeric=frozenset(range(1, len(columns))))
+
+
+def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """One row an alternative."""
+    entries = list(dict.fromkeys(name for _, draws in summaries for name in draws[0].context.entries))
+    columns = [
+        "alternative",
+        "objective",
+        *(f"{name} {what}" for name in entries for what in ("p95", "p99", "failed")),
+        "fewest ready",
+        "most pods",
+        "pod hours",
+    ]
+    rows = []
+    for variant, draws in summaries:
+        found = intervals(draws)
+        cells = [variant.label, {True: "held", False: "missed", None: "-"}[None if draws[0].held is None else all(d.held for d in draws)]]
+        for name in entries:
+            for key in (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio"):
+                cells.append(ranged(found[key], shape_of(key)) if key in found else "-")
+        workload = variant.settings.get("deployment")
+        ready = [row.ready for row in draws[0].replicas if workload in (None, row.workload) and row.t_s > STARTED_S]
+        cells += [
+            str(min(ready)) if ready else "-",
+            f"{max((sum(row[1:]) for row in draws[0].pods), default=0):g}",
+            ranged(found["pod hours"], number),
+        ]
+        rows.append(tuple(cells))
+    return tuple(columns), tuple(rows)
+
+
+STARTED_S = 60.0
+
+
+def _assumptions(main: Summary) -> Text | Table:
+    if not main.context.assumptions:
+        return Text(text="None: the manifests and the scenario said everything that was needed.")
+    return Table(
+        caption="What neither the manifests nor the scenario said",
+        columns=("subject", "taken", "from", "because"),
+        rows=tuple((a.subject, a.value, a.origin, a.reason) for a in main.context.assumptions),
+    )
+
+
+def _again(recorded: Recorded, variant: Variant) -> Iterable[Text | Table]:
+    rows = [("command", recorded.command), ("seeds", ", ".join(str(trace.seed) for trace in variant.traces))]
+    rows += [(f"version of {name}", version) for name, version in recorded.versions.items()]
+    rows += [(f"SHA-256 of {name}", digest) for name, digest in recorded.digests.items()]
+    yield Table(caption="The same inputs and seeds give the same bytes", columns=("what", "value"), rows=tuple(rows))
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The report as JSON: numbers of every alternative with intervals, verdicts, assumptions, and the tables as printed."""
+    return {
+        "version": 1,
+        "title": report.title,
+        "held": report.held,
+        "command": report.recorded.command,
+        "versions": dict(report.recorded.versions),
+        "digests": dict(report.recorded.digests),
+        "plan": report.recorded.plan,
+        "variants": [_variant_data(variant, draws) for variant, draws in report.summaries],
+        "assumptions": [
+            {"subject": a.subject, "value": a.value, "reason": a.reason, "origin": a.origin}
+            for a in report.summaries[0][1][0].context.assumptions
+        ],
+        "sections": [{"key": s.key, "title": s.title, "blocks": [_block_data(block) for block in s.blocks]} for s in report.sections],
+    }
+
+
+def _variant_data(variant: Variant, draws: Sequence[Summary]) -> dict[str, Any]:
+    return {
+        "label": variant.label,
+        "settings": dict(variant.settings),
+        "seeds": [draw.seed for draw in draws],
+        "held": [draw.held for draw in draws],
+        "figures": {name: {"mean": i.mean, "half_width": i.half_width, "draws": i.draws} for name, i in intervals(draws).items()},
+        "totals": [
+            {
+                "service": felt.service,
+                "arrived": felt.arrived,
+                "ok": felt.ok,
+                "failed": dict(felt.failed),
+                "in_flight": felt.in_flight,
+                "mean_s": felt.mean_s,
+                "quantiles_s": {quantile_name(q): v for q, v in zip(QUANTILES, felt.quantiles_s, strict=True)},
+            }
+            for felt in draws[0].totals
+        ],
+        "objective": [verdict._asdict() for verdict in draws[0].verdicts],
+    }
+
+
+def _block_data(block: Text | Table | Picture) -> dict[str, Any]:
+    if isinstance(block, Text):
+        return {"text": block.text}
+    if isinstance(block, Picture):
+        return {"picture": block.title, "says": block.says, "table": _block_data(block.numbers)}
+    return {"caption": block.caption, "columns": list(block.columns), "rows": [list(row) for row in block.rows]}
