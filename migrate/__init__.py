@@ -1,0 +1,147 @@
+"""Docker-as-VM Compose stacks to Kubernetes manifests that work.
+
+    import migrate
+    conversion = migrate.convert("compose.yaml")     # .manifests .findings .decisions .addresses .graph .scenario .write(dir)
+
+`convert` is the whole path, stage by stage; every intermediate value stays in the `Conversion`. Nothing here prints, reads the
+environment or keeps state. Raises `Unusable` when there is nothing to convert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrate.findings import Action, Finding, OutputError, Severity, Span, Unusable
+
+if TYPE_CHECKING:
+    from migrate.addresses.types import DecidedAddress, Inventory
+    from migrate.compose.model import Project
+    from migrate.plan.decision import Answers, Decision
+    from migrate.plan.types import Plan
+    from migrate.stack import Stack
+    from migrate.write import FileTree, Saved
+
+__all__ = ["Action", "Conversion", "Finding", "OutputError", "Severity", "Span", "Unusable", "convert"]
+
+__version__ = "0.1.0"
+
+
+def convert(
+    files: str | Path | Sequence[str | Path] = (),
+    *,
+    directory: str | Path = ".",
+    environment: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    project_name: str | None = None,
+    profiles: Sequence[str] = (),
+    env_files: Sequence[str] = (),
+    project_directory: str | None = None,
+    interpolate: bool = True,
+    plan: str | Path | None = None,
+    namespace: str | None = None,
+    kubernetes_version: str | None = None,
+) -> Conversion:
+    """Convert the stack of Compose `files` (none: discovered from `directory`, as `docker compose` does).
+
+    `environment` is what variables are taken from (none by default), `plan` a file of answers; `namespace` and `kubernetes_version`
+    (default 1.35) win over it. Raises `Unusable` with the findings when nothing is left to convert.
+    """
+    from migrate import addresses, compose, graph, kube, stack, verify
+    from migrate import plan as planning
+    from migrate.verify import network
+
+    answers = _answers(plan, namespace, kubernetes_version)
+    project = compose.load(
+        [str(files)] if isinstance(files, (str, Path)) else [str(file) for file in files],
+        directory=Path(directory),
+        environment=environment or {},
+        stdin=stdin,
+        project_name=project_name,
+        profiles=profiles,
+        env_files=env_files,
+        project_directory=project_directory,
+        interpolate=interpolate,
+    )
+    meant = stack.resolve(project)
+    inventory = addresses.take_inventory(meant)
+    decided = planning.decide(meant, inventory, graph.dependencies(meant), answers)
+    manifests = kube.build(decided)
+    verified = (
+        *verify.check(manifests, kubernetes_version=answers.kubernetes_version),
+        *network.equivalence(meant, decided.addressing, manifests),
+    )
+    return Conversion(
+        project=project, stack=meant, inventory=inventory, answers=answers, plan=decided, manifests=manifests, verified=verified
+    )
+
+
+def _answers(plan: str | Path | None, namespace: str | None, kubernetes_version: str | None) -> Answers:
+    from dataclasses import replace
+
+    from migrate.plan import answers
+
+    said = answers.read(Path(plan)) if plan is not None else answers.Answers()
+    if namespace is not None:
+        said = replace(said, namespace=namespace)
+    return replace(said, kubernetes_version=kubernetes_version) if kubernetes_version is not None else said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """A converted stack with everything that led to it: one field per stage, and what is made of them on demand."""
+
+    project: Project
+    stack: Stack
+    inventory: Inventory
+    answers: Answers
+    plan: Plan
+    manifests: tuple[dict[str, Any], ...]
+    verified: tuple[Finding, ...]
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of all stages, errors first, then by place."""
+        from migrate.findings import in_reading_order
+
+        return in_reading_order((*self.plan.findings, *self.verified))
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Every decision with its rule, reason and evidence."""
+        return self.plan.decisions
+
+    @property
+    def addresses(self) -> tuple[DecidedAddress, ...]:
+        """Every fixed address, its uses and what becomes of them."""
+        return self.plan.addresses
+
+    @cached_property
+    def graph(self) -> Any:
+        """The stack as a networkx DiGraph: who calls and who waits for whom."""
+        from migrate import graph
+
+        return graph.dependencies(self.stack)
+
+    @cached_property
+    def scenario(self) -> dict[str, Any]:
+        """A draft scenario for `simulate`, guesses marked as guesses."""
+        from migrate.scenario import draft
+
+        return draft(self.stack, self.plan)
+
+    @cached_property
+    def tree(self) -> FileTree:
+        """The manifests as files of a plain tree."""
+        from migrate.write import plain
+
+        return plain(self.manifests)
+
+    def write(self, directory: str | Path, *, force: bool = False) -> Saved:
+        """Write the plain tree, whole or not at all; OutputError if it cannot be written."""
+        from migrate.write import save
+
+        return save(self.tree, directory, force=force)

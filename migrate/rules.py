@@ -43,7 +43,7 @@ def rules() -> Mapping[str, Rule]:
     lines = (files("migrate") / "data" / "findings.tsv").read_text(encoding="utf-8").splitlines()[1:]
     found_rules: dict[str, Rule] = {}
     for line in lines:
-        code, severity, raised_by, title, advice = (line.split("\t") + ["", "", "", ""])[:5]
+        code, severity, raised_by, title, advice = [*line.split("\t"), "", "", "", ""][:5]
         found_rules[code] = Rule(code=code, severity=Severity(severity), raised_by=raised_by, title=title, advice=advice)
     found_rules[UNSUPPORTED.code] = UNSUPPORTED
     return found_rules
@@ -82,3 +82,74 @@ def found(
         address=address,
         also=also,
     )
+
+
+FAMILIES: Mapping[str, tuple[str, str]] = {
+    "0": ("loading", "Docker refuses or misreads this, so what it meant must be settled before anything is converted"),
+    "1": ("workloads, names, order", "it changes which objects run, what they are called, or who waits for whom"),
+    "2": ("addresses", "fixed addresses of the old network do not exist on the cluster: whatever still uses one, fails"),
+    "3": ("Services, exposure, networks", "it changes who can reach what, from inside and from outside"),
+    "4": ("settings and files", "programs start with other settings or files than before, or secrets lie open"),
+    "5": ("storage", "data stay behind, are lost, or bind their pods to nodes"),
+    "6": ("health, life cycle, updates", "it changes when a pod gets requests, how it ends and how it is replaced"),
+    "7": ("resources, placement", "it changes what a pod may use and where it can run"),
+    "8": ("security, host access", "it changes what a pod may do to its node, or what the cluster will admit"),
+    "9": ("images, project, output, target cluster", "it concerns the images, the written result, or the cluster that takes it"),
+}
+"""First digit of a code -> what its findings are about, and why they matter."""
+
+
+def select(code: str | None) -> tuple[Rule, ...]:
+    """The rule of a code (in any case, with or without MIG), or all; KeyError with a message for a code that is none.
+
+    >>> [rule.code for rule in select("210")]
+    ['MIG210']
+    """
+    if code is None:
+        return tuple(rules().values())
+    wanted = code.upper() if code.upper().startswith("MIG") else f"MIG{code}"
+    if wanted not in rules():
+        from difflib import get_close_matches
+
+        near = get_close_matches(wanted, rules(), n=1)
+        raise KeyError(f"there is no finding {code}" + (f"; the nearest is {near[0]}" if near else ""))
+    return (rules()[wanted],)
+
+
+def as_text(chosen: tuple[Rule, ...], *, alone: bool) -> str:
+    """Rules for people: one in full, or all of them a line each, by family."""
+    if alone:
+        return "".join(f"{line}\n" for rule in chosen for line in _in_full(rule))
+    lines: list[str] = []
+    for rule in chosen:
+        heading = f"{rule.code[:4]}xx  {FAMILIES[rule.code[3]][0]}"
+        if heading not in lines:
+            lines += ["", heading] if lines else [heading]
+        lines.append(f"  {rule.code}  {rule.severity:<7}  {rule.title}" + (f". {rule.advice}" if rule.advice else ""))
+    return "\n".join(lines) + "\n"
+
+
+def _in_full(rule: Rule) -> tuple[str, ...]:
+    about, why = FAMILIES[rule.code[3]]
+    return (
+        f"{rule.code} ({rule.severity}): {rule.title}",
+        f"  about       {about}",
+        f"  why         {why}",
+        f"  what to do  {rule.advice or 'nothing; it is told so that no change goes unseen'}",
+        f"  rule        {rule.raised_by}",
+    )
+
+
+def as_data(chosen: tuple[Rule, ...]) -> list[dict[str, str]]:
+    """Rules as plain data."""
+    return [
+        {
+            "code": rule.code,
+            "severity": str(rule.severity),
+            "rule": rule.raised_by,
+            "title": rule.title,
+            "why": FAMILIES[rule.code[3]][1],
+            "advice": rule.advice,
+        }
+        for rule in chosen
+    ]

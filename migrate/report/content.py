@@ -31,8 +31,8 @@ OUTCOMES: Final[Mapping[str, str]] = {
 class Report:
     """One conversion (or one verification) to tell about.
 
-    `files` are the Compose files as the user named them, `base` the project directory as seen from where the command ran (SARIF needs
-    it), `objects` counts the objects made by kind, in apply order, `services` is the number of services converted, `program` the version.
+    `files` are the Compose files as the user named them, `base` the project directory as seen from where the command ran, `objects`
+    counts the objects made by kind, in apply order, `services` those of the stack that were converted, `program` is the version.
     """
 
     project: str

@@ -28,20 +28,29 @@ def as_data(report: Report) -> dict[str, Any]:
     return {
         "version": 1,
         "project": report.project,
-        "findings": [finding_data(finding) for finding in in_reading_order(report.findings)],
-        "addresses": addresses_data(report.addresses),
+        "findings": [finding_data(finding, report.base) for finding in in_reading_order(report.findings)],
+        "addresses": addresses_data(report.addresses, report.base),
         "decisions": [decision_data(decision) for decision in report.decisions],
     }
 
 
-def finding_data(finding: Finding) -> dict[str, Any]:
+def from_project(file: str, base: str) -> str:
+    """A file's name relative to the project directory `base`, both as seen from where the command ran.
+
+    >>> from_project("samples/shop/nginx/nginx.conf", "samples/shop"), from_project("../x.env", ".")
+    ('nginx/nginx.conf', '../x.env')
+    """
+    return file if not file or file == "-" else posixpath.relpath(file, base)
+
+
+def finding_data(finding: Finding, base: str) -> dict[str, Any]:
     """One finding; `file`, `line` and `column` are null where it has no place."""
     placed = finding.span if finding.span is not None and finding.span.line else None
     return {
         "code": finding.code,
         "severity": str(finding.severity),
         "action": str(finding.action),
-        "file": placed.file if placed else None,
+        "file": from_project(placed.file, base) if placed else None,
         "line": placed.line if placed else None,
         "column": placed.column if placed else None,
         "service": finding.service,
@@ -70,7 +79,7 @@ def decision_data(decision: Decision) -> dict[str, Any]:
     }
 
 
-def addresses_data(addresses: Sequence[DecidedAddress]) -> list[dict[str, Any]]:
+def addresses_data(addresses: Sequence[DecidedAddress], base: str) -> list[dict[str, Any]]:
     """The entries of `addresses`, which `migrate addresses --format json` prints too."""
     return [
         {
@@ -78,16 +87,16 @@ def addresses_data(addresses: Sequence[DecidedAddress]) -> list[dict[str, Any]]:
             "network": decided.owner.network,
             "service": decided.owner.service,
             "outcome": decided.outcome,
-            "uses": [_use_data(used) for used in decided.uses],
+            "uses": [_use_data(used, base) for used in decided.uses],
         }
         for decided in addresses
     ]
 
 
-def _use_data(used: DecidedUse) -> dict[str, Any]:
+def _use_data(used: DecidedUse, base: str) -> dict[str, Any]:
     use = used.use
     return {
-        "file": use.span.file,
+        "file": from_project(use.span.file, base),
         "line": use.span.line,
         "column": use.span.column,
         "service": use.service,
@@ -112,7 +121,7 @@ def sarif(report: Report) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, codes.index(finding.code), report.base) for finding in findings],
+        "results": [_result(finding, codes.index(finding.code)) for finding in findings],
     }
     document = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2) + "\n"
@@ -130,7 +139,7 @@ def _rule(code: str) -> dict[str, Any]:
     return described
 
 
-def _result(finding: Finding, index: int, base: str) -> dict[str, Any]:
+def _result(finding: Finding, index: int) -> dict[str, Any]:
     text = f"{finding.message}\n{finding.advice}" if finding.advice else finding.message
     result: dict[str, Any] = {
         "ruleId": finding.code,
@@ -140,14 +149,14 @@ def _result(finding: Finding, index: int, base: str) -> dict[str, Any]:
         "properties": {"action": str(finding.action), "service": finding.service, "path": finding.path, "address": finding.address},
     }
     if finding.span is not None and finding.span.line:
-        result["locations"] = [_location(finding.span, base)]
-    related = [{"id": number, **_location(span, base)} for number, span in enumerate(finding.also, 1) if span.line]
+        result["locations"] = [_location(finding.span)]
+    related = [{"id": number, **_location(span)} for number, span in enumerate(finding.also, 1) if span.line]
     if related:
         result["relatedLocations"] = related
     return result
 
 
-def _location(span: Span, base: str) -> dict[str, Any]:
-    path = posixpath.normpath(posixpath.join(base, span.file.replace("\\", "/")))
+def _location(span: Span) -> dict[str, Any]:
+    path = posixpath.normpath(span.file.replace("\\", "/"))
     region = {"startLine": span.line, "startColumn": max(1, span.column)}
     return {"physicalLocation": {"artifactLocation": {"uri": quote(path)}, "region": region}}

@@ -39,13 +39,13 @@ def _addresses(report: Report) -> Iterator[str]:
         (a.owner.address, a.owner.network, a.owner.service or "(nobody)", OUTCOMES[a.outcome], str(len(a.uses))) for a in report.addresses
     )
     yield from _table(("address", "network", "service", "outcome", "uses"), owners)
-    uses = [
+    used = [
         (str(u.use.span), u.use.service or "(outside)", str(u.use.place), u.use.token, u.new or "", str(u.action))
         for address in report.addresses
         for u in address.uses
     ]
-    if uses:
-        yield from _table(("place", "service", "in", "written", "becomes", "action"), uses)
+    if used:
+        yield from _table(("place", "service", "in", "written", "becomes", "action"), used)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -13,14 +13,14 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from migrate.findings import OutputError
 
 NOTES: Final = ".compose-cutover"
-_STAGE: Final = ".compose-cutover.part-"
+STAGE: Final = ".compose-cutover.part-"
 _HEADER: Final = "# Written by compose-cutover: the files below and the digest of each. Do not edit.\n"
 
 
@@ -51,12 +51,16 @@ class Saved:
     created: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = field(default=())
+    unchanged: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
         """Whether anything differs from what the folder holds."""
         return bool(self.created or self.changed or self.removed)
+
+    def by_kind(self) -> Mapping[str, tuple[str, ...]]:
+        """The names by what happened to them, in words."""
+        return {"new": self.created, "changed": self.changed, "removed": self.removed, "as before": self.unchanged}
 
 
 def save(tree: FileTree, folder: str | Path, *, force: bool = False, dry_run: bool = False) -> Saved:
@@ -118,7 +122,7 @@ def _held(target: Path) -> Mapping[str, str] | None:
 
 
 def _refuse_strangers(target: Path, tree: FileTree, held: Mapping[str, str] | None, force: bool) -> None:
-    if held is None and not force and target.is_dir() and any(not path.name.startswith(_STAGE) for path in target.iterdir()):
+    if held is None and not force and target.is_dir() and any(not path.name.startswith(STAGE) for path in target.iterdir()):
         raise OutputError(
             target, "is not empty and was not written by this program; --force writes into it, and touches no file that stands there"
         )
@@ -195,7 +199,7 @@ def _parents(folder: Path) -> Iterator[None]:
 @contextmanager
 def _staged(place: Path, target: Path, new: Mapping[str, File]) -> Iterator[Path]:
     """A folder with every new file, complete; gone at the end in any case. Errors name the file as the user knows it."""
-    stage = place / f"{_STAGE}{os.getpid()}"
+    stage = place / f"{STAGE}{os.getpid()}"
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir()
     try:

@@ -1,0 +1,505 @@
+"""`migrate`: arguments -> verb -> print -> exit code. The only file that prints, reads the environment or exits.
+
+Exit codes: 0 done; 1 done, with findings at or above `--fail-on`; 2 the input could not be used, the output could not be written, or the
+command line was wrong (nothing written, nothing on standard output); 130 interrupted. Standard error carries findings, standard output
+only the result.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+import migrate
+from migrate.findings import Finding, OutputError, Severity, Unusable
+
+if TYPE_CHECKING:
+    from migrate.report import Report
+    from migrate.write import Saved
+
+DONE, FINDINGS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+NOT_YET: Final = "is not there yet in this version"
+REPORTS: Final = (".txt", ".md", ".html", ".json", ".sarif")
+PICTURES: Final = (".svg", ".png", ".dot", ".mmd")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Which Compose project: the options of `docker compose`, given before or after the command."""
+
+    file: tuple[str, ...] = ()
+    project_name: str | None = None
+    profile: tuple[str, ...] = ()
+    env_file: tuple[str, ...] = ()
+    project_directory: str | None = None
+    no_interpolate: bool = False
+
+    def arguments(self) -> dict[str, Any]:
+        """As `migrate.convert` takes them, with the process's environment and, for `-`, its standard input."""
+        return {
+            "files": self.file,
+            "environment": dict(os.environ),
+            "stdin": _standard_input() if "-" in self.file else None,
+            "project_name": self.project_name,
+            "profiles": self.profile,
+            "env_files": self.env_file,
+            "project_directory": self.project_directory,
+            "interpolate": not self.no_interpolate,
+        }
+
+
+_SOURCE_OPTIONS: Final = (
+    click.option("-f", "--file", multiple=True, metavar="FILE", help="Compose file; repeatable, - is standard input."),
+    click.option("-p", "--project-name", metavar="NAME", help="Project name."),
+    click.option("--profile", multiple=True, metavar="NAME", help="Profile to enable; repeatable."),
+    click.option("--env-file", multiple=True, metavar="FILE", help="Environment file instead of .env; repeatable."),
+    click.option("--project-directory", metavar="DIR", help="Directory that relative paths start from."),
+    click.option("--no-interpolate", is_flag=True, help="Leave variables as they are."),
+)
+_SOURCE_NAMES: Final = ("file", "project_name", "profile", "env_file", "project_directory", "no_interpolate")
+
+
+def from_sources(command: Command) -> Command:
+    """Gives the command the options of `docker compose` and, as its first argument, the `Sources` made of them and of the group's."""
+
+    @functools.wraps(command)
+    def run(**options: Any) -> int:
+        own = {name: options.pop(name) for name in _SOURCE_NAMES}
+        code: int = command(_joined(click.get_current_context().obj, own), **options)
+        return code
+
+    wrapped: Any = run
+    for option in reversed(_SOURCE_OPTIONS):
+        wrapped = option(wrapped)
+    result: Command = wrapped
+    return result
+
+
+def _joined(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sources:
+    said: dict[str, Any] = {}
+    for name in _SOURCE_NAMES:
+        first, second = before[name], after[name]
+        said[name] = (*first, *second) if isinstance(second, tuple) else second or first
+    return Sources(**said)
+
+
+def told(command: Command) -> Command:
+    """Options -v and -q, as an argument `verbosity` of 1, 0 or -1."""
+    command = click.option("-v", "--verbose", "verbosity", flag_value=1, default=0, type=int, help="Show infos too.")(command)
+    return click.option("-q", "--quiet", "verbosity", flag_value=-1, type=int, help="Show errors only.")(command)
+
+
+def form(*forms: str, default: str) -> Callable[[Command], Command]:
+    """Option --format with these values."""
+    return click.option("--format", "form", type=click.Choice(forms), default=default, show_default=True, help="Form of the result.")
+
+
+target_version = click.option("--kubernetes-version", metavar="1.X", help="Version of the target cluster.  [default: 1.35]")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(migrate.__version__, message="migrate %(version)s")
+@click.pass_context
+def program(context: click.Context, **options: Any) -> None:
+    """Convert Docker-as-VM Compose stacks to Kubernetes manifests, and tell what becomes of every fixed address."""
+    context.obj = options
+
+
+for _option in reversed(_SOURCE_OPTIONS):
+    program = _option(program)
+
+
+@program.command()
+@from_sources
+@click.option("-o", "--output", metavar="DIR", help="Write a file tree into DIR instead of one stream.")
+@form("plain", "kustomize", "helm", default="plain")
+@click.option(
+    "--addresses", type=click.Choice(["names", "pin", "multus"]), default="names", help="What becomes of addresses.  [default: names]"
+)
+@click.option("--service-cidr", metavar="CIDR", help="Range of cluster addresses, for --addresses pin.")
+@click.option("--namespace", metavar="NAME", help="Namespace of all objects.  [default: the project's name]")
+@target_version
+@click.option("--plan", metavar="FILE", help="Answers that override the converter's decisions.")
+@click.option("--write-plan", metavar="FILE", help="Write every decision with its reason, to be edited and given as --plan.")
+@click.option("--report", multiple=True, metavar="FILE", help="Write a report: .txt .md .html .json .sarif; repeatable.")
+@click.option("--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", help="What gives status 1.  [default: error]")
+@click.option("--dry-run", is_flag=True, help="Write nothing.")
+@click.option("--diff", is_flag=True, help="Show what would change in DIR, and write nothing.")
+@click.option("--force", is_flag=True, help="Write into a directory that this program did not write; files of others stay untouched.")
+@told
+def convert(sources: Sources, /, **options: Any) -> int:
+    """Convert the stack: manifests on standard output, or a file tree with -o DIR."""
+    _refuse_wrong_conversions(options)
+    conversion = _converted(sources, options["plan"], options["namespace"], options["kubernetes_version"])
+    report = _report(conversion, sources)
+    texts = _texts_to_write(conversion, report, options)
+    result, saved = _deliver(conversion, texts, options)
+    _say(conversion.findings, options["verbosity"])
+    _summary(report, _next_step(options, saved))
+    _print(result)
+    return _status(conversion.findings, options["fail_on"])
+
+
+def _refuse_wrong_conversions(options: Mapping[str, Any]) -> None:
+    """A command line that cannot be meant, or asks for what this version does not do, ends here with status 2."""
+    for name, here in (("form", "plain"), ("addresses", "names")):
+        if options[name] != here:
+            flag = "--format" if name == "form" else "--addresses"
+            raise click.UsageError(f"{flag} {options[name]} {NOT_YET}")
+    if options["service_cidr"] is not None:
+        raise click.UsageError(f"--service-cidr {NOT_YET}")
+    for name in options["report"]:
+        if Path(name).suffix.lower() not in REPORTS:
+            raise click.UsageError(f"--report {name}: the suffix must be one of {' '.join(REPORTS)}")
+    if options["diff"] and options["output"] is None:
+        raise click.UsageError("--diff needs -o DIR, the directory to compare with")
+    plan, written = options["plan"], options["write_plan"]
+    if written is not None and Path(written).exists() and not options["force"] and not (plan is not None and _same(written, plan)):
+        raise click.UsageError(f"--write-plan {written}: the file exists and may hold answers; give it as --plan too, or --force")
+
+
+def _same(one: str, other: str) -> bool:
+    return Path(one).absolute() == Path(other).absolute()
+
+
+def _texts_to_write(conversion: migrate.Conversion, report: Report, options: Mapping[str, Any]) -> dict[Path, str]:
+    from migrate.report import render
+
+    texts = {Path(name): render(report, name) for name in options["report"]}
+    if options["write_plan"] is not None:
+        from migrate.plan.written import write_plan
+
+        texts[Path(options["write_plan"])] = write_plan(conversion.plan)
+    return {} if options["dry_run"] or options["diff"] else texts
+
+
+def _deliver(conversion: migrate.Conversion, texts: Mapping[Path, str], options: Mapping[str, Any]) -> tuple[str, Saved | None]:
+    """Write what is to be written, all or nothing; what standard output gets, and what became of the tree."""
+    from migrate.write import difference, dump_stream, save
+    from migrate.write.texts import staged
+
+    with staged(texts) as commit:
+        saved = None
+        if options["output"] is not None:
+            dry = options["dry_run"] or options["diff"]
+            if options["diff"]:
+                return difference(conversion.tree, options["output"]), None
+            saved = save(conversion.tree, options["output"], force=options["force"], dry_run=dry)
+        commit()
+    return ("" if saved is not None else dump_stream(conversion.manifests)), saved
+
+
+def _next_step(options: Mapping[str, Any], saved: Saved | None) -> str:
+    if options["diff"]:
+        return ""
+    if saved is None:
+        return "write them with -o DIR"
+    folder = options["output"]
+    changes = (
+        f"{len(saved.created)} files new, {len(saved.changed)} changed, {len(saved.removed)} removed, {len(saved.unchanged)} as they were"
+    )
+    verb = "would be written" if options["dry_run"] else "written"
+    return f"{folder} {verb} ({changes}). Next: " + ("run it without --dry-run" if options["dry_run"] else f"kubectl apply -f {folder}")
+
+
+@program.command()
+@from_sources
+@form("yaml", "json", default="yaml")
+@told
+def config(sources: Sources, /, form: str, verbosity: int | None) -> int:
+    """The canonical project, comparable with `docker compose config`."""
+    from migrate import compose
+
+    arguments = sources.arguments()
+    project = compose.load(arguments.pop("files"), directory=Path(), **arguments)
+    _say(project.findings, verbosity)
+    _print(compose.config_text(project, form))
+    return _status(project.findings, "error")
+
+
+@program.command()
+@from_sources
+@form("table", "json", default="table")
+@told
+def inspect(sources: Sources, /, form: str, verbosity: int | None) -> int:
+    """What the stack means: services, names, addresses, who calls whom, start order, risks."""
+    from migrate.report import inspection
+
+    conversion = _converted(sources)
+    data = inspection.inspection(conversion)
+    _hint(conversion.findings, verbosity)
+    _print(_json(data) if form == "json" else inspection.tables(data, width=_width()))
+    return _status(conversion.findings, "error")
+
+
+@program.command()
+@from_sources
+@form("table", "json", default="table")
+@told
+def addresses(sources: Sources, /, form: str, verbosity: int | None) -> int:
+    """Every fixed address: its owner, every use of it, and what becomes of it."""
+    from migrate.report import inspection
+    from migrate.report.data import addresses_data
+
+    conversion = _converted(sources)
+    data = addresses_data(conversion.addresses, _base(conversion.project.directory))
+    _hint(conversion.findings, verbosity)
+    _print(_json(data) if form == "json" else inspection.address_table(data, width=_width()))
+    return _status(conversion.findings, "error")
+
+
+@program.command()
+@from_sources
+@click.option("-o", "--output", metavar="FILE", help="Write a picture: .svg .dot .mmd.")
+@told
+def graph(sources: Sources, /, output: str | None, verbosity: int | None) -> int:
+    """The dependency graph with networks and cutover waves; Mermaid if no -o."""
+    from migrate import graph as graphs
+    from migrate.write.texts import staged
+
+    suffix = Path(output).suffix.lower() if output is not None else ".mmd"
+    if suffix not in PICTURES:
+        raise click.UsageError(f"-o {output}: the suffix must be one of {' '.join(PICTURES)}")
+    forms = {".mmd": graphs.to_mermaid, ".dot": graphs.to_dot}
+    if suffix not in forms:
+        raise click.UsageError(f"-o {output}: a picture as {suffix} {NOT_YET}")
+    conversion = _converted(sources)
+    text = forms[suffix](conversion.graph)
+    _hint(conversion.findings, verbosity)
+    if output is None:
+        _print(text)
+    else:
+        with staged({Path(output): text}) as commit:
+            commit()
+    return _status(conversion.findings, "error")
+
+
+@program.command()
+@from_sources
+@click.option("--plan", metavar="FILE", help="Answers that override the converter's decisions.")
+@told
+def scenario(sources: Sources, /, plan: str | None, verbosity: int | None) -> int:
+    """A draft scenario.yaml that `simulate run` takes as it is, guesses marked as guesses."""
+    from migrate.scenario import draft_text
+
+    conversion = _converted(sources, plan)
+    _hint(conversion.findings, verbosity)
+    _print(draft_text(conversion.scenario))
+    return _status(conversion.findings, "error")
+
+
+@program.command()
+@click.argument("manifests", metavar="DIR|FILE|-")
+@from_sources
+@click.option("--external", multiple=True, metavar="KIND/NAME", help="An object that the cluster has already; repeatable.")
+@click.option("--server", is_flag=True, help="Add a dry run on a real API server.")
+@target_version
+@form("text", "json", default="text")
+@told
+def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], server: bool, form: str, **options: Any) -> int:
+    """Manifests against the Kubernetes schemas and each other, and the old network against the new where a Compose file is found."""
+    from migrate.report.data import json_text
+    from migrate.verify import read
+
+    if server:
+        raise click.UsageError(f"--server {NOT_YET}")
+    _check_kinds(external)
+    version = _version(options["kubernetes_version"]) or "1.35"
+    found = read.read_manifests(manifests, _standard_input if manifests == "-" else None)
+    findings = read.verified(found, version, external, lambda: _compose_beside(sources))
+    report = _verification(findings, manifests)
+    _print(json_text(report) if form == "json" else _told_text(findings, options["verbosity"]))
+    _summary(report, "")
+    return _status(findings, "error")
+
+
+def _check_kinds(external: Iterable[str]) -> None:
+    for text in external:
+        if not all(text.partition("/")):
+            raise click.UsageError(f"--external {text}: must be KIND/NAME, as in secret/db-password")
+
+
+def _compose_beside(sources: Sources) -> migrate.Conversion | None:
+    """The conversion of the Compose file that was given, or of one found here; None without one."""
+    if sources == Sources():
+        names = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+        if not any(Path(name).is_file() for name in names):
+            return None
+    return _converted(sources)
+
+
+@program.command()
+@click.argument("code", required=False)
+@form("text", "json", default="text")
+def rules(code: str | None, form: str) -> int:
+    """The catalogue of findings: what each sees, why it matters, what to do."""
+    from migrate import rules as catalogue
+
+    try:
+        chosen = catalogue.select(code)
+    except KeyError as error:
+        raise click.UsageError(str(error.args[0])) from None
+    _print(_json(catalogue.as_data(chosen)) if form == "json" else catalogue.as_text(chosen, alone=code is not None))
+    return DONE
+
+
+def _converted(
+    sources: Sources, plan: str | None = None, namespace: str | None = None, kubernetes_version: str | None = None
+) -> migrate.Conversion:
+    version = _version(kubernetes_version)
+    return migrate.convert(**sources.arguments(), plan=plan, namespace=namespace, kubernetes_version=version)
+
+
+def _version(text: str | None) -> str | None:
+    """The version as 1.X, checked against the schemas that are there."""
+    if text is None:
+        return None
+    from migrate.verify.schema import versions
+
+    short = ".".join(text.removeprefix("v").split(".")[:2])
+    if short not in versions():
+        raise click.UsageError(f"--kubernetes-version {text}: must be from {versions()[0]} to {versions()[-1]}")
+    return short
+
+
+def _base(directory: Path) -> str:
+    return os.path.relpath(directory).replace(os.sep, "/")
+
+
+def _report(conversion: migrate.Conversion, sources: Sources) -> Report:
+    from migrate.report import Report
+
+    kinds = [manifest["kind"] for manifest in conversion.manifests]
+    return Report(
+        project=conversion.project.name,
+        program=migrate.__version__,
+        findings=conversion.findings,
+        addresses=conversion.addresses,
+        decisions=conversion.decisions,
+        files=sources.file or tuple(os.path.relpath(file) for file in conversion.project.files),
+        base=_base(conversion.project.directory),
+        objects={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+        services=len(conversion.project.services),
+    )
+
+
+def _verification(findings: tuple[Finding, ...], manifests: str) -> Report:
+    from migrate.report import Report
+
+    return Report(project=manifests, program=migrate.__version__, findings=findings)
+
+
+def _json(data: Any) -> str:
+    import json
+
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _status(findings: Iterable[Finding], fail_on: str) -> int:
+    failing = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING), "never": ()}[fail_on]
+    return FINDINGS if any(finding.severity in failing for finding in findings) else DONE
+
+
+# ------------------------------------------------------------------ the two streams
+
+
+def _standard_input() -> str:
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise OutputError("standard input", f"is not UTF-8 (byte {error.start})") from None
+
+
+def _colour() -> bool:
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _width() -> int:
+    """Columns of the terminal; far more where standard output is none, so that nothing is cut."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
+
+
+def _told_text(findings: Iterable[Finding], verbosity: int | None) -> str:
+    from migrate.report import terminal
+
+    return terminal(findings, verbosity=verbosity or 0, colour=_colour() and sys.stdout.isatty())
+
+
+def _say(findings: Iterable[Finding], verbosity: int | None) -> None:
+    from migrate.report import terminal
+
+    _error(terminal(findings, verbosity=verbosity or 0, colour=_colour()))
+
+
+def _hint(findings: Sequence[Finding], verbosity: int | None) -> None:
+    """Of a command that is not about findings: errors, and where the others are told."""
+    _say(findings, verbosity or -1)
+    from migrate.report import counted
+
+    if findings and not verbosity:
+        _error(f"{counted(findings)}; `migrate convert` and -v tell them\n")
+
+
+def _summary(report: Report, following: str) -> None:
+    from migrate.report.plain_text import one_line, summary
+
+    _error(one_line("; ".join(part for part in (summary(report), following) if part)) + "\n")
+
+
+def _error(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _print(text: str) -> None:
+    """The result, always UTF-8; a closed pipe is the reader's will and no fault."""
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise OutputError("standard output", error.strerror or str(error)) from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code; whatever happens, no traceback reaches the user."""
+    try:
+        code = program.main(args=None if arguments is None else list(arguments), prog_name="migrate", standalone_mode=False)
+    except click.ClickException as error:
+        return _wrong(error)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except Unusable as error:
+        _say(error.findings, 0)
+        _error(f"migrate: nothing to convert: {len(error.findings)} findings\n")
+        return UNUSABLE
+    except (OutputError, UnicodeError, RecursionError, MemoryError) as error:
+        _error(_cleaned(f"migrate: {error or type(error).__name__}\n"))
+        return UNUSABLE
+    return code if isinstance(code, int) else DONE
+
+
+def _cleaned(text: str) -> str:
+    from migrate.report import clean
+
+    return clean(text)
+
+
+def _wrong(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    name = context.command_path if context is not None else "migrate"
+    _error(_cleaned(f"{name}: {error.format_message()}\nTry '{name} --help'.\n"))
+    return UNUSABLE

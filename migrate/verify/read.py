@@ -1,0 +1,121 @@
+"""Manifests from a directory, a file or a stream, with the place of every value; and everything that `migrate verify` checks."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from migrate.findings import Action, Finding, Unusable, in_reading_order
+from migrate.rules import found
+from migrate.source import Node, SourceMap, Unreadable, YamlFault, read_yaml
+
+if TYPE_CHECKING:
+    from migrate import Conversion
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifests:
+    """The objects that were read, the places of each one's values, and the faults of the text beside which it could be read."""
+
+    objects: tuple[dict[str, Any], ...]
+    places: tuple[SourceMap, ...]
+    faults: tuple[Finding, ...]
+
+
+def read_manifests(name: str, stdin: Callable[[], str] | None = None) -> Manifests:
+    """Read a directory (its .yaml, .yml and .json files, as `kubectl apply -f` does), a file, or with `stdin` a stream.
+
+    Raises Unusable where nothing can be read: no such file, no file at all, no YAML, no object.
+    """
+    texts = {"-": stdin()} if stdin is not None else {str(path): _text(path) for path in _files(Path(name))}
+    faults: list[Finding] = []
+    nodes: list[Node] = []
+    for file, text in texts.items():
+        try:
+            documents, told = read_yaml(text, file)
+        except Unreadable as error:
+            faults.append(_fault(error.fault))
+            continue
+        faults.extend(_fault(fault) for fault in told)
+        nodes.extend(node for document in documents for node in _objects(document, faults))
+    if not nodes:
+        raise Unusable(faults or [_nowhere(f"{name}: holds no manifest")])
+    return Manifests(
+        objects=tuple(node.plain() for node in nodes), places=tuple(SourceMap.of(node) for node in nodes), faults=tuple(faults)
+    )
+
+
+def verified(
+    manifests: Manifests, kubernetes_version: str, external: Collection[str], compose: Callable[[], Conversion | None]
+) -> tuple[Finding, ...]:
+    """Every finding about a set of manifests. `compose` gives the conversion of the Compose file beside them, if there is one; its network
+    is compared only where the manifests are of the same project."""
+    from migrate.verify import check
+
+    findings = [*manifests.faults]
+    findings += check(manifests.objects, kubernetes_version=kubernetes_version, external=external, places=manifests.places)
+    conversion = compose()
+    if conversion is not None and _same_project(manifests, conversion.project.name):
+        from migrate.verify.network import equivalence
+
+        findings += equivalence(conversion.stack, conversion.plan.addressing, manifests.objects)
+    return in_reading_order(findings)
+
+
+def _same_project(manifests: Manifests, project: str) -> bool:
+    labels = ((thing.get("metadata") or {}).get("labels") or {} for thing in manifests.objects if isinstance(thing.get("metadata"), dict))
+    return any(isinstance(label, dict) and label.get("app.kubernetes.io/part-of") == project for label in labels)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        try:
+            found_files = sorted(child for child in path.iterdir() if child.suffix in SUFFIXES and not child.is_dir())
+        except OSError as error:
+            raise Unusable([_nowhere(f"{path}: {error.strerror}")]) from None
+        if not found_files:
+            raise Unusable([_nowhere(f"{path}: holds no .yaml, .yml or .json file")])
+        yield from found_files
+    else:
+        yield path
+
+
+def _text(path: Path) -> str:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode) and str(path) != "/dev/null":
+            raise Unusable([_nowhere(f"{path}: is not a regular file")])
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise Unusable([_nowhere(f"{path}: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise Unusable([_nowhere(f"{path}: is not UTF-8 (byte {error.start})")]) from None
+
+
+def _objects(document: Node, faults: list[Finding]) -> Iterator[Node]:
+    """The objects of a document: itself, or the items of a List."""
+    value = document.value
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        faults.append(found("MIG930", "this is no object: it has no apiVersion and no kind", action=Action.REFUSED, span=document.span))
+        return
+    kind, items = value.get("kind", Node("")).value, value.get("items", Node(None)).value
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
+        for item in items:
+            yield from _objects(item, faults)
+    else:
+        yield document
+
+
+def _fault(fault: YamlFault) -> Finding:
+    code = {"duplicate-key": "MIG933", "non-string-key": "MIG930"}.get(fault.kind, "MIG001")
+    return found(code, fault.message, action=Action.REFUSED, span=fault.span, also=fault.also)
+
+
+def _nowhere(message: str) -> Finding:
+    return found("MIG004", message, action=Action.REFUSED, advice="name a directory, a file or - for a stream")
