@@ -7,9 +7,6 @@ from collections.abc import Iterable
 
 from migrate.addresses.types import Edit
 
-POD_IP = "@@POD_IP@@"
-HOST_IP = "@@HOST_IP@@"
-_FIELD = re.compile(r"@@(POD_IP|HOST_IP)@@")
 _RENDERED = re.compile(r"@@(?:ADDR:([a-z0-9-]+)|POD_IP|HOST_IP)@@")
 
 
@@ -26,24 +23,6 @@ def rewrite(text: str, edits: Iterable[Edit]) -> str:
         parts += [text[at : edit.start], edit.new]
         at = edit.end
     return "".join((*parts, text[at:]))
-
-
-def with_fields(text: str) -> str:
-    """An `env`, `command` or `args` text, `$` already escaped, with the fields of the pod as Kubernetes expands them.
-
-    >>> with_fields("--ip=@@POD_IP@@")
-    '--ip=$(POD_IP)'
-    """
-    return _FIELD.sub(r"$(\1)", text)
-
-
-def in_shell(text: str) -> str:
-    """A hook's shell text with the fields of the pod as shell variables: nothing else is substituted there.
-
-    >>> in_shell("echo @@HOST_IP@@")
-    'echo $HOST_IP'
-    """
-    return _FIELD.sub(r"$\1", text)
 
 
 def rendered_services(text: str) -> tuple[str, ...]:

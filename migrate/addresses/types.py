@@ -112,11 +112,10 @@ class RewrittenService:
     from fieldRef; `host_aliases` maps an address to names; `cluster_ip` is a pin; `nameservers` None leaves ClusterFirst.
     Files are keyed by absolute source path, inline configs and secrets by their key; only texts that were scanned are there.
 
-    In `environment`, `command`, `entrypoint` and `hooks` the pod's and the host's address stand as the tokens @@POD_IP@@ and
-    @@HOST_IP@@: escape `$` first, then `rewrite.with_fields` makes `$(POD_IP)` of them. `healthcheck` already has the shell form
-    (`$POD_IP` in a CMD-SHELL text) and is escaped as any other text. `overlays` are changed files of the image by their path in
-    it (MIG217); `hooks` maps the key of a hook's word (`post_start/0/command/2`) to its text; `load_balancer_ip` is the address on the
-    LAN that a published Service asks for (MIG238).
+    In `environment`, `command` and `entrypoint` the pod's and the host's address stand as `$(POD_IP)` and `$(HOST_IP)`; `healthcheck`
+    and `hooks` have the shell form `$POD_IP` (a CMD test became a CMD-SHELL text for it). `overlays` are changed files of the image
+    by their path in it (MIG217); `hooks` maps the key of a hook's word (`post_start/0/command/2`) to its text; `load_balancer_ip` is
+    the address on the LAN that a published Service asks for (MIG238).
     """
 
     environment: Mapping[str, str | None]

@@ -86,7 +86,7 @@ def _texts(
     *,
     scripts: bool,
 ) -> tuple[Text, ...]:
-    inside = [t for name, s in project.services.items() for t in service_texts(s, project, disk, mounts[name], dockerfiles[name])]
+    inside = [t for name, s in project.services.items() for t in _once(service_texts(s, project, disk, mounts[name], dockerfiles[name]))]
     if not scripts:
         return tuple(inside)
     read = frozenset(t.key for t in inside if t.verbatim) | frozenset(
@@ -94,6 +94,16 @@ def _texts(
     )
     env_files = frozenset(str(v.env_file) for s in project.services.values() for v in s.environment.values() if v.env_file)
     return (*inside, *script_texts(project, disk, read | env_files))
+
+
+def _once(texts: Iterator[Text]) -> Iterator[Text]:
+    """The texts of one service without files that it gets twice."""
+    seen: set[str] = set()
+    for text in texts:
+        if not text.verbatim or text.key not in seen:
+            yield text
+        if text.verbatim:
+            seen.add(text.key)
 
 
 def _targets(project: Project, mounts: Mapping[str, tuple[ClassifiedMount, ...]]) -> dict[str, tuple[str, ...]]:
