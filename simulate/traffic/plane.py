@@ -52,7 +52,11 @@ class SourceCounters(NamedTuple):
 
 
 class Plane(Protocol):
-    """Advanced lazily to the control plane's clock. Each operation happens after every event with time <= t."""
+    """Advanced lazily to the control plane's clock. Each operation happens after every event with time <= t.
+
+    Pods that exist before time 0 are started and routed with a negative time: the arrivals of time 0 then find them. Triggers that
+    an operation meets on its way to its time are kept for the next `advance`; its own one is returned by it.
+    """
 
     def advance(self, t_s: float) -> Trigger | None:
         """Process every event with time <= t_s; stop after the first trigger's event and report it."""
@@ -87,8 +91,10 @@ class Plane(Protocol):
     def lose(self, t_s: float, pod: str) -> None:
         """The node is gone: nothing answers."""
 
-    def set_pod(self, t_s: float, pod: str, *, speed: float | None = None, weight: float | None = None, quota_cores: float | None = None) -> None:
-        """Change a pod at once."""
+    def set_pod(
+        self, t_s: float, pod: str, *, speed: float | None = None, weight: float | None = None, quota_cores: float | None = None
+    ) -> None:
+        """Change a pod at once; an infinite quota is none."""
 
     def set_node(self, t_s: float, node: str, *, speed: float | None = None) -> None:
         """Change a node's speed at once."""
