@@ -358,6 +358,7 @@ class ControlPlane:
     node_monitor_grace_s: float = 50.0
     not_ready_toleration_s: float = 300.0
     watch_s: float = 0.010
+    api_s: float = 0.005
     scheduling_s: float = 0.005
     sandbox_s: float = 1.0
     pull_s: float = 0.0

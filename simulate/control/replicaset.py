@@ -151,7 +151,7 @@ def look(
     """
     difference = len(ready_since_s) - size if satisfied and not deleting else 0
     times = [t for one in ready_since_s if (t := available_at(one, min_ready_s)) is not None]
-    waiting = [t for t in times if min_ready_s and t > now_s]
+    waiting = [t for t in times if min_ready_s and t > now_s + 1e-9]
     return Look(
         create=min(BURST, max(0, -difference)),
         delete=min(BURST, max(0, difference)),

@@ -15,6 +15,9 @@ from typing import Literal
 NO_DEADLINE_S = 2147483647
 """progressDeadlineSeconds of this value means the same as none (3.5)."""
 
+RETRY_S = 0.005
+"""A pass that failed is repeated after so long (3.1; the doubling of later attempts is left out)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentView:
@@ -176,10 +179,16 @@ def active(sets: Iterable[SetView]) -> list[SetView]:
     return [one for one in sets if one.spec > 0]
 
 
+class StaleError(Exception):
+    """A set reports more available replicas than it is to have: its status is older than its size, and the pass is given up (3.4)."""
+
+
 def cleanup_unhealthy(old: Sequence[SetView], room: int) -> dict[str, int]:
-    """3.4 step 3a: new sizes after at most `room` unavailable replicas were taken, oldest set first."""
-    sizes = {}
+    """3.4 step 3a: new sizes after at most `room` unavailable replicas were taken, oldest set first. StaleError: see there."""
+    sizes: dict[str, int] = {}
     for one in sorted(old, key=lambda s: s.order):
+        if room > 0 and 0 < one.spec < one.available:
+            raise StaleError(one.name)
         removed = min(room, one.spec - one.available)
         if removed > 0 and one.spec > 0:
             sizes[one.name] = one.spec - removed
@@ -457,7 +466,10 @@ def one_pass(
     """
     stamp = now_s if stamp_s is None else stamp_s
     status = paused_status(deployment, before, stamp)
-    noted = [status] if status is not before else []
+    if status is not before:
+        rest = one_pass(deployment, sets, new, status, now_s, stamp_s=stamp, old_phases=old_phases, created=created)
+        return _after_note(rest, status)
+    noted: list[Status] = []
     if deployment.paused or is_scaling_event(deployment, sets):
         return _sizing_pass(deployment, sets, new, status, noted, stamp)
     old = [one for one in sets if one.name != new]
@@ -482,12 +494,28 @@ def one_pass(
         status = replace(status, progressing=with_condition(None, "True", "FoundNewReplicaSet", stamp))
         noted.append(status)
     current = next(one for one in sets if one.name == new)
-    resizes = _step(deployment, sets, old, current)
+    try:
+        resizes = _step(deployment, sets, old, current)
+    except StaleError:
+        return Pass(
+            create=create, revision=revision, resizes=(), delete=(), noted=tuple(noted), status=status, look_again_s=RETRY_S
+        )  # fmt: skip
     finished = not resizes and complete(deployment, status)
     deleted = tuple(history_cleanup(old, deployment.revision_history_limit)) if finished else ()
     return _end(
         deployment, _resized(sets, resizes), new, status, noted, now_s, stamp,
         resizes=resizes, create=create, revision=revision, delete=deleted,
+    )  # fmt: skip
+
+
+def _after_note(rest: Pass, status: Status) -> Pass:
+    """A pass that has noted a pause or its end: its later status writes are refused as out of date, and it is repeated.
+
+    What it has created or resized before the refusal stays; a creation is refused its note, and nothing follows it.
+    """
+    created = rest.create is not None
+    return replace(
+        rest, noted=(status,), status=status, resizes=() if created else rest.resizes, delete=() if created else rest.delete, look_again_s=RETRY_S
     )  # fmt: skip
 
 
@@ -552,5 +580,5 @@ def _end(
     left = requeue_s(deployment, status.progressing, after, now_s) if after == status else None
     return Pass(
         create=create, revision=revision, resizes=tuple(resizes), delete=delete, noted=tuple(noted), status=after,
-        look_again_s=None if left is None else left + 1.0 if left >= 1.0 else 0.005,
+        look_again_s=None if left is None else left + 1.0 if left >= 1.0 else RETRY_S,
     )  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from simulate.control import rollout
 from simulate.control.loops.queue import WorkQueue
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView
-from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet
+from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version, after
 
 CONTROLLER = "deployment-controller"
 
@@ -17,8 +20,9 @@ class DeploymentLoop:
         self._cluster = cluster
         self._queue = WorkQueue(cluster.clock, self.sync)
         self._watch_s = cluster.spec.control.watch_s
+        self._api_s = cluster.spec.control.api_s
         cluster.on_workload.append(self._workload_changed)
-        cluster.on_set.append(lambda one: self._queue.add(one.workload, self._watch_s))
+        cluster.on_set.append(lambda one: self._workload_changed(cluster.workloads[one.workload]))
         cluster.on_pod.append(self._pod_changed)
 
     def _workload_changed(self, live: LiveWorkload) -> None:
@@ -30,52 +34,61 @@ class DeploymentLoop:
         if state == "deleted" and live.spec.kind == "Deployment" and live.spec.strategy == "Recreate" and not live.all_pods():
             self._queue.add(live.key, self._watch_s)
 
-    def sync(self, key: str) -> None:
-        """One look (3.3)."""
+    def sync(self, key: str) -> float:
+        """One look (3.3); how long its writes take."""
         live = self._cluster.workloads[key]
-        if live.spec.kind != "Deployment":
-            return
         current = live.current_set
         old_phases = [pod.phase for one in live.sets.values() if one is not current for pod in one.pods.values()]
-        now = self._cluster.clock.now
         result = rollout.one_pass(
             deployment_view(live),
             [set_view(one) for one in live.sets.values()],
             current.name if current else None,
             live.status,
-            now,
+            self._cluster.clock.now,
             stamp_s=self._cluster.stamp(),
             old_phases=old_phases,
             created=f"{key}-v{live.version.number}",
         )
-        self._apply(live, current, result)
+        return self._apply(live, current, result)
 
-    def _apply(self, live: LiveWorkload, current: ReplicaSet | None, result: Pass) -> None:
-        for status in result.noted:
-            self._cluster.status_workload(live, status)
+    def _apply(self, live: LiveWorkload, current: ReplicaSet | None, result: Pass) -> float:
+        """Write one thing after the other, each as long as a request to the API takes."""
+        writes: list[Callable[[], None]] = []
         if result.create is not None:
-            self._create(live, result.create, result.revision or 1)
+            writes.append(partial(self._create, live, live.version, result.create, result.revision or 1))
         elif current is not None and result.revision is not None:
-            current.revision = result.revision
-            self._cluster.status_set(current)
-        for resize in result.resizes:
-            self._resize(live, resize)
-        for name in result.delete:
-            del live.sets[name]
-            self._cluster.event("ReplicaSet", name, "Normal", "Deleted", f"Removed by the history limit of {live.key}")
-        if result.status != live.status:
-            self._cluster.status_workload(live, result.status)
-            self._queue.add(live.key, self._watch_s)
+            writes.append(partial(self._renumber, current, result.revision))
+        writes += [partial(self._cluster.status_workload, live, status) for status in result.noted]
+        writes += [partial(self._resize, live, resize) for resize in result.resizes]
+        writes += [partial(self._delete, live, name) for name in result.delete]
+        if result.status != (result.noted[-1] if result.noted else live.status):
+            writes.append(partial(self._status, live, result.status))
+        for position, write in enumerate(writes, 1):
+            after(self._cluster.clock, position * self._api_s, write)
         if result.look_again_s is not None:
-            self._queue.add(live.key, result.look_again_s)
+            self._queue.add(live.key, len(writes) * self._api_s + result.look_again_s)
+        return len(writes) * self._api_s
 
-    def _create(self, live: LiveWorkload, size: int, revision: int) -> None:
-        name = f"{live.key}-v{live.version.number}"
+    def _status(self, live: LiveWorkload, status: rollout.Status) -> None:
+        """A status that was made before the spec changed says nothing of the new generation."""
+        self._cluster.status_workload(live, status)
+        self._queue.add(live.key, self._watch_s)
+
+    def _renumber(self, one: ReplicaSet, revision: int) -> None:
+        one.revision = revision
+        self._cluster.status_set(one)
+
+    def _delete(self, live: LiveWorkload, name: str) -> None:
+        if live.sets.pop(name, None) is not None:
+            self._cluster.event("ReplicaSet", name, "Normal", "Deleted", f"Removed by the history limit of {live.key}")
+
+    def _create(self, live: LiveWorkload, version: Version, size: int, revision: int) -> None:
+        name = f"{live.key}-v{version.number}"
         view = deployment_view(live)
         one = ReplicaSet(
             name=name,
             workload=live.key,
-            version=live.version,
+            version=version,
             size=size,
             created_s=self._cluster.stamp(),
             revision=revision,
@@ -87,7 +100,9 @@ class DeploymentLoop:
         self._cluster.add_set(live, one, CONTROLLER)
 
     def _resize(self, live: LiveWorkload, resize: Resize) -> None:
-        one = live.sets[resize.name]
+        one = live.sets.get(resize.name)
+        if one is None:
+            return
         one.desired, one.maximum = resize.desired, resize.maximum
         if resize.size != one.size:
             self._scaled(live, one.name, "up" if resize.size > one.size else "down", one.size, resize.size)

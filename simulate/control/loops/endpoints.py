@@ -38,7 +38,7 @@ class EndpointsLoop:
             for proxy in self._delays.get(live.version.service, {}):
                 self._apply(f"{key}\n{proxy}")
 
-    def _apply(self, key: str) -> None:
+    def _apply(self, key: str) -> float:
         workload, _, proxy = key.partition("\n")
         live = self._cluster.workloads[workload]
         views = [
@@ -53,3 +53,4 @@ class EndpointsLoop:
         for pod in removed:
             self._plane.unroute(pod, proxy)
         self._routed[key] = [pod for pod in before if pod not in removed] + added
+        return 0.0

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from simulate.control.state import Clock, after
 
 
 class WorkQueue:
-    """Calls `work(key)` after the delay of the earliest addition. A look sees everything that was written before it."""
+    """Calls `work(key)` after the delay of the earliest addition. A look sees everything that was written before it.
 
-    def __init__(self, clock: Clock, work: Callable[[str], None]) -> None:
+    `work` returns for how long its writes keep the worker: the key is not looked at again before that.
+    """
+
+    def __init__(self, clock: Clock, work: Callable[[str], float]) -> None:
         self._clock = clock
         self._work = work
         self._due: dict[str, float] = {}
+        self._busy_s: dict[str, float] = {}
 
     def add(self, key: str, delay_s: float) -> None:
         """Ask for a look at `key` in `delay_s` seconds, unless an earlier one is due already."""
-        due = self._clock.now + delay_s
+        due = max(self._clock.now + delay_s, self._busy_s.get(key, -math.inf))
         known = self._due.get(key)
         if known is not None and known <= due:
             return
         self._due[key] = due
-        after(self._clock, delay_s, self._fire, key, due)
+        after(self._clock, due - self._clock.now, self._fire, key, due)
 
     def _fire(self, key: str, due: float) -> None:
         if self._due.get(key) == due:
             del self._due[key]
-            self._work(key)
+            lasting_s = self._work(key)
+            if lasting_s > 0.0:
+                self._busy_s[key] = self._clock.now + lasting_s
+                if key in self._due:
+                    again = max(self._due.pop(key), self._busy_s[key])
+                    self.add(key, again - self._clock.now)
 
 
 class Bucket:
@@ -38,7 +48,7 @@ class Bucket:
         self._rate = rate
         self._burst = float(burst)
         self._tokens = float(burst)
-        self._last_s = 0.0
+        self._last_s = clock.now
 
     def delay_s(self) -> float:
         """Take one token; how long the request must wait for it."""
