@@ -109,7 +109,7 @@ target_version = click.option("--kubernetes-version", metavar="1.X", help="Versi
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(migrate.__version__, message="migrate %(version)s")
 @click.pass_context
-def program(context: click.Context, **options: Any) -> None:
+def program(context: click.Context, /, **options: Any) -> None:
     """Convert Docker-as-VM Compose stacks to Kubernetes manifests, and tell what becomes of every fixed address."""
     context.obj = options
 
