@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import yaml
@@ -173,8 +174,36 @@ _WORDS: Final[Mapping[str, Any]] = {
 }
 _INTEGER: Final = re.compile(r"([-+]?)(?:0[bB]([01]+)|0[oO]([0-7]+)|0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))\Z")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?\Z")
+_DATE: Final = re.compile(
+    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt ]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]{1,9}))?(Z|[-+][0-9]{2}:[0-9]{2})?)?\Z"
+)
 _MAY_BE_NUMBER: Final = frozenset("+-.0123456789")
+
+
+class Timestamp(str):
+    """A plain scalar that YAML reads as a point in time; its text is the time as Go prints it."""
+
+    __slots__ = ()
+
+
+def _timestamp(text: str) -> Timestamp | None:
+    """The point in time that a plain text names; None if it names none.
+
+    >>> _timestamp("2024-01-02"), _timestamp("2024-1-2T03:04:05+02:00"), _timestamp("2024-13-01")
+    ('2024-01-02 00:00:00 +0000 UTC', '2024-01-02 03:04:05 +0200 +0200', None)
+    """
+    found = _DATE.match(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=UTC)
+    except ValueError:
+        return None
+    offset = "+0000 UTC" if not zone or zone == "Z" else f"{zone.replace(':', '')} {zone.replace(':', '')}"
+    rest = fraction.rstrip("0") if fraction else ""
+    clock = f"{int(hour or 0):02}:{int(minute or 0):02}:{int(second or 0):02}{'.' + rest if rest else ''}"
+    return Timestamp(f"{year}-{int(month):02}-{int(day):02} {clock} {offset}")
 
 
 def resolve(text: str) -> Any:
@@ -196,12 +225,7 @@ def resolve(text: str) -> Any:
             return -value if sign == "-" else value
     if len(digits) < 400 and _FLOAT.match(digits):
         return float(digits)
-    return text
-
-
-def is_date(text: str) -> bool:
-    """Whether go-yaml would take the plain text for a time stamp (`2024-01-02`)."""
-    return bool(_DATE.match(text))
+    return _timestamp(text) or text if text[0].isdigit() else text
 
 
 def number_text(value: float | int) -> str:

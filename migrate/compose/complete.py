@@ -42,7 +42,8 @@ def _build(service: Service_, directory: str, lookup: Lookup) -> None:
     if "ssh" in build.value:
         ssh = build.value["ssh"]
         added["ssh"] = ssh.with_value([_assignment(name, node) for name, node in members(ssh).items()])
-    service["build"] = with_members(build, **added)
+    whole = {**build.value, **added}
+    service["build"] = build.with_value({key: node for key, node in whole.items() if not (key in ("ssh", "extra_hosts") and node.value == [])})
 
 
 def _assignment(name: str, node: Node) -> Node:
@@ -109,6 +110,8 @@ def _secret(node: Node) -> Node:
 def _extra_hosts(service: Service_, directory: str, lookup: Lookup) -> None:
     if "extra_hosts" in service:
         service["extra_hosts"] = _host_list(service["extra_hosts"])
+        if not items(service["extra_hosts"]):
+            del service["extra_hosts"]
 
 
 def _host_list(node: Node) -> Node:
@@ -265,7 +268,7 @@ def _env_file(entry: Node, path: tuple[str | int, ...], lookup: Lookup, names: N
     except FileFault as fault:
         missing = fault.kind == "file-missing"
         span = node.span if missing else fault.span
-        kind = "env-file-missing" if missing else "env-file-syntax"
+        kind = ("file-missing" if path[2] == "label_file" else "env-file-missing") if missing else "env-file-syntax"
         log.add(kind, f"env {fault.message}; it is left out", span=span, path=path, action=Action.ASSUMED)
         return None
     for env_fault in found.faults:

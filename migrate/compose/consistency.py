@@ -37,6 +37,7 @@ def checked(draft: Draft, log: Log) -> None:
         device_requests,
         port_addresses,
         health_tests,
+        watched_paths,
         mount_targets,
         container_names,
         external_resources,
@@ -118,8 +119,8 @@ def exclusive_build(draft: Draft, log: Log) -> None:
 
 def _build_secrets(name: str, build: dict[str, Node], draft: Draft, log: Log) -> None:
     for index, node in enumerate(items(build.get("secrets"))):
-        source = member_text(node, "source")
-        if source is not None and source not in draft.resources["secrets"]:
+        source = member_text(node, "source") or ""
+        if source not in draft.resources["secrets"]:
             message = f"service {name} builds with secret {source}, which is not defined"
             log.add("undefined-build-secret", message, span=node.span, path=_path(name, "build", "secrets", index), action=Action.ASSUMED)
 
@@ -215,7 +216,10 @@ def undefined_files(draft: Draft, log: Log) -> None:
         for name, service in draft.services.items():
             for index, node in enumerate(items(service.get(section))):
                 source = member_text(node, "source")
-                if source and source not in known:
+                if source is None:
+                    message = f"service {name} uses a {section[:-1]} without saying which; the entry is left out"
+                    log.add(kind, message, span=node.span, path=_path(name, section, index))
+                elif source not in known:
                     message = f"service {name} uses {section[:-1]} {source!r}, which is not defined ({_defined(draft, section)}); a placeholder is assumed"
                     log.add(kind, message, span=node.span, path=_path(name, section, index), action=Action.ASSUMED)
                     known[source] = node.with_value({"environment": node.with_value(_variable_name(source))})
@@ -391,6 +395,23 @@ def health_tests(draft: Draft, log: Log) -> None:
         message = f"the health check of service {name} must begin with CMD, CMD-SHELL or NONE; CMD is put before it"
         log.add("bad-healthcheck", message, span=test.span, path=_path(name, "healthcheck", "test"), action=Action.ASSUMED)
         service["healthcheck"] = with_members(health, test=test.with_value([test.with_value("CMD"), *words]))
+
+
+def watched_paths(draft: Draft, log: Log) -> None:
+    """A watched path that is synchronised needs a target; one without is left out."""
+    for name, service in draft.services.items():
+        develop = service.get("develop")
+        watch = members(develop).get("watch")
+        if develop is None or watch is None:
+            continue
+        left: list[Node] = []
+        for index, node in enumerate(items(watch)):
+            if (member_text(node, "action") or "").startswith("sync") and not member_text(node, "target"):
+                message = f"a watched path of service {name} is synchronised and names no target"
+                log.add("missing-key", message, span=node.span, path=_path(name, "develop", "watch", index))
+            else:
+                left.append(node)
+        service["develop"] = with_members(develop, watch=watch.with_value(left))
 
 
 def mount_targets(draft: Draft, log: Log) -> None:

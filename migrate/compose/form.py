@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from migrate.source import Node, resolve
+from migrate.source import Node, Timestamp, resolve
 
 from .faults import Fault, nearest, spoiled
 from .schema import Kind, Type
@@ -35,6 +35,8 @@ def formed(node: Node, type_: Type, scope: Scope) -> Node:
         node = type_.short(node, scope)
         if node.faults and not all(fault.keep for fault in node.faults):
             return node
+    if type_.strict and (told := _strictly(node, type_)) is not None:
+        return told
     return _FORMERS[type_.kind](node, type_, scope)
 
 
@@ -45,6 +47,16 @@ def _wrong(node: Node, wanted: str) -> Node:
 def _repaired(node: Node, value: str | int | float | bool | None | list[Node], wanted: str) -> Node:
     message = f"{wanted} is wanted here, not {KIND_WORDS[type(node.value)]}; it is read as one"
     return Node(value, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="wrong-type", message=message, keep=True)))
+
+
+def _strictly(node: Node, type_: Type) -> Node | None:
+    """The fault of a value whose type YAML may not give here; it is read as what it looks like, if it looks like that."""
+    value = node.value
+    if not type_.strict or isinstance(value, (dict, list)) or type(value) in type_.strict or (isinstance(value, str) and str in type_.strict):
+        return None
+    wanted = " or ".join(dict.fromkeys(KIND_WORDS[kind] for kind in type_.strict))
+    likely = resolve(value) if isinstance(value, str) else scalar_text(value)
+    return _repaired(node, likely, wanted) if type(likely) in type_.strict else _wrong(node, wanted)
 
 
 def _form_any(node: Node, type_: Type, scope: Scope) -> Node:
@@ -60,6 +72,8 @@ def _only_item(node: Node) -> Node | None:
 
 def _form_str(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
+    if isinstance(value, Timestamp):
+        return _repaired(node, node.written or str(value), "a text in quotes")
     if isinstance(value, str):
         return _allowed(node, value, type_)
     if isinstance(value, (bool, int, float)):
@@ -85,9 +99,9 @@ def _allowed(node: Node, value: str, type_: Type) -> Node:
 
 def _form_text(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
-    if isinstance(value, str):
+    if isinstance(value, str) and not isinstance(value, Timestamp):
         return node
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float, str)):
         return _as_text(node)
     if (item := _only_item(node)) is not None and item.value is not None:
         return _repaired(node, scalar_text(item.value), "a text")
@@ -99,7 +113,8 @@ def _as_text(node: Node) -> Node:
     text = scalar_text(node.value)
     if node.written is None or node.written == text or isinstance(node.value, bool):
         return Node(text, node.file, node.line, node.column, node.written, node.tag, node.faults)
-    message = f"YAML reads {node.written} as the number {text}; quote it if the text is meant"
+    what = "time" if isinstance(node.value, str) else "number"
+    message = f"YAML reads {node.written} as the {what} {text}; quote it if the text is meant"
     return Node(text, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="MIG057", message=message, keep=True)))
 
 
@@ -133,11 +148,25 @@ def _form_int(node: Node, type_: Type, scope: Scope) -> Node:
         return _form_map(node, type_, scope)
     if isinstance(value, bool):
         return _wrong(node, "a whole number")
-    if isinstance(value, int):
-        return node
     if isinstance(value, float):
-        return node.with_value(int(value), written=node.written) if value.is_integer() else _wrong(node, "a whole number")
-    return _number(node, value, whole=True) if isinstance(value, str) else _wrong(node, "a whole number")
+        if not (value.is_integer() or type_.pattern == "cut") or value != value or abs(value) > 1 << 63:
+            return _wrong(node, "a whole number")
+        node = node.with_value(int(value))
+    elif isinstance(value, str):
+        node = _number(node, value, whole=True)
+    elif not isinstance(value, int):
+        return _wrong(node, "a whole number")
+    return _in_limits(node, type_)
+
+
+def _in_limits(node: Node, type_: Type) -> Node:
+    value = node.value
+    if not isinstance(value, int) or isinstance(value, bool) or node.faults:
+        return node
+    if (type_.least is not None and value < type_.least) or (type_.most is not None and value > type_.most):
+        limits = f"at least {type_.least}" if type_.most is None else f"from {type_.least} to {type_.most}"
+        return spoiled(node, "wrong-type" if type_.most is not None else "bad-number", f"{value} is not a number {limits}")
+    return node
 
 
 def _form_num(node: Node, type_: Type, scope: Scope) -> Node:
@@ -148,7 +177,7 @@ def _form_num(node: Node, type_: Type, scope: Scope) -> Node:
 
 
 def _form_cpus(node: Node, type_: Type, scope: Scope) -> Node:
-    made = _form_num(node, type_, scope)
+    made = (_form_int if type_.pattern == "whole" else _form_num)(node, type_, scope)
     if isinstance(node.value, str) and made.faults:
         return spoiled(node, "bad-number", f"{node.value!r} is not a number")
     return made
@@ -174,8 +203,10 @@ def _form_size(node: Node, type_: Type, scope: Scope) -> Node:
         return node
     if type_.pattern == "text" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return _repaired(node, scalar_text(value), "a text such as 50M")
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:
         return node.with_value(int(value))
+    if isinstance(value, int) and type_.least is not None and value < type_.least:
+        return spoiled(node, "wrong-type", f"{value} is not a size")
     return node if isinstance(value, int) and not isinstance(value, bool) else _wrong(node, "a size such as 512m")
 
 
@@ -211,7 +242,7 @@ def _form_list(node: Node, type_: Type, scope: Scope) -> Node:
     items: list[Node] = []
     for child in value:
         made = formed(child, item, scope)
-        if type_.splice and isinstance(made.value, list):
+        if type_.splice and isinstance(made.value, list) and not isinstance(child.value, list):
             items.extend(formed(part, item, scope) for part in made.value)
         else:
             items.append(made)
@@ -231,7 +262,7 @@ def _form_map(node: Node, type_: Type, scope: Scope) -> Node:
         elif item is not None:
             named = not type_.names or _NAME.match(key)
             made[key] = formed(child, item, scope) if named else spoiled(child, "unknown-key", f"name {key!r} has characters other than a-z, 0-9, '.', '_' and '-'")
-        elif key.startswith("x-"):
+        elif key.startswith("x-") and not type_.closed:
             made[key] = child
         else:
             _unknown(key, child, value, made, type_, scope)
@@ -266,6 +297,9 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
     faults: list[Fault] = []
     for child in value:
         text = child.value
+        if isinstance(text, str) and type_.item is not None and "=" not in text:
+            faults.append(Fault(kind="wrong-type", message=f"{text!r} is not NAME=VALUE; it is left out", keep=True))
+            continue
         if not isinstance(text, str):
             faults.append(Fault(kind="wrong-type", message="an item of this list is not NAME=VALUE", keep=True))
             made.update(_pairs_inside(child, type_, scope))

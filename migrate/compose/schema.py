@@ -20,10 +20,11 @@ Merge = Literal["", "replace", "set", "logging", "ports", "target", "secret", "c
 class Type:
     """The type of one value.
 
-    `kind`: `text` takes numbers and booleans as texts, `words` is a command, `pairs` a list of NAME=VALUE or a mapping, `map` has `keys`, and
+    `kind`: `int` cuts off a fraction where `pattern` is `cut`, `text` takes numbers and booleans as texts, `words` is a command, `pairs` a list of NAME=VALUE or a mapping, `map` has `keys`, and
     beside them `item` for free names (which `names` restricts). `null`: nothing may stand there. `unset`: a pair without value stays
-    None instead of the empty text, and a boolean keeps an explicit false. `short` reads the short form. `refuse`: an item twice is a
-    fault. `either`: the mapping is one of several forms, so that a required key that is missing makes it the wrong type.
+    None instead of the empty text, and a boolean or number keeps an explicit false or zero. `short` reads the short form. `refuse`: an item twice is a
+    fault. `either`: the mapping is one of several forms, so that a required key that is missing makes it the wrong type. `strict` are the only types that YAML may
+    give (a text is then not read as a number or boolean), `least` and `most` the limits of a number, `closed`: not even `x-` keys.
     """
 
     kind: Kind
@@ -40,6 +41,10 @@ class Type:
     splice: bool = False
     refuse: bool = False
     either: bool = False
+    strict: tuple[type, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    closed: bool = False
 
 
 ANY: Final = Type(kind="any", null=True)
@@ -55,7 +60,12 @@ WORDS: Final = Type(kind="words", null=True, merge="replace")
 PATH: Final = Type(kind="str", short=short.path)
 LABELS: Final = Type(kind="pairs")
 UNSET: Final = Type(kind="pairs", unset=True)
-OPTIONS: Final = Type(kind="map", item=TEXT)
+NUMBER_OR_TEXT: Final = Type(kind="text", strict=(str, int, float))
+WHOLE_OR_TEXT: Final = Type(kind="text", strict=(str, int))
+OPTIONS: Final = Type(kind="map", item=NUMBER_OR_TEXT)
+POINTER: Final = Type(kind="int", unset=True)
+COUNTER: Final = Type(kind="int", unset=True, least=0)
+CUT: Final = Type(kind="int", pattern="cut")
 
 
 def one_of(*allowed: str) -> Type:
@@ -84,7 +94,7 @@ ONE_OR_SET: Final = list_of(STR, merge="set", or_one=True)
 
 ULIMITS: Final = Type(
     kind="map",
-    item=Type(kind="int", keys={"soft": INT, "hard": INT}, required=("soft", "hard"), merge="replace", either=True),
+    item=Type(kind="int", keys={"soft": POINTER, "hard": POINTER}, required=("soft", "hard"), merge="replace", either=True),
 )
 EXTRA_HOSTS: Final = Type(kind="map", item=Type(kind="list", item=STR, merge="hosts"), short=short.long_extra_hosts)
 FILE_USES: Final[Mapping[str, Type]] = {"source": STR, "target": STR, "uid": STR, "gid": STR, "mode": Type(kind="mode")}
@@ -110,8 +120,8 @@ BUILD: Final = map_of(
         "no_cache_filter": ONE_OR_SET,
         "additional_contexts": Type(kind="pairs", item=Type(kind="text", short=short.context)),
         "network": STR,
-        "provenance": TEXT,
-        "sbom": TEXT,
+        "provenance": Type(kind="text", strict=(str, bool)),
+        "sbom": Type(kind="text", strict=(str, bool)),
         "pull": BOOL,
         "target": STR,
         "shm_size": SIZE,
@@ -126,24 +136,27 @@ BUILD: Final = map_of(
     read=short.long_build,
 )
 
-LIMIT: Final = list_of(Type(kind="map", keys={"path": STR, "rate": SIZE}))
-BLKIO: Final = map_of(
-    {
+LIMIT: Final = list_of(Type(kind="map", keys={"path": STR, "rate": SIZE}, closed=True))
+_WEIGHT: Final = Type(kind="int", strict=(int,), least=0)
+BLKIO: Final = Type(
+    kind="map",
+    closed=True,
+    keys={
         "device_read_bps": LIMIT,
         "device_read_iops": LIMIT,
         "device_write_bps": LIMIT,
         "device_write_iops": LIMIT,
-        "weight": INT,
-        "weight_device": list_of(Type(kind="map", keys={"path": STR, "weight": INT})),
-    }
+        "weight": _WEIGHT,
+        "weight_device": list_of(Type(kind="map", keys={"path": STR, "weight": _WEIGHT}, closed=True)),
+    },
 )
 
 UPDATE: Final = map_of(
     {
-        "parallelism": INT,
-        "delay": DURATION,
+        "parallelism": COUNTER,
+        "delay": Type(kind="duration", strict=(str,)),
         "failure_action": STR,
-        "monitor": DURATION,
+        "monitor": Type(kind="duration", strict=(str,)),
         "max_failure_ratio": NUM,
         "order": one_of("start-first", "stop-first"),
     }
@@ -154,25 +167,25 @@ DEPLOY: Final = map_of(
     {
         "mode": STR,
         "endpoint_mode": STR,
-        "replicas": INT,
+        "replicas": POINTER,
         "labels": LABELS,
         "rollback_config": UPDATE,
         "update_config": UPDATE,
         "resources": map_of(
             {
-                "limits": map_of({"cpus": _CPUS, "memory": _SIZE_TEXT, "pids": INT}),
+                "limits": map_of({"cpus": _CPUS, "memory": _SIZE_TEXT, "pids": Type(kind="cpus", pattern="whole")}),
                 "reservations": map_of(
                     {
                         "cpus": _CPUS,
                         "memory": _SIZE_TEXT,
-                        "generic_resources": list_of(map_of({"discrete_resource_spec": map_of({"kind": STR, "value": NUM})})),
+                        "generic_resources": list_of(map_of({"discrete_resource_spec": map_of({"kind": STR, "value": Type(kind="num", strict=(int, float))})})),
                         "devices": list_of(map_of(DEVICE_KEYS, required=("capabilities",))),
                     }
                 ),
             }
         ),
-        "restart_policy": map_of({"condition": STR, "delay": DURATION, "max_attempts": INT, "window": DURATION}),
-        "placement": map_of({"constraints": STRINGS, "preferences": list_of(map_of({"spread": STR})), "max_replicas_per_node": INT}),
+        "restart_policy": map_of({"condition": STR, "delay": DURATION, "max_attempts": COUNTER, "window": DURATION}),
+        "placement": map_of({"constraints": STRINGS, "preferences": list_of(map_of({"spread": STR})), "max_replicas_per_node": Type(kind="int", least=0)}),
     },
     null=True,
 )
@@ -189,8 +202,8 @@ DEVELOP: Final = map_of(
                     "path": PATH,
                     "action": one_of("rebuild", "sync", "restart", "sync+restart", "sync+exec"),
                     "target": STR,
-                    "exec": map_of(_HOOK_KEYS),
-                    "initial_sync": BOOL,
+                    "exec": map_of(_HOOK_KEYS, required=("command",)),
+                    "initial_sync": Type(kind="bool", strict=(bool,)),
                 },
                 required=("path", "action"),
             )
@@ -203,7 +216,7 @@ HEALTHCHECK: Final = map_of(
     {
         "disable": BOOL,
         "interval": DURATION,
-        "retries": INT,
+        "retries": Type(kind="int", unset=True, least=0, pattern="cut"),
         "test": Type(kind="list", item=STR, short=short.long_test, merge="replace"),
         "timeout": DURATION,
         "start_period": DURATION,
@@ -216,7 +229,7 @@ PORTS: Final = Type(
     splice=True,
     merge="ports",
     item=map_of(
-        {"name": STR, "mode": STR, "host_ip": STR, "target": INT, "published": TEXT, "protocol": STR, "app_protocol": STR},
+        {"name": STR, "mode": STR, "host_ip": STR, "target": Type(kind="int", least=0), "published": WHOLE_OR_TEXT, "protocol": STR, "app_protocol": STR},
         read=short.long_port,
         required=("target",),
     ),
@@ -241,7 +254,7 @@ VOLUMES: Final = Type(
                 }
             ),
             "volume": map_of({"labels": LABELS, "nocopy": BOOL, "subpath": STR}),
-            "tmpfs": map_of({"size": SIZE, "mode": Type(kind="mode")}),
+            "tmpfs": map_of({"size": Type(kind="size", least=0), "mode": Type(kind="int", strict=(int,))}),
             "image": map_of({"subpath": STR}),
         },
         read=short.long_volume,
@@ -259,8 +272,8 @@ NETWORKS: Final = named(
             "link_local_ips": STRING_SET,
             "mac_address": STR,
             "driver_opts": OPTIONS,
-            "priority": INT,
-            "gw_priority": INT,
+            "priority": Type(kind="int", strict=(int, float), pattern="cut"),
+            "gw_priority": Type(kind="int", strict=(int, float), pattern="cut"),
         },
         null=True,
     ),
@@ -278,18 +291,20 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "cgroup_parent": STR,
     "command": WORDS,
     "configs": CONFIGS,
-    "cpu_count": INT,
-    "cpu_percent": NUM,
-    "cpu_shares": INT,
-    "cpu_quota": INT,
-    "cpu_period": INT,
-    "cpu_rt_period": INT,
-    "cpu_rt_runtime": INT,
+    "cpu_count": Type(kind="int", least=0),
+    "cpu_percent": Type(kind="int", least=0, most=100),
+    "cpu_shares": CUT,
+    "cpu_quota": CUT,
+    "cpu_period": CUT,
+    "cpu_rt_period": CUT,
+    "cpu_rt_runtime": CUT,
     "cpus": NUM,
     "cpuset": STR,
     "credential_spec": map_of({"config": STR, "file": STR, "registry": STR}),
     "device_cgroup_rules": list_of(STR, refuse=True),
-    "devices": list_of(map_of({"source": STR, "target": STR, "permissions": STR}, read=short.long_devices, required=("source",)), merge="target"),
+    "devices": list_of(
+        map_of({"source": STR, "target": STR, "permissions": STR}, read=short.long_devices, required=("source", "target")), merge="target"
+    ),
     "dns": ONE_OR_SET,
     "dns_opt": STRING_SET,
     "dns_search": ONE_OR_SET,
@@ -298,20 +313,22 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "env_file": Type(
         kind="list",
         short=short.listed,
-        item=Type(kind="map", keys={"path": PATH, "format": STR, "required": TRI_STATE}, required=("path",), short=short.long_env_file),
+        item=Type(
+            kind="map", keys={"path": PATH, "format": STR, "required": TRI_STATE}, required=("path",), short=short.long_env_file, closed=True
+        ),
     ),
     "label_file": list_of(PATH, or_one=True),
     "environment": UNSET,
     "extra_hosts": EXTRA_HOSTS,
     "gpus": Type(kind="list", item=map_of(DEVICE_KEYS), short=short.long_gpus),
-    "group_add": list_of(TEXT, refuse=True),
+    "group_add": list_of(WHOLE_OR_TEXT, refuse=True),
     "hostname": STR,
     "image": STR,
     "init": TRI_STATE,
     "ipc": STR,
     "isolation": STR,
     "labels": LABELS,
-    "logging": Type(kind="map", keys={"driver": STR, "options": Type(kind="map", item=Type(kind="text", null=True))}, merge="logging"),
+    "logging": Type(kind="map", keys={"driver": STR, "options": Type(kind="map", item=Type(kind="text", null=True, strict=(str, int, float)))}, merge="logging"),
     "mac_address": STR,
     "mem_limit": SIZE,
     "mem_reservation": SIZE,
@@ -321,9 +338,9 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "models": named(map_of({"endpoint_var": STR, "model_var": STR}, null=True), read=short.long_names),
     "networks": NETWORKS,
     "oom_kill_disable": BOOL,
-    "oom_score_adj": INT,
+    "oom_score_adj": Type(kind="int", least=-1000, most=1000),
     "pid": Type(kind="str", null=True),
-    "pids_limit": INT,
+    "pids_limit": CUT,
     "platform": STR,
     "privileged": BOOL,
     "pull_policy": Type(kind="str", pattern=r"(always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+)\Z"),
@@ -336,10 +353,10 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "sysctls": LABELS,
     "stop_grace_period": DURATION,
     "stop_signal": STR,
-    "storage_opt": Type(kind="map", item=ANY),
+    "storage_opt": Type(kind="map", item=TEXT),
     "tmpfs": ONE_OR_SET,
     "ulimits": ULIMITS,
-    "use_api_socket": BOOL,
+    "use_api_socket": Type(kind="bool", strict=(bool,)),
     "user": STR,
     "userns_mode": STR,
     "uts": STR,
@@ -366,7 +383,7 @@ SERVICE: Final = map_of(
         ),
         "deploy": DEPLOY,
         "develop": DEVELOP,
-        "expose": list_of(TEXT, merge="set"),
+        "expose": list_of(WHOLE_OR_TEXT, merge="set"),
         "extends": Type(kind="map", keys={"service": STR, "file": STR}, required=("service",), short=short.long_extends),
         "external_links": list_of(STR, refuse=True),
         "healthcheck": HEALTHCHECK,
@@ -378,7 +395,7 @@ SERVICE: Final = map_of(
         "profiles": STRING_SET,
         "provider": map_of({"type": STR, "options": Type(kind="map", item=Type(kind="list", item=TEXT, short=short.long_option_values))}, required=("type",)),
         "restart": STR,
-        "scale": INT,
+        "scale": POINTER,
         "stdin_open": BOOL,
         "tty": BOOL,
     }
@@ -430,7 +447,7 @@ CONFIG: Final = map_of(
     {"name": STR, "content": STR, "environment": STR, "file": PATH, "external": BOOL, "labels": LABELS, "template_driver": STR},
     read=short.long_external,
 )
-MODEL: Final = map_of({"name": STR, "model": STR, "context_size": INT, "runtime_flags": STRINGS}, required=("model",))
+MODEL: Final = map_of({"name": STR, "model": STR, "context_size": Type(kind="int", strict=(int,)), "runtime_flags": STRINGS}, required=("model",))
 
 PROJECT: Final = map_of(
     {

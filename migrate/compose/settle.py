@@ -51,23 +51,39 @@ def _map(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
                 made[key] = child
             continue
         left = settled(child, known, (*path, key), log)
-        if left is not None and not _says_nothing(left, known):
+        if left is not None and not (key in keys and _says_nothing(left, known)):
             made[key] = left
     for key in type_.required:
-        if key not in made and (key not in value or value[key].value is None):
+        if key not in made and not (key in value and _is_there(value[key], key)):
             repaired = _missing(node, key, path, log, "wrong-type" if type_.either else "missing-key")
             if repaired is None:
                 return None
             made[key] = repaired
+    if any(key not in made for key in type_.required if key not in _MAY_BE_EMPTY):
+        return None
     return Node(made, node.file, node.line, node.column, node.written)
 
 
+_MAY_BE_EMPTY: Final = frozenset(("command", "capabilities", "service"))
+
+
+def _is_there(node: Node, key: str) -> bool:
+    """Whether a required key is said, if only wrongly."""
+    return (node.value is not None and node.value != "") or bool(node.faults) or (key == "command" and node.tag != "!reset")
+
+
 def _says_nothing(node: Node, type_: Type) -> bool:
-    """Whether a value equals its absence: an empty list, and false where the type has no third state (rule 107)."""
+    """Whether a value equals its absence: nothing, zero or false where the type has no third state (rule 107)."""
     value = node.value
     if type_.kind == "list":
         return value == []
-    return type_.kind == "bool" and value is False and not type_.unset
+    if type_.unset or isinstance(value, (dict, list)):
+        return False
+    if type_.kind == "duration":
+        return type_.strict != () and value == "0s"
+    if type_.kind == "size":
+        return value == "0"
+    return value == "" or (value in (0, False) and type_.kind != "mode")
 
 
 _ASSUMED: Final = {"condition": "service_started"}
