@@ -513,10 +513,9 @@ def _after_note(rest: Pass, status: Status) -> Pass:
 
     What it has created or resized before the refusal stays; a creation is refused its note, and nothing follows it.
     """
-    created = rest.create is not None
-    return replace(
-        rest, noted=(status,), status=status, resizes=() if created else rest.resizes, delete=() if created else rest.delete, look_again_s=RETRY_S
-    )  # fmt: skip
+    if rest.create is not None:
+        rest = replace(rest, resizes=(), delete=())
+    return replace(rest, noted=(status,), status=status, look_again_s=RETRY_S)
 
 
 def _step(deployment: DeploymentView, sets: Sequence[SetView], old: Sequence[SetView], current: SetView) -> list[Resize]:

@@ -92,6 +92,14 @@ def deployment(trace: Trace) -> list[str]:
     return differences(trace, play(trace))
 
 
+def hpa(trace: Trace) -> list[str]:
+    """Every reconcile, from what it read."""
+    from tests.oracle.traces_hpa import replay
+
+    found = replay(trace)
+    return [found] if found else []
+
+
 def scaledown(trace: Trace) -> list[str]:
     """Victims of a scale-down, by the ReplicaSet's own order."""
     from tests.oracle.traces_rollout import victims
@@ -101,8 +109,8 @@ def scaledown(trace: Trace) -> list[str]:
 
 def judges() -> dict[str, Judge]:
     """By the stem of the file: what runs its traces."""
-    found: dict[str, Judge] = {"deployment": deployment, "scaledown": scaledown}
-    for name in ("hpa", "statefulset", "scheduler"):
+    found: dict[str, Judge] = {"deployment": deployment, "scaledown": scaledown, "hpa": hpa}
+    for name in ("statefulset", "scheduler"):
         module = f"tests.oracle.traces_{name}"
         if find_spec(module) and hasattr(import_module(module), "judge"):
             found[name] = import_module(module).judge
