@@ -78,6 +78,12 @@ class _Joined:
             memory_limit_bytes=_limit(containers, "limit_bytes"),
         )
 
+    def occupy(self, pod: Pod) -> None:
+        """A pod that the data plane does not know yet becomes one without a process (model.md 3.1, `down`)."""
+        if pod.name not in self.started:
+            self.start(pod, pod.version.behaviour, 0.0)
+            self._plane.kill(self.now, pod.name)
+
     def route(self, pod: str, proxy: str) -> None:
         self._plane.route(self.now, pod, proxy)
 

@@ -45,6 +45,9 @@ class DataPlane(Protocol):
     def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
         """A new process."""
 
+    def occupy(self, pod: Pod) -> None:
+        """The container runs and nothing in it listens yet: who is sent there is refused."""
+
     def route(self, pod: str, proxy: str) -> None:
         """A proxy learns of the pod."""
 

@@ -149,6 +149,7 @@ class KubeletLoop:
 
     def _boot(self, pod: Pod, process: int) -> Steps:
         behaviour = pod.version.behaviour
+        self._plane.occupy(pod)
         if pod.version.fails == "crash":
             yield self._clock.timeout(CRASH_AFTER_S)
             if pod.process == process and not pod.gone:
