@@ -116,7 +116,7 @@ def address_table(addresses: Sequence[Mapping[str, Any]], *, width: int) -> str:
 
 def _uses(addresses: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
     for entry in addresses:
-        owner = (entry["address"], entry["network"], entry["service"] or "(nobody)", OUTCOMES[entry["outcome"]])
+        owner = (entry["address"], entry["network"] or "", entry["service"] or "(nobody)", OUTCOMES[entry["outcome"]])
         if not entry["uses"]:
             yield (*owner, "", "", "", "", "")
         for number, use in enumerate(entry["uses"]):

@@ -83,7 +83,7 @@ def address_lines(report: Report) -> Iterator[str]:
     """Each address with its outcome, and below it every use."""
     for decided in report.addresses:
         owner = decided.owner
-        yield one_line(f"{owner.address}  {owner.network}  {owner.service or '(nobody)'}: {OUTCOMES[decided.outcome]}")
+        yield one_line(f"{owner.address}  {owner.network or '(no network)'}  {owner.service or '(nobody)'}: {OUTCOMES[decided.outcome]}")
         for used in decided.uses:
             use = used.use
             becomes = f" -> {used.new}" if used.new is not None else ""
