@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from inspect import signature
+from itertools import pairwise
 
 from simpy import Environment
 
 from simulate.control.loops import Control
 from simulate.control.state import Pod, after
 from simulate.problems import InputError, Problem
-from simulate.spec import Behaviour, ClusterSpec, ContainerSpec
+from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, Distribution
 from simulate.trace import Trace, TrafficWindow, UsageWindow
 from simulate.traffic.plane import Plane, PodCounters, SourceCounters, Trigger
 
@@ -41,6 +43,7 @@ class _Joined:
         self._spec = spec
         self._plane = plane
         self._behaviours = {one.name: one for one in spec.traffic.behaviours}
+        self._takes_behaviour = "behaviour" in signature(plane.start).parameters
         self.reached_s = 0.0
         self.started: dict[str, str] = {}
         self.control: Control | None = None
@@ -65,6 +68,9 @@ class _Joined:
     def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
         containers = pod.version.template.containers
         cores = sum(one.request_cores or 0.0 for one in containers)
+        usual = self._behaviours.get(pod.version.service, behaviour)
+        own = {} if behaviour == usual or not self._takes_behaviour else {"behaviour": behaviour}
+        speed = 1.0 if own or behaviour == usual else relative_speed(usual, behaviour)
         self.started[pod.name] = pod.workload
         self._plane.start(
             self.now,
@@ -73,9 +79,10 @@ class _Joined:
             node=pod.node,
             quota_cores=_limit(containers, "limit_cores"),
             weight=max(2.0, 1024.0 * cores),
-            speed=1.0,
-            boot_cpu_s=boot_cpu_s,
+            speed=speed,
+            boot_cpu_s=boot_cpu_s * speed,
             memory_limit_bytes=_limit(containers, "limit_bytes"),
+            **own,
         )
 
     def occupy(self, pod: Pod) -> None:
@@ -113,6 +120,35 @@ class _Joined:
 
     def sources(self) -> Mapping[str, SourceCounters]:
         return self._plane.sources(self.now)
+
+
+def mean(one: Distribution | None) -> float:
+    """Mean of a demand, in seconds.
+
+    >>> mean(Distribution(name="const", value=0.01)), mean(Distribution(name="uniform", minimum=1.0, maximum=3.0))
+    (0.01, 2.0)
+    """
+    if one is None:
+        return 0.0
+    if one.name == "const":
+        return one.value
+    if one.name == "uniform":
+        return (one.minimum + one.maximum) / 2
+    if one.name == "quantiles":
+        return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(one.points))
+    if one.name == "pareto":
+        low, high, alpha = one.minimum, one.maximum, one.alpha
+        share = 1 - (low / high) ** alpha
+        if alpha == 1.0:
+            return low / share * math.log(high / low)
+        return alpha * low**alpha * (high ** (1 - alpha) - low ** (1 - alpha)) / ((1 - alpha) * share)
+    return one.mean
+
+
+def relative_speed(usual: Behaviour, changed: Behaviour) -> float:
+    """Speed of a pod that stands for a version with another CPU demand: the usual mean over the changed one."""
+    before, after_ = (sum(mean(step.cpu_s) for step in one.program) for one in (usual, changed))
+    return before / after_ if before > 0 and after_ > 0 else 1.0
 
 
 def _limit(containers: tuple[ContainerSpec, ...], key: str) -> float | None:

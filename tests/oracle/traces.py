@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,10 +112,14 @@ def judges() -> dict[str, Judge]:
     """By the stem of the file: what runs its traces."""
     found: dict[str, Judge] = {"deployment": deployment, "scaledown": scaledown, "hpa": hpa}
     for name in ("statefulset", "scheduler"):
-        module = f"tests.oracle.traces_{name}"
-        if find_spec(module) and hasattr(import_module(module), "judge"):
-            found[name] = import_module(module).judge
+        if find_spec(f"tests.oracle.traces_{name}"):
+            found[name] = partial(_replayed, import_module(f"tests.oracle.traces_{name}").replay)
     return found
+
+
+def _replayed(replay: Callable[[Trace], str | None], trace: Trace) -> list[str]:
+    found = replay(trace)
+    return [found] if found else []
 
 
 def kind_of(path: Path, traces: Sequence[Trace]) -> str:

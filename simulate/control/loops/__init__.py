@@ -14,7 +14,7 @@ from simulate.control.loops.endpoints import EndpointsLoop
 from simulate.control.loops.hpa import HpaLoop
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.metrics import MetricsLoop
-from simulate.control.loops.placing import choose
+from simulate.control.loops.placing import Placer
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
 from simulate.control.loops.story import Story
@@ -33,7 +33,8 @@ class Control:
         self.cluster = Cluster(environment, spec, trace)
         self.deployments = DeploymentLoop(self.cluster)
         self.sets = ReplicaSetLoop(self.cluster)
-        self.scheduler = SchedulerLoop(self.cluster, choose)
+        self.placer = Placer(self.cluster)
+        self.scheduler = SchedulerLoop(self.cluster, self.placer.choose)
         self.kubelet = KubeletLoop(self.cluster, plane)
         self.endpoints = EndpointsLoop(self.cluster, plane)
         self.metrics = MetricsLoop(self.cluster, plane)
@@ -109,4 +110,5 @@ class Control:
         home[pod.name] = pod
         self.cluster.trace_pod(pod, "created")
         if self.scheduler.settle(pod):
+            self.placer.bound(pod)
             self.kubelet.settle(pod)

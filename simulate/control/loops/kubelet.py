@@ -99,7 +99,8 @@ class KubeletLoop:
     # -------------------------------------------------------------- start
 
     def _alive(self, pod: Pod, process: int) -> bool:
-        return not pod.gone and pod.deleting_s is None and pod.process == process
+        up = pod.node is not None and self._cluster.nodes[pod.node].up
+        return up and not pod.gone and pod.deleting_s is None and pod.process == process
 
     def _start(self, pod: Pod) -> Steps:
         process = pod.process
@@ -331,20 +332,23 @@ class KubeletLoop:
             self._cluster.remove_pod(pod)
 
     def _stop(self, pod: Pod, left_s: float) -> Steps:
+        """SIGTERM, and SIGKILL when the process is still there after what is left of the grace period."""
         if pod.gone or not pod.container_up:
             return
         behaviour, process = pod.version.behaviour, pod.process
-        if pod.listening and behaviour.handles_term:
+        handled = pod.listening and behaviour.handles_term
+        if handled:
             drained = self._expect(pod.name, "drained")
-            if not self._plane.drain(pod.name, behaviour.accept_on_term):
+            done = self._plane.drain(pod.name, behaviour.accept_on_term)
+            if not done:
                 yield self._clock.timeout(left_s) | drained
             self._waiting.pop((pod.name, "drained"), None)
-            if drained.triggered or not self._same(pod, process):
+            if done or drained.triggered or not self._same(pod, process):
                 self._over(pod)
                 return
         self._plane.kill(pod.name)
         self._over(pod)
-        self._cluster.record(pod, "killed", "grace period over" if behaviour.handles_term and pod.listening else "SIGTERM")
+        self._cluster.record(pod, "killed", "grace period over" if handled else "SIGTERM")
 
     def _over(self, pod: Pod) -> None:
         pod.process += 1

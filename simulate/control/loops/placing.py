@@ -1,43 +1,90 @@
-"""Where the scheduler puts a pod: asks `placement` with the nodes as they are."""
+"""Where the scheduler puts a pod: keeps the nodes as `placement` compares them, and asks it."""
 
 from __future__ import annotations
 
-from simulate.control.events import unschedulable
-from simulate.control.loops.scheduler import schedulable
-from simulate.control.state import Cluster, Node, Pod
-from simulate.spec import PodTemplate
+from dataclasses import replace
+
+from simulate.control import placement
+from simulate.control.draws import uniform
+from simulate.control.labels import Requirement, Selector
+from simulate.control.placement import NodeView, PodView, Taint
+from simulate.control.placement_view import ZONE
+from simulate.control.state import Cluster, LiveWorkload, Node, Pod
+
+UNREACHABLE = Taint("node.kubernetes.io/unreachable", "", "NoExecute")
 
 
-def requests(template: PodTemplate) -> tuple[float, float]:
-    """(cores, bytes) that a pod requests: the sum of its containers, or the largest init container if that is more (8.2)."""
-    cores = sum(one.request_cores or 0.0 for one in template.containers)
-    size = sum(one.request_bytes or 0.0 for one in template.containers)
-    first = [(one.request_cores or 0.0, one.request_bytes or 0.0) for one in template.init_containers]
-    return max([cores, *(c for c, _ in first)]), max([size, *(b for _, b in first)])
+class Placer:
+    """The scheduler's cache: nodes with the pods bound to them, kept up to date by watching."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._change = _release(cluster.spec.control.version) >= 36
+        self._views: dict[str, NodeView] = {}
+        self._pods: dict[str, tuple[str, PodView]] = {}
+        self._start = 0
+        self._picks = 0
+        cluster.on_pod.append(self._pod_changed)
+        cluster.on_node.append(self._node_changed)
+
+    def choose(self, pod: Pod) -> tuple[str | None, str]:
+        """(node, "") or (None, the message of the PodScheduled condition)."""
+        self._picks += 1
+        draw = uniform(self._cluster.spec.seed, "placement", pod.name, self._picks)
+        found = placement.choose_node(self._view(pod), list(self._views.values()), draw=draw, start=self._start, change=self._change)
+        self._start = found.next_start
+        return found.node, found.message
+
+    def bound(self, pod: Pod) -> None:
+        """A pod has its node."""
+        view = self._view(pod)
+        self._views[str(pod.node)].add(view)
+        self._pods[pod.name] = str(pod.node), view
+
+    def _pod_changed(self, pod: Pod, state: str) -> None:
+        if state == "scheduled":
+            self.bound(pod)
+        elif state == "terminating" and pod.name in self._pods:
+            node, view = self._pods[pod.name]
+            self._pods[pod.name] = node, replace(view, terminating=True)
+            self._views[node].add(self._pods[pod.name][1])
+        elif state == "deleted" and pod.name in self._pods:
+            node, view = self._pods.pop(pod.name)
+            if node in self._views:
+                self._views[node].remove(view)
+
+    def _node_changed(self, node: Node) -> None:
+        view = self._views.get(node.name)
+        if view is None:
+            view = self._views[node.name] = node_view(node)
+        view.unschedulable = node.cordoned
+        view.taints = (*_taints(node), *(() if node.ready else (UNREACHABLE,)))
+
+    def _view(self, pod: Pod) -> PodView:
+        live = self._cluster.workloads[pod.workload]
+        return placement.pod_of_template(
+            pod.name, pod.version.template, namespace=live.spec.namespace, default_selector=selector_of(live), start_s=pod.created_s
+        )
 
 
-def _used(node: Node) -> tuple[float, float]:
-    used = [requests(pod.version.template) for pod in node.pods.values()]
-    return sum(c for c, _ in used), sum(b for _, b in used)
+def selector_of(live: LiveWorkload) -> Selector:
+    """What selects the pods of a workload, for the default spreading."""
+    chosen = live.spec.selector or live.spec.template.labels
+    return Selector(tuple(Requirement(key, "In", (value,)) for key, value in sorted(chosen.items())))
 
 
-def choose(cluster: Cluster, pod: Pod) -> tuple[str | None, str]:
-    """The node with the most room left, ties by name; or the message that counts why each node does not fit."""
-    cores, size = requests(pod.version.template)
-    reasons: list[str] = []
-    best: tuple[float, str] | None = None
-    for node in cluster.nodes.values():
-        used_cores, used_bytes = _used(node)
-        lacks = []
-        if not schedulable(node):
-            lacks.append("node(s) were unschedulable")
-        elif len(node.pods) >= node.pool.pods:
-            lacks.append("Too many pods")
-        else:
-            lacks += ["Insufficient cpu"] if used_cores + cores > node.pool.cores + 1e-9 else []
-            lacks += ["Insufficient memory"] if used_bytes + size > node.pool.memory_bytes else []
-        reasons += lacks
-        score = (used_cores / node.pool.cores + used_bytes / node.pool.memory_bytes + len(node.pods) * 1e-6, node.name)
-        if not lacks and (best is None or score < best):
-            best = score
-    return (best[1], "") if best else (None, unschedulable(len(cluster.nodes), reasons))
+def node_view(node: Node) -> NodeView:
+    """A node of a pool."""
+    pool = node.pool
+    own = dict(pool.labels) | ({ZONE: node.zone} if node.zone else {})
+    room = {"cpu": round(pool.cores * 1000), "memory": int(pool.memory_bytes), "pods": pool.pods}
+    return NodeView(node.name, room, labels=own, taints=_taints(node))
+
+
+def _taints(node: Node) -> tuple[Taint, ...]:
+    return tuple(Taint(str(t.get("key", "")), str(t.get("value") or ""), str(t.get("effect", "NoSchedule"))) for t in node.pool.taints)
+
+
+def _release(version: str) -> int:
+    parts = version.lstrip("v").split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 36

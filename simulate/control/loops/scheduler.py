@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from simulate.control.state import Cluster, Node, Pod, after
+from simulate.control.state import Cluster, Pod, after
 
 RETRY_S = 300.0
 """A pod judged unschedulable is tried again after so long even if nothing has happened."""
 
-Choose = Callable[[Cluster, Pod], tuple[str | None, str]]
+Choose = Callable[[Pod], tuple[str | None, str]]
 """(node, "") or (None, the message of the PodScheduled condition)."""
 
 
@@ -29,7 +29,7 @@ class SchedulerLoop:
 
     def settle(self, pod: Pod) -> bool:
         """Bind a pod at once, before the run begins; whether it fitted."""
-        node, message = self._choose(self._cluster, pod)
+        node, message = self._choose(pod)
         if node is None:
             self._judge(pod, message)
             return False
@@ -65,7 +65,7 @@ class SchedulerLoop:
         self._busy = False
         pod = self._active.popleft()
         if pod.node is None and not pod.gone and pod.deleting_s is None:
-            node, message = self._choose(self._cluster, pod)
+            node, message = self._choose(pod)
             if node is None:
                 self._judge(pod, message)
             else:
@@ -83,8 +83,3 @@ class SchedulerLoop:
     def _retry(self, pod: Pod) -> None:
         if self._parked.pop(pod.name, None) is not None:
             self._return((pod,))
-
-
-def schedulable(node: Node) -> bool:
-    """Whether the scheduler may place anything there."""
-    return node.ready and not node.cordoned
