@@ -50,7 +50,7 @@ def convert(
     `environment` is what variables are taken from (none by default), `plan` a file of answers; `namespace` and `kubernetes_version`
     (default 1.35) win over it. Raises `Unusable` with the findings when nothing is left to convert.
     """
-    from migrate import addresses, compose, graph, kube, stack, verify
+    from migrate import addresses, compose, kube, stack, verify
     from migrate import plan as planning
     from migrate.verify import network
 
@@ -68,7 +68,7 @@ def convert(
     )
     meant = stack.resolve(project)
     inventory = addresses.take_inventory(meant)
-    decided = planning.decide(meant, inventory, graph.dependencies(meant), answers)
+    decided = planning.decide(meant, inventory, None, answers)  # the graph is for people: no decision asks it, and it is heavy
     manifests = kube.build(decided)
     verified = (
         *verify.check(manifests, kubernetes_version=answers.kubernetes_version),
