@@ -44,7 +44,8 @@ class Replay:
         given = data.get("spec") or {}
         spec = {"containers": [{"name": "c", "image": "app:v1", "resources": {"requests": asked}}], **given}
         labels = data.get("labels") or LABELS
-        priority = data.get("priority", self.priorities.get(given.get("priorityClassName", data.get("priority_class", "")), 0))
+        name_of_class = str(given.get("priorityClassName", data.get("priority_class", "")))
+        priority = data.get("priority", self.priorities.get(name_of_class, 0))
         selected = self.service or data["op"] == "replicaset"
         default = from_object({"matchLabels": labels}) if selected else None
         return placement.pod_of(name, spec, own=labels, priority=priority, default_selector=default)
