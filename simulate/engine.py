@@ -138,10 +138,10 @@ def mean(one: Distribution | None) -> float:
         return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(one.points))
     if one.name == "pareto":
         low, high, alpha = one.minimum, one.maximum, one.alpha
-        share = 1 - (low / high) ** alpha
+        share = 1.0 - math.pow(low / high, alpha)
         if alpha == 1.0:
             return low / share * math.log(high / low)
-        return alpha * low**alpha * (high ** (1 - alpha) - low ** (1 - alpha)) / ((1 - alpha) * share)
+        return float(alpha * low**alpha * (high ** (1 - alpha) - low ** (1 - alpha)) / ((1 - alpha) * share))
     return one.mean
 
 

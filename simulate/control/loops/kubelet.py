@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
+from simulate.control import backoff, probes
 from simulate.control.draws import uniform
+from simulate.control.probes import Tick
 from simulate.control.state import Cluster, DataPlane, Node, Pod, after
 from simulate.spec import ContainerSpec, Probe
 
@@ -15,8 +18,6 @@ LIFECYCLE_POLL_S = 1.0
 
 CRASH_AFTER_S = 1.0
 """How long the process of an image that `fails: crash` lives after it has begun to start."""
-
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 10.0, 300.0
 
 Steps = Generator[Any, Any, None]
 
@@ -32,7 +33,7 @@ class KubeletLoop:
         self._waiting: dict[tuple[str, str], Any] = {}
         self._pull_free_s: dict[str, float] = {}
         self._added_s: dict[str, float] = {}
-        self._backoff: dict[str, tuple[float, float]] = {}
+        self._backoff: dict[str, backoff.Entry] = {}
         self._probes = 0
         self._ready: dict[str, set[str]] = {}
         self.on_process: list[Callable[[Pod], None]] = []
@@ -56,7 +57,7 @@ class KubeletLoop:
         pod.phase = "Running"
         pod.started_s = pod.ready_since_s = pod.created_s
         pod.listening = pod.container_up = True
-        self._ready[pod.name] = {one.name for one in pod.version.template.containers if one.readiness is not None}
+        self._ready[pod.name] = {one.name for one in pod.version.template.containers}
         self._added_s[pod.name] = pod.created_s + 0.001 * pod.number
         self._cluster.nodes[str(pod.node)].images.update(one.image for one in pod.version.template.containers)
         self._plane.start(pod, pod.version.behaviour, 0.0)
@@ -117,12 +118,13 @@ class KubeletLoop:
 
     def _pull(self, pod: Pod, container: ContainerSpec, process: int) -> Steps:
         node = self._cluster.nodes[str(pod.node)]
-        wait_s = FIRST_BACKOFF_S
+        entry: backoff.Entry | None = None
         while pod.version.fails == "pull" and self._alive(pod, process):
+            now = self._clock.now
+            entry = backoff.failed(entry, now, now, backoff.PULL_INITIAL_S, backoff.PULL_MAXIMUM_S)
             self._cluster.record(pod, "pulling", "ErrImagePull")
             self._cluster.event("Pod", pod.name, "Warning", "Failed", f"Failed to pull image {container.image}")
-            yield self._clock.timeout(wait_s)
-            wait_s = min(2 * wait_s, LAST_BACKOFF_S)
+            yield self._clock.timeout(entry.window_s)
         if container.image in node.images or not self._alive(pod, process):
             return
         queued_s = max(0.0, self._pull_free_s.get(node.name, 0.0) - self._clock.now)
@@ -142,10 +144,7 @@ class KubeletLoop:
         self._ready.pop(pod.name, None)
         self._cluster.record(pod, "restarted" if pod.restarts else "running")
         self._clock.process(self._boot(pod, pod.process))
-        containers = pod.version.template.containers
-        if all(one.readiness is None and one.startup is None for one in containers) and pod.version.fails != "unready":
-            self._cluster.set_ready(pod, True)
-        for container in containers:
+        for container in pod.version.template.containers:
             self._watch_container(pod, container)
 
     def _boot(self, pod: Pod, process: int) -> Steps:
@@ -179,81 +178,73 @@ class KubeletLoop:
 
     def _watch_container(self, pod: Pod, container: ContainerSpec, settled: bool = False) -> None:
         if container.startup is not None and not settled:
-            self._clock.process(self._startup(pod, pod.process, container, container.startup))
+            self._clock.process(self._work(pod, container, "startup", container.startup, settled))
         else:
-            self._after_startup(pod, pod.process, container, settled)
+            self._after_startup(pod, container, settled)
 
-    def _after_startup(self, pod: Pod, process: int, container: ContainerSpec, settled: bool = False) -> None:
+    def _after_startup(self, pod: Pod, container: ContainerSpec, settled: bool = False) -> None:
+        """Readiness and liveness do nothing before; readiness is then looked at at once."""
         if container.readiness is not None:
-            self._clock.process(self._readiness(pod, process, container, container.readiness, settled))
-        elif not settled and self._all_started(pod):
-            self._cluster.set_ready(pod, True)
+            self._clock.process(self._work(pod, container, "readiness", container.readiness, settled))
+        elif not settled:
+            self._container_ready(pod, container, True)
         if container.liveness is not None:
-            self._clock.process(self._liveness(pod, process, container, container.liveness))
+            self._clock.process(self._work(pod, container, "liveness", container.liveness, settled))
 
-    def _all_started(self, pod: Pod) -> bool:
-        return pod.version.fails != "unready" and all(one.readiness is None for one in pod.version.template.containers)
+    def _work(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe, settled: bool) -> Steps:
+        """One probe worker of one run of a container."""
+        process, begun_s = pod.process, self._clock.now
+        state = probes.worker(kind, str(process))
+        if settled:
+            state = replace(state, result="success", last=True, run=1)
+        if settled or kind == "liveness":
+            yield self._clock.timeout(self._until_tick(pod, probe))
+        while self._same(pod, process):
+            deleting = pod.deleting_s is not None
+            tick = Tick(container=str(process), age_s=self._clock.now - begun_s + 1e-9, started=kind != "startup", deleting=deleting)
+            if probes.due(state, probe, tick):
+                outcome = yield from self._probe(pod, kind, probe)
+                if not self._same(pod, process):
+                    return
+                before, state = state.result, probes.probed(state, probe, outcome)
+                if (yield from self._judged(pod, container, kind, before, state)) or (outcome and self._settles(pod, probe, state)):
+                    return
+            yield self._clock.timeout(self._until_tick(pod, probe))
 
-    def _next_tick(self, pod: Pod, probe: Probe) -> float:
-        """Seconds to the next tick of a worker: its phase is that of the pod's arrival on the node (6.3)."""
-        added = self._added_s[pod.name]
-        ticks = math.floor((self._clock.now - added) / probe.period_s + 1e-9) + 1
-        return added + ticks * probe.period_s - self._clock.now
+    def _until_tick(self, pod: Pod, probe: Probe) -> float:
+        return probes.next_tick(self._added_s[pod.name], probe.period_s, self._clock.now) - self._clock.now
 
-    def _first(self, pod: Pod, probe: Probe) -> Steps:
-        """Wait for the first tick at which the container is old enough."""
-        begun = self._clock.now
-        while math.floor(self._clock.now - begun + 1e-9) < probe.initial_delay_s:
-            yield self._clock.timeout(self._next_tick(pod, probe))
-
-    def _probe(self, pod: Pod, process: int, name: str, probe: Probe) -> Generator[Any, Any, bool]:
-        """One probe: whether it succeeded."""
-        if not pod.listening or (pod.version.fails == "unready" and not name.endswith("liveness")):
+    def _probe(self, pod: Pod, kind: probes.Kind, probe: Probe) -> Generator[Any, Any, bool]:
+        """One probe: whether it succeeded. What does not listen refuses; exec asks the process, all else goes through its workers."""
+        if not pod.listening or (pod.version.fails == "unready" and kind != "liveness"):
             return False
         if probe.kind == "exec":
             return True
         self._probes += 1
-        token = f"{name}-{self._probes}"
+        token = f"{kind}-{self._probes}"
         outcome = self._plane.probe(pod.name, token, float(probe.timeout_s))
         if outcome is None:
             outcome = yield self._expect(pod.name, token)
-        return outcome == "ok" and pod.process == process
+        return bool(outcome == "ok")
 
-    def _settles(self, pod: Pod, probe: Probe) -> bool:
+    def _settles(self, pod: Pod, probe: Probe, state: probes.Worker) -> bool:
         """Whether a success can only be followed by successes: nothing limits what the server takes on."""
-        return probe.kind == "exec" or pod.version.behaviour.workers is None
+        return state.result == "success" and (probe.kind == "exec" or pod.version.behaviour.workers is None)
 
-    def _startup(self, pod: Pod, process: int, container: ContainerSpec, probe: Probe) -> Steps:
-        yield from self._first(pod, probe)
-        failures = 0
-        while self._same(pod, process):
-            if (yield from self._probe(pod, process, f"{container.name}-startup", probe)):
-                if self._same(pod, process):
-                    self._after_startup(pod, process, container)
-                return
-            failures += 1
-            if failures >= probe.failure_threshold and self._alive(pod, process):
-                self._unhealthy(pod, "Startup")
-                return
-            yield self._clock.timeout(self._next_tick(pod, probe))
-
-    def _readiness(self, pod: Pod, process: int, container: ContainerSpec, probe: Probe, settled: bool) -> Steps:
-        result, row = settled, 0
-        if settled:
-            yield self._clock.timeout(self._next_tick(pod, probe))
-        else:
-            yield from self._first(pod, probe)
-        while self._same(pod, process):
-            outcome = yield from self._probe(pod, process, f"{container.name}-readiness", probe)
-            if not self._same(pod, process):
-                return
-            row = row + 1 if outcome != result else 0
-            if row >= (probe.success_threshold if outcome else probe.failure_threshold):
-                result, row = outcome, 0
-                self._container_ready(pod, container, result)
-            if result and self._settles(pod, probe):
-                return
-            yield self._clock.timeout(self._next_tick(pod, probe))
+    def _judged(
+        self, pod: Pod, container: ContainerSpec, kind: probes.Kind, before: probes.Result, state: probes.Worker
+    ) -> Generator[Any, Any, bool]:
+        """Act on a changed result; whether the worker has nothing more to do."""
+        if state.result == before:
+            return False
+        if kind == "readiness":
+            self._container_ready(pod, container, state.result == "success")
+            return False
+        if state.result == "success":
+            self._after_startup(pod, container)
+            return True
+        yield from self._unhealthy(pod, kind.capitalize())
+        return True
 
     def _container_ready(self, pod: Pod, container: ContainerSpec, result: bool) -> None:
         ready = self._ready.setdefault(pod.name, set())
@@ -262,27 +253,15 @@ class KubeletLoop:
         else:
             ready.discard(container.name)
             self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"Readiness probe of {container.name} failed")
-        probed = {one.name for one in pod.version.template.containers if one.readiness is not None}
-        self._cluster.set_ready(pod, probed <= ready, "" if result else "Unhealthy")
+        everything = {one.name for one in pod.version.template.containers}
+        self._cluster.set_ready(pod, everything <= ready and pod.version.fails != "unready", "" if result else "Unhealthy")
 
-    def _liveness(self, pod: Pod, process: int, container: ContainerSpec, probe: Probe) -> Steps:
-        yield self._clock.timeout(self._next_tick(pod, probe))
-        yield from self._first(pod, probe)
-        failures = 0
-        while self._alive(pod, process):
-            outcome = yield from self._probe(pod, process, f"{container.name}-liveness", probe)
-            failures = 0 if outcome else failures + 1
-            if failures >= probe.failure_threshold and self._alive(pod, process):
-                self._unhealthy(pod, "Liveness")
-                return
-            if outcome and self._settles(pod, probe):
-                return
-            yield self._clock.timeout(self._next_tick(pod, probe))
-
-    def _unhealthy(self, pod: Pod, what: str) -> None:
+    def _unhealthy(self, pod: Pod, what: str) -> Steps:
+        """The container is stopped as gently as a pod that ends, and started again."""
         self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"{what} probe failed, the container will be restarted")
-        self._plane.kill(pod.name)
-        self._exited(pod, f"{what} probe failed")
+        yield from self._stop(pod, pod.version.template.grace_s)
+        if not pod.gone:
+            self._exited(pod, f"{what} probe failed")
 
     # -------------------------------------------------------------- ends
 
@@ -299,17 +278,14 @@ class KubeletLoop:
         yield self._clock.timeout(LIFECYCLE_POLL_S)
         count = 0
         while self._alive(pod, process):
-            window_s, last_s = self._backoff.get(pod.name, (0.0, -math.inf))
-            now = self._clock.now
-            if finished_s - last_s > 2 * LAST_BACKOFF_S:
-                window_s = 0.0
-            if now - finished_s >= window_s:
-                self._backoff[pod.name] = (min(2 * window_s, LAST_BACKOFF_S) if window_s else FIRST_BACKOFF_S, now)
+            attempt = backoff.restart(self._backoff.get(pod.name), finished_s, self._clock.now)
+            if attempt.now and attempt.entry is not None:
+                self._backoff[pod.name] = attempt.entry
                 pod.restarts += 1
                 self._run(pod)
                 return
             if count == 0:
-                self._cluster.event("Pod", pod.name, "Warning", "BackOff", f"Back-off {window_s:g}s restarting failed container")
+                self._cluster.event("Pod", pod.name, "Warning", "BackOff", "Back-off restarting failed container")
             count += 1
             yield self._clock.timeout(10.0 + 5.0 * uniform(self._cluster.spec.seed, "backoff", pod.name, pod.restarts, count))
 
