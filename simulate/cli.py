@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from simulate import Result
-    from simulate.report.content import Table
+    from simulate.report.blocks import Table
 
 WIDTH = 132
 SEVERITIES = ("error", "warning", "never")
@@ -284,7 +284,9 @@ def _print_table(console: Console, table: Table, limit: int | None = None) -> No
 
     drawn = Drawn(title=Text(shown(table.caption), style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(table.columns):
-        drawn.add_column(Text(shown(column)), justify="right" if i in table.numeric else "left", overflow="fold")
+        first = max((len(row[0]) for row in table.rows), default=0) if i == 0 else 0
+        align: Literal["left", "right"] = "right" if i in table.numeric else "left"
+        drawn.add_column(Text(shown(column)), justify=align, overflow="fold", min_width=min(first, 48))
     for row in table.rows[:limit]:
         drawn.add_row(*(Text(shown(cell)) for cell in row))
     console.print(drawn)
@@ -324,7 +326,7 @@ def _command_line() -> str:
 def _print_answer(console: Console, blocks: Iterable[Any]) -> None:
     from rich.text import Text as Line
 
-    from simulate.report.content import Table, Text
+    from simulate.report.blocks import Table, Text
 
     styles = {"good": "bold green", "bad": "bold red", "plain": ""}
     for block in blocks:
@@ -335,7 +337,7 @@ def _print_answer(console: Console, blocks: Iterable[Any]) -> None:
 
 
 def _print_blocks(console: Console, blocks: Iterable[Any], limit: int) -> None:
-    from simulate.report.content import Table
+    from simulate.report.blocks import Table
 
     for block in blocks:
         if isinstance(block, Table):

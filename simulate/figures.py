@@ -32,7 +32,7 @@ COLOURS: Mapping[str, str] = {
 }
 SERIES = ("one", "two", "three", "four", "five", "six")
 STATE_COLOURS: Mapping[str, str] = {"ready": "three", "starting": "six", "pending": "five", "unready": "bad", "terminating": "muted"}
-SIZE_INCHES = (6.0, 3.1)
+SIZE_INCHES = (5.4, 2.9)
 
 
 def _style() -> Any:
@@ -40,7 +40,7 @@ def _style() -> Any:
         "svg.fonttype": "none",
         "svg.hashsalt": "simulate",
         "font.family": "sans-serif",
-        "font.size": 11,
+        "font.size": 10,
         "text.color": COLOURS["ink"],
         "axes.edgecolor": COLOURS["muted"],
         "axes.labelcolor": COLOURS["muted"],
@@ -52,7 +52,7 @@ def _style() -> Any:
         "axes.grid": True,
         "axes.axisbelow": True,
         "legend.frameon": False,
-        "legend.fontsize": 10,
+        "legend.fontsize": 9.5,
         "figure.facecolor": "none",
         "axes.facecolor": "none",
         "savefig.facecolor": "none",
@@ -174,6 +174,8 @@ def load(summary: Summary, service: str, axes: Axes) -> None:
         [w.arrived / (w.end_s - w.start_s) for w in windows],
         [*(w.start_s / unit for w in windows), windows[-1].end_s / unit],
         color=COLOURS["one"],
+        baseline=None,
+        linewidth=1.6,
     )
     _over_time(axes, summary.context.horizon_s, summary.marks, "requests / s")
 
@@ -279,7 +281,7 @@ def waterfall(startups: Sequence[Startup], axes: Axes) -> None:
         axes.barh(range(len(names)), widths, left=base, color=COLOURS[colour], label=label, height=0.6)
         base = [b + w for b, w in zip(base, widths, strict=True)]
     axes.set_yticks(range(len(names)), [name if len(name) < 26 else f"{name[:12]}...{name[-10:]}" for name in names], fontsize=9)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(names), 4) - 0.4, -0.6)
     axes.set_xlabel("seconds since the pod was created")
     axes.grid(visible=False, axis="y")
     _legend(axes)

@@ -345,14 +345,10 @@ def summarize(context: Context, trace: Trace) -> Summary:
 
 
 def window_width_s(horizon_s: float, traffic: Sequence[TrafficWindow]) -> float:
-    """Width of a report's windows: a whole multiple of the trace's, a round one if there is."""
+    """Width of a report's windows: the least whole multiple of the trace's, or a round one up to twice that."""
     finest = max((window.end_s - window.start_s for window in traffic), default=1.0)
-    fitting = (
-        float(nice)
-        for nice in NICE_S
-        if nice * WINDOWS >= horizon_s and math.isclose(nice / finest, round(nice / finest)) and nice >= finest
-    )
-    return next(fitting, finest * math.ceil(horizon_s / WINDOWS / finest))
+    least = finest * max(1, math.ceil(horizon_s / WINDOWS / finest - 1e-9))
+    return next((float(n) for n in NICE_S if least <= n <= 2 * least and math.isclose(n / finest, round(n / finest))), least)
 
 
 def _felt(start_s: float, end_s: float, service: str, windows: Sequence[TrafficWindow]) -> Felt:

@@ -87,6 +87,7 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
     behaviours = _behaviours(joining, said)
     sources = _sources(joining)
     _guess_missing(joining, behaviours, sources)
+    _fold_defaults(joining, said, called(behaviours, (source.to for source in sources)))
     pools = _pools(joining)
     edges = _edges(joining, behaviours, sources, pools)
     _refuse_cycles(joining, behaviours)
@@ -514,6 +515,28 @@ def _scales(joining: _Joining, target: str) -> bool:
         return True
     joining.assume(f"HorizontalPodAutoscaler of {target}", "scales nothing", "its target is not among the manifests", "derived")
     return False
+
+
+FOLDED: tuple[tuple[str, str, str], ...] = (
+    ("backlog", str(BACKLOG), "how many requests may wait in a pod was not said"),
+    ("parallelism", "unlimited", "how many cores one pod can use was not said: as many as its limit and its node give"),
+    ("memory", "half of the request", "what a pod uses when idle was not said"),
+    ("start", "0s", "how long the process takes to listen was not said"),
+)
+
+
+def _fold_defaults(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], reached: Sequence[str]) -> None:
+    """What was not said of the services that requests reach, one record a key."""
+    for key, value, reason in FOLDED:
+        silent = [name for name in reached if key not in said.get(name, ("", {}))[1]]
+        if silent:
+            joining.assume(f"{key} of {', '.join(silent)}", value, reason)
+    plain = [name for name in reached if not {name, "default"} & set(joining.scenario.balancing)]
+    if plain:
+        joining.assume(f"balancing to {', '.join(plain)}", "random, no timeout, no retry", "as kube-proxy does; nothing else was said")
+    control = joining.scenario.control
+    delays = f"sandbox {control.sandbox_s:g} s, image pull {control.pull_s:g} s, endpoints {control.endpoints_s:g} s"
+    joining.assume("controlPlane.delays", delays, "typical of a quiet cluster; what the scenario said of them is included")
 
 
 def _other_assumptions(joining: _Joining) -> None:

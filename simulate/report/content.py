@@ -19,6 +19,7 @@ from simulate.metrics import (
     seconds,
     summarize,
 )
+from simulate.report.blocks import Picture, Section, Table, Text, clock, cores, mebibytes, number, percent, ranged, shape_of
 from simulate.report.rundir import Recorded, Variant
 from simulate.trace import HpaRecord, targets
 
@@ -26,46 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SLOWEST = 8
-ROLES = ("bad", "good", "plain")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """A paragraph; `role` good or bad marks a verdict."""
-
-    text: str
-    role: str = "plain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table of texts. `numeric`: columns to align right, by position; `folded`: closed on a screen until it is asked for."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: frozenset[int] = frozenset()
-    folded: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A plot with its title, a sentence that says what to see, and its numbers."""
-
-    name: str
-    title: str
-    says: str
-    svg: str
-    numbers: Table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One of the six."""
-
-    key: str
-    title: str
-    blocks: tuple[Text | Table | Picture, ...]
+STARTED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,76 +57,6 @@ def build(recorded: Recorded) -> Report:
     entries = ", ".join(main.context.entries) or ", ".join(facts.name for facts in main.context.workloads[:3])
     held = all(draw.held for draw in draws) if main.held is not None else None
     return Report(title=f"Capacity report: {entries}", held=held, sections=sections, summaries=summaries, recorded=recorded)
-
-
-# ------------------------------------------------------------------ numbers as texts
-
-
-def clock(t_s: float) -> str:
-    """A time of the run.
-
-    >>> clock(75.5), clock(3600), clock(0)
-    ('1:15.5', '1:00:00', '0:00')
-    """
-    whole, part = divmod(round(t_s, 1), 1)
-    minutes, rest = divmod(int(whole), 60)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    return text + (f".{round(part * 10)}" if part else "")
-
-
-def number(value: float | None) -> str:
-    """Three significant digits, thousands grouped.
-
-    >>> number(1234567.0), number(0.01234), number(None)
-    ('1,234,567', '0.0123', '-')
-    """
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def percent(ratio: float) -> str:
-    """A ratio as a percentage.
-
-    >>> percent(0.00123), percent(0.0), percent(1.0)
-    ('0.123 %', '0 %', '100 %')
-    """
-    return f"{ratio * 100:.3g} %"
-
-
-def cores(value: float | None) -> str:
-    """Cores as Kubernetes writes them.
-
-    >>> cores(0.25), cores(2.0), cores(None)
-    ('250m', '2', '-')
-    """
-    if value is None:
-        return "-"
-    return f"{value:g}" if value == int(value) else f"{round(value * 1000)}m"
-
-
-def mebibytes(value: float | None) -> str:
-    """Memory as Kubernetes writes it, rounded to MiB.
-
-    >>> mebibytes(256 * 2**20), mebibytes(None)
-    ('256Mi', '-')
-    """
-    return "-" if value is None else f"{round(value / 2**20)}Mi"
-
-
-def ranged(found: Interval, shape: Callable[[float], str]) -> str:
-    """A number with its 95 % interval, or the mark of one draw."""
-    if found.half_width is None:
-        return f"{shape(found.mean)} (one draw)"
-    return f"{shape(found.mean)} ({shape(max(0.0, found.mean - found.half_width))} to {shape(found.mean + found.half_width)})"
-
-
-def shape_of(name: str) -> Callable[[float], str]:
-    """How a figure of `Summary.figures` is written."""
-    if name.endswith("(s)"):
-        return seconds
-    return percent if name.endswith("ratio") else number
 
 
 # ------------------------------------------------------------------ (1) the answer
@@ -278,7 +170,7 @@ def _cost(main: Summary, found: Mapping[str, Interval]) -> Text:
     month_requests = ok / main.context.horizon_s * 3600 * HOURS_A_MONTH
     each = f", {number(main.cost_month / month_requests * 1e6)} per million requests at this load" if month_requests else ""
     return Text(
-        text=f"Cost: {ranged(found['cost per month'], number)} a month for the nodes of this run{each}. In the unit of the scenario's prices."
+        text=f"Cost: {ranged(found['cost per month'], number)} a month for these nodes{each}. In the unit of the scenario's prices."
     )
 
 
@@ -286,7 +178,7 @@ def _cost(main: Summary, found: Mapping[str, Interval]) -> Text:
 
 
 def _picture(name: str, title: str, says: str, plot: Callable[[Axes], None], numbers: Table) -> Picture:
-    return Picture(name=name, title=title, says=says, svg=figures.inline(figures.draw(plot), name, title), numbers=numbers)
+    return Picture(name=name, title=title, says=says, plot=plot, numbers=numbers)
 
 
 def _users(main: Summary) -> Iterable[Text | Table | Picture]:
@@ -410,7 +302,7 @@ def _replicas_picture(main: Summary, i: int, name: str) -> Picture:
     rows = [row for row in main.replicas if row.workload == name]
     return _picture(
         f"replicas-{i}",
-        f"Replicas of {name}: {min(r.ready for r in rows)} to {max(r.ready for r in rows)} ready, at most {max(r.wanted for r in rows)} wanted",
+        f"Replicas of {name}: {min(r.ready for r in rows)} to {max(r.ready for r in rows)} ready of {max(r.wanted for r in rows)} wanted",
         "Replicas wanted (the specification), existing, and ready.",
         lambda axes: figures.replicas(main, name, axes),
         Table(
@@ -540,7 +432,7 @@ def _alternatives(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequenc
     if len(summaries) < 2:
         if recorded.plan is None:
             yield Text(
-                text="One alternative was simulated. `simulate rollout` with several values, or `simulate report DIR DIR ...`, puts several side by side."
+                text="One alternative. `simulate rollout` with several values or `simulate report DIR DIR` puts several side by side."
             )
         return
     columns, rows = _side_by_side(summaries)
@@ -563,8 +455,8 @@ def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tup
         found = intervals(draws)
         cells = [variant.label, {True: "held", False: "missed", None: "-"}[None if draws[0].held is None else all(d.held for d in draws)]]
         for name in entries:
-            for key in (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio"):
-                cells.append(ranged(found[key], shape_of(key)) if key in found else "-")
+            keys = (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio")
+            cells += [ranged(found[key], shape_of(key)) if key in found else "-" for key in keys]
         workload = variant.settings.get("deployment")
         ready = [row.ready for row in draws[0].replicas if workload in (None, row.workload) and row.t_s > STARTED_S]
         cells += [
@@ -574,9 +466,6 @@ def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tup
         ]
         rows.append(tuple(cells))
     return tuple(columns), tuple(rows)
-
-
-STARTED_S = 60.0
 
 
 def _assumptions(main: Summary) -> Text | Table:
