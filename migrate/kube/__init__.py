@@ -1,0 +1,39 @@
+"""The objects we build: plain dicts, complete, in the order in which they can be applied. Nothing is decided here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migrate.kube.names import Object, in_apply_order, object_of
+from migrate.kube.network import ingresses, policies, services
+from migrate.kube.scale import autoscalers, budgets
+from migrate.kube.state import claims, data_objects
+from migrate.kube.workloads import workloads
+from migrate.plan.types import Plan
+
+__all__ = ["build"]
+
+
+def build(plan: Plan) -> tuple[dict[str, Any], ...]:
+    """Every object of the plan in apply order: by kind, then by name."""
+    return in_apply_order(
+        (
+            _namespace(plan),
+            *data_objects(plan),
+            *claims(plan),
+            *services(plan),
+            *workloads(plan),
+            *autoscalers(plan),
+            *budgets(plan),
+            *policies(plan),
+            *ingresses(plan),
+        )
+    )
+
+
+def _namespace(plan: Plan) -> Object:
+    levels = {
+        "pod-security.kubernetes.io/enforce": plan.pod_security,
+        "pod-security.kubernetes.io/warn": "restricted",
+    }
+    return object_of(plan, "v1", "Namespace", plan.namespace, {}, span=plan.span, more_labels=levels)

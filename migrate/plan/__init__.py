@@ -1,0 +1,337 @@
+"""What we decide, and because of what: one pure function per question, read here in the order in which one needs the other.
+
+No question imports another; what one needs of another is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from migrate.addresses.types import Inventory
+from migrate.findings import Action, Finding, Span
+from migrate.plan.addressing import decide_addresses
+from migrate.plan.contents import read_contents
+from migrate.plan.decision import Answers, Decided, Decision, Names, Notes
+from migrate.plan.exposure import decide_exposure
+from migrate.plan.health import decide_health
+from migrate.plan.images import decide_image
+from migrate.plan.lifecycle import decide_lifecycle, decide_scale
+from migrate.plan.loss import find_losses
+from migrate.plan.metadata import decide_metadata
+from migrate.plan.naming import decide_names
+from migrate.plan.networks import decide_networks
+from migrate.plan.order import decide_order
+from migrate.plan.placement import decide_placement
+from migrate.plan.pods import decide_pods
+from migrate.plan.resolving import decide_resolving
+from migrate.plan.resources import decide_resources
+from migrate.plan.security import decide_security, laxest
+from migrate.plan.services import decide_services
+from migrate.plan.settings import decide_settings
+from migrate.plan.spelling import is_label_value, label, object_name, unique
+from migrate.plan.steps import decide_steps
+from migrate.plan.storage import decide_storage, place_claims
+from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, ServicePort, Storage, Wait, Workload
+from migrate.plan.workload import decide_one_shots, decide_workloads, replicas_of
+from migrate.stack import Reference, Stack
+from migrate.stack.data import knowledge
+
+__all__ = ["Answers", "Plan", "decide"]
+
+T = TypeVar("T")
+_NO_PODS = frozenset({"none", "Job", "CronJob", "init"})
+
+
+class _Record:
+    """Machinery of `decide`: takes outcomes apart and keeps what was decided and found."""
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.findings: list[Finding] = []
+
+    def take(self, decided: Decided[T]) -> T:
+        self.decisions.extend(decided.decisions)
+        self.findings.extend(decided.findings)
+        return decided.outcome
+
+    def each(self, decided: Mapping[str, Decided[T]]) -> Mapping[str, T]:
+        return {name: self.take(one) for name, one in decided.items()}
+
+
+def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) -> Plan:
+    """Every decision about `stack`: the plan that the objects are built from, with reasons and findings.
+
+    `inventory` holds the fixed addresses and their uses, `graph` the dependencies (for callers that draw them; no question asks it),
+    `answers` what the user decided.
+    """
+    record, members = _Record(), stack.members
+    namespace = answers.namespace or label(stack.project.name)
+    instance = stack.project.name if is_label_value(stack.project.name) else object_name(stack.project.name)
+    pods = record.take(decide_pods(stack, answers))
+    names = record.take(decide_names(stack, answers))
+    addressing = record.take(decide_addresses(stack, inventory, names, answers))
+    texts = addressing.services
+    images = record.each({n: decide_image(stack, m, answers) for n, m in members.items()})
+    one_shots = record.take(decide_one_shots(stack, pods, answers))
+    homes = {n: one_shots[n].host or n if n in one_shots else pods[n].owner for n in members}
+    containers = _container_names(stack, pods, homes)
+    copies = {n: _most_copies(stack, n, answers) for n in members}
+    references = {n: image.reference for n, image in images.items()}
+    storage, claims = record.take(decide_storage(stack, homes, copies, references, answers))
+    workloads = record.take(decide_workloads(stack, pods, one_shots, claims, names, answers))
+    workloads = {n: _without_engine(w, storage[n]) for n, w in workloads.items()}
+    claims = place_claims(claims, workloads)
+    callers = _callers(stack)
+    health = record.each(
+        {
+            n: decide_health(stack, m, texts[n].healthcheck, callers.get(n, ()), n in one_shots, workloads[n].native_sidecar, answers)
+            for n, m in members.items()
+        }
+    )
+    waits = record.take(decide_order(stack, pods, one_shots, workloads, health, answers))
+    selectors = {n: _selector(instance, pods[n], names) for n in members}
+    services = record.take(
+        decide_services(stack, pods, one_shots, workloads, names, texts, _rendered(addressing.rendered, names), health, selectors, answers)
+    )
+    running = frozenset(n for n in members if workloads[n].kind not in _NO_PODS)
+    main_ports = {n: s.main.ports if s.main is not None else s.ports for n, s in services.items()}
+    lan = {n: t.load_balancer_ip for n, t in texts.items() if t.load_balancer_ip is not None}
+    exposure = record.take(decide_exposure(stack, names.objects, selectors, main_ports, running, lan, answers))
+    contents = read_contents(stack)
+    settings, data = record.take(decide_settings(stack, texts, contents, names.objects, answers))
+    resources = record.each({n: decide_resources(stack, m, answers) for n, m in members.items()})
+    low = {n: any(p.target < 1024 for p in services[n].ports) for n in members}
+    security = record.each({n: decide_security(stack, m, containers[n], storage[n], low[n], answers) for n, m in members.items()})
+    behind = {n: exposure[n].services != () or (s.main is not None and not s.main.headless) for n, s in services.items()}
+    lifecycle = record.each({n: decide_lifecycle(stack, m, workloads[n], texts[n].hooks, behind[n], answers) for n, m in members.items()})
+    alone = {n: _needs_recreate(stack, pods[n], storage, claims, security, exposure) for n in members}
+    scale = record.each({n: decide_scale(stack, m, workloads[n], alone[n], resources[n], answers) for n, m in members.items()})
+    placement = record.each({n: decide_placement(stack, m, selectors[n]) for n, m in members.items()})
+    metadata = record.each({n: decide_metadata(stack, m, texts[n].labels) for n, m in members.items()})
+    networking, policies = record.take(
+        decide_networks(stack, pods, names.objects, selectors, exposure, {n: s.ports for n, s in services.items()}, waits, answers)
+    )
+    resolving = record.each({n: decide_resolving(stack, m, texts[n].nameservers, namespace, answers) for n, m in members.items()})
+    mounts = {n: (*settings[n].mounts, *storage[n].mounts, *security[n].mounts) for n in members}
+    steps = record.each({n: decide_steps(stack, m, references[n], copies[n], mounts[n]) for n, m in members.items()})
+
+    plans: dict[str, ServicePlan] = {}
+    decisions_of: dict[str | None, list[Decision]] = {}
+    for decision in record.decisions:
+        decisions_of.setdefault(decision.service, []).append(decision)
+    for n, m in members.items():
+        scaled = scale[n].autoscaler is not None
+        replicas = None if scaled or workloads[n].kind == "DaemonSet" else workloads[n].replicas
+        hostname, subdomain = names.hostnames.get(n), None
+        if n in names.subdomains:
+            hostname, subdomain = names.subdomains[n]
+        plans[n] = ServicePlan(
+            key=n,
+            object_name=names.objects[n],
+            container_name=containers[n],
+            span=m.service.span,
+            kind=workloads[n].kind,
+            replicas=replicas,
+            image=references[n],
+            ports=services[n].ports,
+            workload=replace(workloads[n], replicas=replicas),
+            pod=pods[n],
+            service=services[n].main,
+            more_services=services[n].aliases,
+            exposure=exposure[n],
+            settings=settings[n],
+            storage=storage[n],
+            health=health[n],
+            waits=waits[n],
+            lifecycle=lifecycle[n],
+            scale=scale[n],
+            resources=resources[n],
+            security=security[n],
+            placement=placement[n],
+            pull=images[n],
+            metadata=metadata[n],
+            networking=networking[n],
+            container_ports=_declared_ports(stack, n, services[n].ports),
+            pre_start=steps[n],
+            pod_labels={
+                **services[n].labels,
+                **_vip_labels(n, addressing.vips),
+                **({f"compose-cutover/subdomain": subdomain} if subdomain else {}),
+            },
+            hostname=hostname if workloads[n].kind != "StatefulSet" else None,
+            subdomain=subdomain,
+            dns=resolving[n],
+            host_aliases=texts[n].host_aliases,
+            decisions=tuple(decisions_of.get(n, ())),
+        )
+    running_levels = [security[n].level for n in members if workloads[n].kind != "none"]
+    level = laxest(running_levels)
+    _project_notes(record, stack, plans, level)
+    record.findings.extend(find_losses(stack, record.findings))
+    tools = knowledge()["tools"]
+    return Plan(
+        project=stack.project.name,
+        instance=instance,
+        namespace=namespace,
+        pod_security=level,
+        services=plans,
+        ready_services=_ready_services(plans, waits, names, selectors),
+        shared_services=(*_subdomain_services(names), *_vip_services(addressing.vips, addressing.vip_ports)),
+        data={(d.kind, d.name): d for d in data},
+        hosted=_hosted(stack, workloads),
+        claims=claims,
+        policies=policies,
+        addresses=addressing.addresses,
+        addressing=addressing,
+        tools_image=str(answers.tools.get("image") or tools["image"]),
+        kubectl_image=str(answers.tools.get("kubectl") or f"{tools['kubectl']}:{_kubectl_tag(answers)}"),
+        answers=answers,
+        span=Span(file=members[next(iter(members))].service.span.file if members else "", line=1, column=1),
+        decisions=tuple(record.decisions),
+        findings=(*stack.project.findings, *stack.findings, *record.findings),
+    )
+
+
+def _most_copies(stack: Stack, name: str, answers: Answers) -> int:
+    hpa = answers.services.get(name, {}).get("hpa")
+    if isinstance(hpa, Mapping):
+        return int(hpa.get("max", 3))
+    labelled = stack.members[name].service.labels.get("kompose.hpa.replicas.max", "")
+    mode = (stack.members[name].service.data.get("deploy") or {}).get("mode")
+    most = int(labelled) if labelled.isdigit() else 2 if mode == "global" else 0
+    return max(replicas_of(stack.members[name], answers), most)
+
+
+def _without_engine(workload: Workload, storage: Storage) -> Workload:
+    """V2: what needs the Docker socket is written with no replicas."""
+    return replace(workload, replicas=0) if storage.docker_socket and workload.kind in ("Deployment", "StatefulSet") else workload
+
+
+def _callers(stack: Stack) -> Mapping[str, tuple[Reference, ...]]:
+    found: dict[str, list[Reference]] = {}
+    for reference in stack.references:
+        found.setdefault(reference.callee, []).append(reference)
+    return {name: tuple(references) for name, references in found.items()}
+
+
+def _selector(instance: str, pod: Pod, names: Names) -> Mapping[str, str]:
+    if len(pod.members) > 1:
+        return {"compose-cutover/pod": names.objects[pod.owner], "app.kubernetes.io/instance": instance}
+    return {"app.kubernetes.io/name": names.objects[pod.owner], "app.kubernetes.io/instance": instance}
+
+
+def _rendered(services: Iterable[str], names: Names) -> frozenset[str]:
+    keys = {object_: key for key, object_ in names.objects.items()}
+    return frozenset(keys.get(s, s) for s in services)
+
+
+def _needs_recreate(
+    stack: Stack,
+    pod: Pod,
+    storage: Mapping[str, Storage],
+    claims: Mapping[str, Claim],
+    security: Mapping[str, Any],
+    exposure: Mapping[str, Any],
+) -> str | None:
+    for name in pod.members:
+        if any(claims[c].access_mode == "ReadWriteOnce" for c in storage[name].claims):
+            return "two pods must not write its volume"
+        if stack.members[name].service.network_mode == "host":
+            return "two pods cannot have the same ports of a node"
+        if exposure[name].host_ports:
+            return "two pods cannot have the same ports of a node"
+        if security[name].devices:
+            return "two pods cannot have the same device"
+        if stack.members[name].self_identity:
+            return "its identity must not be there twice"
+    return None
+
+
+def _container_names(stack: Stack, pods: Mapping[str, Pod], homes: Mapping[str, str]) -> Mapping[str, str]:
+    taken: dict[str, set[str]] = {}
+    found = {}
+    for name, member in stack.members.items():
+        home = taken.setdefault(homes[name], set())
+        found[name] = unique(object_name(member.service.container_name or name), home, name)
+        home.add(found[name])
+    return found
+
+
+def _declared_ports(stack: Stack, name: str, known: tuple[ServicePort, ...]) -> tuple[ServicePort, ...]:
+    declared = {(p.port, p.protocol.upper()) for p in stack.members[name].ports if p.evidence in ("ports", "expose")}
+    return tuple(p for p in known if (p.port, p.protocol) in declared)
+
+
+def _hosted(stack: Stack, workloads: Mapping[str, Workload]) -> Mapping[str, tuple[str, ...]]:
+    """C1 one-shots by the pod that they run in, each after those that it depends on."""
+    found: dict[str, tuple[str, ...]] = {}
+    hosted = {n: w.host for n, w in workloads.items() if w.kind == "init" and w.host is not None}
+    placed: set[str] = set()
+
+    def place(name: str) -> None:
+        if name in placed:
+            return
+        placed.add(name)
+        for dependency in stack.members[name].service.depends_on:
+            if hosted.get(dependency) == hosted[name]:
+                place(dependency)
+        found[hosted[name]] = (*found.get(hosted[name], ()), name)
+
+    for name in hosted:
+        place(name)
+    return found
+
+
+def _vip_labels(name: str, vips: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
+    return {f"compose-cutover/{vip}": "member" for vip, behind in vips.items() if name in behind}
+
+
+def _vip_services(vips: Mapping[str, tuple[str, ...]], ports: Mapping[str, tuple[tuple[int, str], ...]]) -> tuple[ServiceObject, ...]:
+    found = []
+    for vip in vips:
+        listed = tuple(
+            ServicePort(name=f"{protocol.lower()}-{port}", port=port, target=port, protocol=protocol.upper())
+            for port, protocol in ports.get(vip, ())
+        )
+        found.append(
+            ServiceObject(
+                name=vip, selector={f"compose-cutover/{vip}": "member"}, ports=listed, headless=not listed, publish_not_ready=not listed
+            )
+        )
+    return tuple(found)
+
+
+def _subdomain_services(names: Names) -> tuple[ServiceObject, ...]:
+    """N6a: one headless Service for each subdomain."""
+    subdomains = dict.fromkeys(subdomain for _, subdomain in names.subdomains.values())
+    return tuple(
+        ServiceObject(name=s, selector={"compose-cutover/subdomain": s}, headless=True, publish_not_ready=True) for s in subdomains
+    )
+
+
+def _ready_services(
+    plans: Mapping[str, ServicePlan], waits: Mapping[str, tuple[Wait, ...]], names: Names, selectors: Mapping[str, Mapping[str, str]]
+) -> tuple[ServiceObject, ...]:
+    """O3: a headless Service whose name resolves exactly while a pod of the dependency is ready."""
+    wanted = dict.fromkeys(w.dependency for found in waits.values() for w in found if not w.for_job)
+    return tuple(ServiceObject(name=f"{names.objects[n]}-ready", selector=selectors[n], headless=True, span=plans[n].span) for n in wanted)
+
+
+def _kubectl_tag(answers: Answers) -> str:
+    version = answers.kubernetes_version.removeprefix("v").split(".")
+    minor = int(version[1]) if len(version) > 1 and version[1].isdigit() else 35
+    return f"v1.{max(28, minor)}.0"
+
+
+def _project_notes(record: _Record, stack: Stack, plans: Mapping[str, ServicePlan], level: str) -> None:
+    notes = Notes(stack.project)
+    forcing = [n for n, p in plans.items() if p.security.level == level and p.kind != "none"]
+    first = plans[forcing[0]].span if forcing else None
+    if level != "restricted":
+        text = f"Pod Security level {level} is forced by {', '.join(forcing[:8])}{' and others' if len(forcing) > 8 else ''}"
+        notes.find("MIG801", text, action=Action.MAPPED, span=first, also=[plans[n].span for n in forcing[1:8]])
+    notes.find("MIG817", "pods get no API token", action=Action.MAPPED, span=first)
+    notes.decide("podSecurity", level, "2.15", "the strictest level that admits every pod", first)
+    record.take(notes.done(None))

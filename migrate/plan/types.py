@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from migrate.addresses.types import DecidedAddress
+from migrate.addresses.types import Addressing, DecidedAddress
 from migrate.findings import Finding, Span
 from migrate.plan.decision import Answers, Decision
 
@@ -389,18 +389,23 @@ class ServicePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole decision. `data` are ConfigMaps and Secrets in file order, `decisions` and `findings` everything that was decided and
-    found from loading on, `ready_services` the headless Services that waits look up."""
+    """The whole decision. `instance` is the project's name as a label value, `data` are ConfigMaps and Secrets by kind and name in file
+    order, `hosted` the one-shots that run in the pod of a service (C1) in their order, `decisions` and `findings` everything that was decided and
+    found from loading on, `ready_services` the headless Services that waits look up, `shared_services` those over several services."""
 
     project: str
+    instance: str
     namespace: str
     pod_security: Literal["privileged", "baseline", "restricted"]
     services: Mapping[str, ServicePlan]
     ready_services: tuple[ServiceObject, ...]
-    data: tuple[DataObject, ...]
+    shared_services: tuple[ServiceObject, ...]
+    data: Mapping[tuple[str, str], DataObject]
+    hosted: Mapping[str, tuple[str, ...]]
     claims: Mapping[str, Claim]
     policies: tuple[Policy, ...]
     addresses: tuple[DecidedAddress, ...]
+    addressing: Addressing
     tools_image: str
     kubectl_image: str
     answers: Answers

@@ -1,0 +1,273 @@
+"""How each published port is reached from outside (conversion.md 2.9): X1 to X10."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from migrate.compose.model import Port
+from migrate.findings import Action
+from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.spelling import is_port_name, is_subdomain
+from migrate.plan.types import Exposure, Ingress, IngressRule, ServiceObject, ServicePort
+from migrate.stack import Member, Stack
+from migrate.stack.data import image_facts
+
+_MOST_IN_RANGE: Final = 100
+_WILDCARDS: Final = frozenset({None, "", "0.0.0.0", "::"})  # noqa: S104
+_NODE_PORTS: Final = range(30000, 32768)
+_TYPES: Final[Mapping[str, Literal["NodePort", "LoadBalancer"]]] = {"nodeport": "NodePort", "loadbalancer": "LoadBalancer"}
+
+
+def decide_exposure(
+    stack: Stack,
+    objects: Mapping[str, str],
+    selectors: Mapping[str, Mapping[str, str]],
+    main_ports: Mapping[str, tuple[ServicePort, ...]],
+    running: frozenset[str],
+    lan: Mapping[str, str],
+    answers: Answers,
+) -> Decided[Mapping[str, Exposure]]:
+    """The exposure of every service. `running` are those that have pods, `main_ports` the ports of the main Services, `lan` the
+    addresses on the LAN of services on macvlan and ipvlan networks (MIG238)."""
+    notes = Notes(stack.project)
+    _twice(stack, notes)
+    found = {}
+    for name, member in stack.members.items():
+        own = Notes(stack.project, member.service, notes.decisions, notes.findings)
+        found[name] = Exposure()
+        if name in running:
+            found[name] = _service(stack, member, objects[name], selectors[name], main_ports[name], answers, own)
+            if name in lan and main_ports[name] and not found[name].services:
+                found[name] = _on_lan(found[name], member, objects[name], selectors[name], main_ports[name], lan[name], own)
+    return notes.done(found)
+
+
+def _twice(stack: Stack, notes: Notes) -> None:
+    taken: dict[tuple[str, int], tuple[str, Port]] = {}
+    for name, member in stack.members.items():
+        for port in member.service.ports:
+            if port.published is None or port.host_ip not in _WILDCARDS:
+                continue
+            key = (port.protocol, port.published)
+            first = taken.setdefault(key, (name, port))
+            if first[0] != name:
+                own = Notes(notes.project, member.service, notes.decisions, notes.findings)
+                text = f"host port {port.published}/{port.protocol} is also published by {first[0]}"
+                own.find("MIG052", text, "ports", span=port.span, also=(first[1].span,))
+
+
+def _service(
+    stack: Stack,
+    member: Member,
+    name: str,
+    selector: Mapping[str, str],
+    main: tuple[ServicePort, ...],
+    answers: Answers,
+    notes: Notes,
+) -> Exposure:
+    service = member.service
+    said = str(answers.services.get(service.name, {}).get("exposure") or "").lower() or None
+    label = service.labels.get("kompose.service.type", "").lower()
+    said = said or (label if label in _TYPES else None)
+    if label and label not in (*_TYPES, "clusterip", "headless"):
+        notes.find("MIG319", f"service type {label!r} is unknown", "labels", "kompose.service.type", action=Action.REFUSED)
+    ingress = _ingress(member, name, main, said, answers, notes)
+    if service.network_mode == "host":
+        return Exposure(ingress=ingress)
+    kept = [p for p in service.ports if _goes_out(stack, member, p, said, notes)]
+    default = str(answers.project.get("exposure") or "loadbalancer").lower()
+    if said in ("ingress", "clusterip", "headless") or (said is None and default in ("clusterip", "ingress")):
+        if kept:
+            notes.decide("exposure", said or default, "X1", "said by the plan or a label", kept[0].span)
+        return Exposure(ingress=ingress, open_ports=_targets(kept) if ingress else ())
+    rule = "X1" if said else "X10"
+    kind = _TYPES.get(said or default, "LoadBalancer")
+    services = _external(member, name, selector, kept, kind, rule, notes)
+    host_ports = _host_ports(member, kept, notes)
+    opened = _targets(kept) if services or host_ports or ingress else ()
+    return Exposure(services=services, ingress=ingress, host_ports=host_ports, open_ports=opened)
+
+
+def _on_lan(
+    exposed: Exposure, member: Member, name: str, selector: Mapping[str, str], ports: tuple[ServicePort, ...], address: str, notes: Notes
+) -> Exposure:
+    """2.6: a LoadBalancer over the known ports that asks for the address on the LAN."""
+    notes.decide("exposure", f"LoadBalancer at {address}", "2.6", "an address on the LAN", member.service.span)
+    external = ServiceObject(
+        name=f"{name}-published", selector=selector, ports=ports, type="LoadBalancer", load_balancer_ip=address, span=member.service.span
+    )
+    return replace(exposed, services=(external,), open_ports=tuple(dict.fromkeys((p.protocol, p.target) for p in ports)))
+
+
+def _targets(ports: Sequence[Port]) -> tuple[tuple[str, int], ...]:
+    return tuple(dict.fromkeys((p.protocol.upper(), p.target) for p in ports))
+
+
+def _goes_out(stack: Stack, member: Member, port: Port, said: str | None, notes: Notes) -> bool:
+    """X3, X5 to X8 for one port: whether it is reached from outside at all."""
+    service = member.service
+    where = f"{port.published or ''}:{port.target}/{port.protocol}"
+
+    def inside(code: str, rule: str, reason: str, *, action: Action = Action.APPROXIMATED, advice: str | None = None) -> bool:
+        notes.find(code, f"port {where} stays inside: {reason}", "ports", span=port.span, action=action, advice=advice)
+        notes.decide("exposure", f"{where}: inside", rule, reason, port.span)
+        return False
+
+    if port.host_ip not in _WILDCARDS and _is_loopback(port.host_ip or ""):
+        line = f"kubectl port-forward service/{service.name} {port.published or port.target}:{port.target}"
+        return inside("MIG311", "X3", "it was bound to loopback", advice=line)
+    if port.published is None:
+        return inside("MIG314", "X5", "its host port was random", action=Action.DROPPED)
+    networks = [stack.project.networks[k] for k in service.networks if k in stack.project.networks]
+    if networks and all(n.internal for n in networks):
+        return inside("MIG322", "X6", "all its networks are internal", action=Action.DROPPED)
+    if _range_length(service.ports, port) > _MOST_IN_RANGE and said is None:
+        return inside("MIG315", "X7", "a range of more than 100 ports", action=Action.REFUSED)
+    if said is None and _keeps_data(member) and port.host_ip in _WILDCARDS:
+        return inside("MIG313", "X8", "a data store", action=Action.DROPPED)
+    if port.mode == "host":
+        notes.find("MIG916", "mode: host is of Swarm", "ports", span=port.span, action=Action.DROPPED)
+    return True
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _range_length(ports: Sequence[Port], port: Port) -> int:
+    return sum(1 for p in ports if p.span == port.span and p.protocol == port.protocol)
+
+
+def _keeps_data(member: Member) -> bool:
+    return bool(image_facts(member.service.image).get("D"))
+
+
+def _external(
+    member: Member,
+    name: str,
+    selector: Mapping[str, str],
+    ports: Sequence[Port],
+    kind: Literal["NodePort", "LoadBalancer"],
+    rule: str,
+    notes: Notes,
+) -> tuple[ServiceObject, ...]:
+    by_address: dict[str | None, list[Port]] = {}
+    for port in ports:
+        by_address.setdefault(None if port.host_ip in _WILDCARDS else port.host_ip, []).append(port)
+    labels = member.service.labels
+    policy = {"local": "Local", "cluster": "Cluster"}.get(labels.get("kompose.service.external-traffic-policy", "").lower())
+    fixed = labels.get("kompose.service.nodeport.port", "")
+    if fixed and (kind != "NodePort" or len(ports) != 1 or not fixed.isdigit()):
+        notes.find("MIG319", "a fixed node port needs type nodeport and exactly one port", "labels", action=Action.REFUSED)
+        fixed = ""
+    found = []
+    for number, (address, group) in enumerate(by_address.items()):
+        service_ports = _service_ports(group, kind, int(fixed) if fixed else None)
+        if not service_ports:
+            continue
+        external = ServiceObject(
+            name=f"{name}-published" if number == 0 else f"{name}-published-{number + 1}",
+            selector=selector,
+            ports=service_ports,
+            type=kind,
+            span=group[0].span,
+            external_traffic_policy=policy if kind == "LoadBalancer" else None,
+        )
+        listed = ", ".join(f"{p.port}" for p in service_ports)
+        if address is not None and kind == "LoadBalancer":
+            notes.find("MIG312", f"ports {listed} were bound to {address}", "ports", span=group[0].span)
+            notes.decide("exposure", f"LoadBalancer at {address}", "X9", "bound to one host address", group[0].span)
+            external = replace(external, load_balancer_ip=address)
+        else:
+            notes.find("MIG310", f"ports {listed} are exposed by a {kind}", "ports", span=group[0].span, action=Action.MAPPED)
+            notes.decide("exposure", f"{kind}: {listed}", rule, "published on the host", group[0].span)
+        if len({p.protocol for p in service_ports}) > 1:
+            notes.find("MIG318", "tcp and udp are kept on one address", "ports", span=group[0].span, action=Action.MAPPED)
+        found.append(external)
+    return tuple(found)
+
+
+def _service_ports(ports: Sequence[Port], kind: str, fixed: int | None) -> tuple[ServicePort, ...]:
+    found: dict[tuple[int, str], ServicePort] = {}
+    names: set[str] = set()
+    for port in ports:
+        published = port.published or port.target
+        key = (published, port.protocol)
+        if key in found:
+            continue
+        name = port.name if port.name and is_port_name(port.name) and port.name not in names else f"{port.protocol}-{published}"
+        names.add(name)
+        node_port = None
+        if kind == "NodePort":
+            node_port = fixed if fixed is not None else published if published in _NODE_PORTS else None
+        found[key] = ServicePort(
+            name=name,
+            port=published,
+            target=port.target,
+            protocol=port.protocol.upper(),
+            app_protocol=port.app_protocol,
+            node_port=node_port,
+        )
+    return tuple(found.values())
+
+
+def _host_ports(member: Member, ports: Sequence[Port], notes: Notes) -> Mapping[tuple[str, int], tuple[int, str | None]]:
+    if member.service.labels.get("kompose.controller.port.expose", "").lower() != "true":
+        return {}
+    found = {}
+    for port in ports:
+        address = None if port.host_ip in _WILDCARDS else port.host_ip
+        found[port.protocol.upper(), port.target] = (port.published or port.target, address)
+        notes.find("MIG320", f"host port {port.published} of the node", "ports", span=port.span)
+    return found
+
+
+def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str | None, answers: Answers, notes: Notes) -> Ingress | None:
+    """X1 (`kompose.service.expose`, plan) and the part of X4 that `VIRTUAL_HOST` says."""
+    labels, service = member.service.labels, member.service
+    hosts = labels.get("kompose.service.expose", "")
+    rule, secret = "X1", labels.get("kompose.service.expose.tls-secret")
+    default = answers.services.get(service.name, {}).get("ingress") or {}
+    wanted_port: int | None = default.get("port")
+    if default.get("host"):
+        hosts, secret = str(default["host"]), default.get("tls") or secret
+    virtual = service.environment.get("VIRTUAL_HOST")
+    path = str(default.get("path") or "/")
+    if not hosts and virtual is not None and virtual.value:
+        rule, hosts = "X4", virtual.value
+        said_port = service.environment.get("VIRTUAL_PORT")
+        wanted_port = int(said_port.value) if said_port and said_port.value and said_port.value.isdigit() else None
+        said_path = service.environment.get("VIRTUAL_PATH")
+        path = said_path.value if said_path and said_path.value and said_path.value.startswith("/") else "/"
+        if service.environment.get("LETSENCRYPT_HOST") is not None:
+            secret = f"{name}-tls"
+    if not hosts and said == "ingress":
+        hosts = "true"
+    tcp = [p for p in main if p.protocol == "TCP"]
+    if not hosts:
+        return None
+    port = next((p.port for p in tcp if p.target == wanted_port), wanted_port) or next((p.port for p in tcp), None)
+    if port is None:
+        notes.find("MIG319", "an Ingress needs a known port", action=Action.REFUSED)
+        return None
+    rules = []
+    for entry in (h.strip() for h in hosts.split(",") if h.strip()):
+        host, slash, below = ("", "", "") if entry.lower() == "true" else entry.partition("/")
+        if host and not is_subdomain(host.lower().removeprefix("*.")):
+            notes.find("MIG317", f"host {host!r} is not a host name of an Ingress")
+            continue
+        rules.append(IngressRule(host=host.lower() or None, path=f"/{below}" if slash else path, service=name, port=port))
+    if not rules:
+        return None
+    evidence = virtual.span if rule == "X4" and virtual is not None else service.span
+    notes.find("MIG316", "exposed by an Ingress", span=evidence, action=Action.MAPPED)
+    notes.decide("exposure", "Ingress", rule, "hosts are named", evidence)
+    ingress_class = labels.get("kompose.service.expose.ingress-class-name") or answers.of(service.name, "ingressClass")
+    tls = None if not secret else "" if secret.lower() == "true" else secret
+    return Ingress(name=name, rules=tuple(rules), ingress_class=ingress_class, tls_secret=tls, span=service.span)

@@ -1,0 +1,233 @@
+"""Stopping, hooks, updates and scaling (conversion.md 2.13): grace, preStop, U1 to U4, disruption budget, HPA."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from migrate.compose.units import duration_ns
+from migrate.findings import Action
+from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.types import Autoscaler, Lifecycle, Scale, ServiceObject, Update, Workload
+from migrate.stack import Member, Stack
+
+DRAIN_S: Final = 5
+_API_GRACE_S: Final = 30
+_SIGNALS: Final = re.compile(r"(SIG)?([A-Z][A-Z0-9+-]*|\d{1,2})", re.IGNORECASE)
+
+
+def decide_lifecycle(
+    stack: Stack, member: Member, workload: Workload, hooks: Mapping[str, str], behind: bool, answers: Answers
+) -> Decided[Lifecycle]:
+    """Hooks and grace of one container. `hooks` are rewritten words by their key (`post_start/0/command/2`). `behind`: it answers behind a ClusterIP or published Service, whose endpoints lag."""
+    notes = Notes(stack.project, member.service)
+    data = member.service.data
+    grace = _grace(data.get("stop_grace_period"), notes)
+    if data.get("init"):
+        notes.find("MIG611", "init: true has no equivalent", "init", action=Action.DROPPED)
+    pre_stop = _hooks(data.get("pre_stop"), "pre_stop", hooks, notes)
+    post_start = _hooks(data.get("post_start"), "post_start", hooks, notes)
+    if pre_stop is None and (signal := _signal(member)) is not None:
+        seconds = grace if grace is not None else _API_GRACE_S
+        notes.find("MIG610", f"stop signal {signal} is sent by a preStop hook", "stop_signal")
+        notes.decide("stopSignal", signal, "2.13", "the kubelet sends SIGTERM", notes.span("stop_signal"))
+        pre_stop = {"exec": {"command": ["/bin/sh", "-c", f"kill -s {signal.removeprefix('SIG')} 1; sleep {seconds}"]}}
+    elif pre_stop is None and behind and workload.kind == "Deployment" and answers.at_least("1.30"):
+        drain = int(answers.of(member.service.name, "drain", DRAIN_S))
+        if drain > 0:
+            notes.find("MIG614", f"waits {drain} s before it stops, so that no request reaches a stopping pod", action=Action.ASSUMED)
+            notes.decide("drain", f"{drain} s", "2.13", "endpoints lag behind SIGTERM")
+            pre_stop = {"sleep": {"seconds": drain}}
+            grace = grace + drain if grace is not None else None
+    return notes.done(Lifecycle(pre_stop=pre_stop, post_start=post_start, grace_s=grace))
+
+
+def _grace(text: Any, notes: Notes) -> int | None:
+    nanoseconds = duration_ns(str(text)) if text is not None else None
+    if nanoseconds is None or nanoseconds < 0:
+        return None
+    seconds = math.ceil(nanoseconds / 1e9)
+    if seconds * 10**9 != nanoseconds:
+        notes.find("MIG604", f"stop_grace_period {text} becomes {seconds} s", "stop_grace_period")
+    return seconds
+
+
+def _signal(member: Member) -> str | None:
+    said = str(member.service.data.get("stop_signal") or "").upper()
+    if not said or not _SIGNALS.fullmatch(said):
+        return None
+    image = str((member.dockerfile.stop_signal if member.dockerfile else None) or "").upper()
+    bare = said.removeprefix("SIG")
+    return None if bare in ("TERM", "15") or bare == image.removeprefix("SIG") else said
+
+
+def _hooks(steps: Any, key: str, rewritten: Mapping[str, str], notes: Notes) -> Mapping[str, Any] | None:
+    if not isinstance(steps, (list, tuple)) or not steps:
+        return None
+    parts = []
+    for index, step in enumerate(steps):
+        if step.get("user") or step.get("privileged"):
+            notes.find("MIG613", f"{key} runs as the container's user", key, index)
+        words = step.get("command") or []
+        listed = [words] if isinstance(words, str) else words
+        text = " ".join(_word(str(w), rewritten.get(f"{key}/{index}/command/{n}")) for n, w in enumerate(listed))
+        environment = step.get("environment") or {}
+        pairs = environment.items() if isinstance(environment, Mapping) else (str(e).partition("=")[::2] for e in environment)
+        assigned = "".join(f"{k}={shlex.quote(str(v))} " for k, v in pairs if v is not None)
+        directory = f"cd {shlex.quote(str(step['working_dir']))} && " if step.get("working_dir") else ""
+        if text:
+            parts.append(f"{directory}{assigned}{text}" if len(steps) == 1 else f"({directory}{assigned}{text})")
+    if not parts:
+        return None
+    name = "preStop" if key == "pre_stop" else "postStart"
+    notes.find("MIG612", f"{key} became {name}", key, action=Action.MAPPED)
+    return {"exec": {"command": ["/bin/sh", "-c", " && ".join(parts)]}}
+
+
+def decide_scale(
+    stack: Stack,
+    member: Member,
+    workload: Workload,
+    needs_recreate: str | None,
+    resources: Mapping[str, Mapping[str, str]],
+    answers: Answers,
+) -> Decided[Scale]:
+    """Update strategy, autoscaler and budget of one workload. `needs_recreate` tells why two pods must not run side by side (U2)."""
+    notes = Notes(stack.project, member.service)
+    if workload.kind not in ("Deployment", "StatefulSet", "DaemonSet"):
+        return notes.done(Scale())
+    update = _update(member, workload, needs_recreate, answers, notes)
+    autoscaler = _autoscaler(member, workload, resources, answers, notes)
+    replicas = autoscaler.minimum if autoscaler else workload.replicas or 0
+    budget = replicas >= 2 and workload.kind != "DaemonSet"
+    if budget:
+        notes.find("MIG623", "node drains take one pod at a time", action=Action.ASSUMED)
+        notes.decide("budget", "maxUnavailable 1", "2.13", "several replicas")
+    return notes.done(Scale(update=update, autoscaler=autoscaler, budget=budget))
+
+
+def _update(member: Member, workload: Workload, needs_recreate: str | None, answers: Answers, notes: Notes) -> Update:
+    deploy = member.service.data.get("deploy") or {}
+    config = deploy.get("update_config")
+    _lost_details(deploy, notes)
+    answer = answers.services.get(member.service.name, {}).get("update")
+    min_ready = _min_ready(config or {}, notes)
+    if isinstance(answer, Mapping):
+        notes.decide("update", ", ".join(f"{k} {v}" for k, v in answer.items()), "plan", "said by the plan")
+        return _answered(answer, min_ready)
+    deadline = min_ready + 600 if min_ready is not None and min_ready >= 600 else None
+    timed = Update(min_ready_s=min_ready, progress_deadline_s=deadline)
+    if workload.kind != "Deployment":
+        notes.decide("update", "RollingUpdate", "U1", f"a {workload.kind}")
+        return Update(min_ready_s=min_ready)
+    if needs_recreate is not None:
+        notes.find("MIG620", f"Recreate: {needs_recreate}", action=Action.MAPPED)
+        notes.decide("update", "Recreate", "U2", needs_recreate)
+        return replace(timed, recreate=True)
+    if config:
+        parallelism = int(config.get("parallelism", 1))
+        start_first = config.get("order") == "start-first"
+        notes.decide(
+            "update",
+            f"{'start' if start_first else 'stop'}-first, {parallelism}",
+            "U3",
+            "update_config",
+            notes.span("deploy", "update_config"),
+        )
+        if start_first:
+            return replace(timed, max_surge=parallelism or "100%", max_unavailable=0)
+        if parallelism == 0:
+            return replace(timed, recreate=True)
+        return replace(timed, max_surge=0, max_unavailable=parallelism)
+    notes.find("MIG626", "during an update the old and the new version run together", action=Action.MAPPED)
+    notes.decide("update", "the API's defaults", "U4", "nothing is said")
+    return timed
+
+
+def _answered(answer: Mapping[str, Any], min_ready: int | None) -> Update:
+    ready = answer.get("minReadySeconds", min_ready)
+    deadline = answer.get("progressDeadlineSeconds")
+    if deadline is None and ready is not None and ready >= 600:
+        deadline = ready + 600
+    if answer.get("strategy") == "Recreate":
+        return Update(recreate=True, min_ready_s=ready, progress_deadline_s=deadline)
+    surge, unavailable = answer.get("maxSurge"), answer.get("maxUnavailable")
+    return Update(max_surge=surge, max_unavailable=unavailable, min_ready_s=ready, progress_deadline_s=deadline)
+
+
+def _lost_details(deploy: Mapping[str, Any], notes: Notes) -> None:
+    config = deploy.get("update_config") or {}
+    if config.get("failure_action") == "rollback":
+        notes.find("MIG621", "no controller rolls back by itself", "deploy", "update_config", "failure_action", action=Action.DROPPED)
+    elif config.get("failure_action"):
+        notes.find("MIG622", "failure_action has no equivalent", "deploy", "update_config", "failure_action", action=Action.DROPPED)
+    if config.get("max_failure_ratio") is not None:
+        notes.find("MIG622", "max_failure_ratio has no equivalent", "deploy", "update_config", "max_failure_ratio", action=Action.DROPPED)
+    for key in ("delay", "monitor"):
+        if config.get(key):
+            notes.find("MIG622", f"{key} became minReadySeconds", "deploy", "update_config", key)
+    if deploy.get("rollback_config"):
+        notes.find("MIG622", "rollback_config has no equivalent", "deploy", "rollback_config", action=Action.DROPPED)
+
+
+def _min_ready(config: Mapping[str, Any], notes: Notes) -> int | None:
+    seconds = [math.ceil((duration_ns(str(config[k])) or 0) / 1e9) for k in ("delay", "monitor") if config.get(k)]
+    return max(seconds) or None if seconds else None
+
+
+def _word(word: str, rewritten: str | None) -> str:
+    """A word as shell text; one with an address of the pod keeps its variable."""
+    if rewritten is None:
+        return shlex.quote(word)
+    if "$POD_IP" not in rewritten and "$HOST_IP" not in rewritten:
+        return shlex.quote(rewritten)
+    parts = re.split(r"(\$(?:POD_IP|HOST_IP))", rewritten)
+    return "".join(f'"{p}"' if p.startswith(("$POD_IP", "$HOST_IP")) else shlex.quote(p) for p in parts if p)
+
+
+_HPA_LABELS: Final[Sequence[tuple[str, str, int]]] = (
+    ("min", "kompose.hpa.replicas.min", 1),
+    ("max", "kompose.hpa.replicas.max", 3),
+    ("cpu", "kompose.hpa.cpu", 50),
+    ("memory", "kompose.hpa.memory", 70),
+)
+
+
+def _autoscaler(
+    member: Member, workload: Workload, resources: Mapping[str, Mapping[str, str]], answers: Answers, notes: Notes
+) -> Autoscaler | None:
+    labels = member.service.labels
+    answer = answers.services.get(member.service.name, {}).get("hpa")
+    by_label = any(k.startswith("kompose.hpa.") for k in labels)
+    if workload.kind == "DaemonSet" or not (isinstance(answer, Mapping) or by_label):
+        return None
+    said: dict[str, int | None] = {}
+    for key, label, default in _HPA_LABELS:
+        if isinstance(answer, Mapping):
+            said[key] = answer.get(key, default if key in ("min", "max") else None)
+        else:
+            text = labels.get(label, str(default))
+            said[key] = int(text) if text.isdigit() else default
+            if not text.isdigit():
+                notes.find("MIG625", f"{label} is no number; {default} is taken", "labels", label, action=Action.ASSUMED)
+    for key in ("cpu", "memory"):
+        value = said[key]
+        if value is not None and not 1 <= value <= 100 and by_label and not isinstance(answer, Mapping):
+            notes.find("MIG625", f"{key} target {value} % is not between 1 and 100", "labels", action=Action.ASSUMED)
+            said[key] = 50 if key == "cpu" else 70
+    if said["cpu"] is None and said["memory"] is None:
+        said["cpu"] = 50
+    minimum, maximum = max(1, said["min"] or 1), said["max"] or 3
+    if maximum < minimum:
+        notes.find("MIG625", f"max {maximum} is below min {minimum}; {minimum} is taken", action=Action.ASSUMED)
+        maximum = minimum
+    requests = {**resources.get("limits", {}), **resources.get("requests", {})}
+    missing = [k for k in ("cpu", "memory") if said[k] is not None and k not in requests]
+    if missing:
+        notes.find("MIG624", f"no request for {' and '.join(missing)}: the target is never known")
+    notes.decide("hpa", f"{minimum}..{maximum}", "plan" if isinstance(answer, Mapping) else "2.13", "said by the plan or labels")
+    return Autoscaler(minimum=minimum, maximum=maximum, cpu_percent=said["cpu"], memory_percent=said["memory"])

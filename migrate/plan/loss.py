@@ -1,0 +1,142 @@
+"""Loss is never silent: every Compose key that is present is either carried by a question or has a finding (compose-keys.tsv)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from migrate.findings import Action, Finding
+from migrate.plan.decision import Notes
+from migrate.plan.spelling import key_path
+from migrate.stack import Stack
+
+CARRIED: Final = frozenset(
+    (
+        "annotations", "build", "cap_add", "cap_drop", "command", "configs", "container_name", "cpu_count", "cpu_period", "cpu_quota",
+        "cpu_shares", "cpus", "depends_on", "deploy", "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "env_file",
+        "environment", "expose", "extends", "extra_hosts", "gpus", "group_add", "healthcheck", "hostname", "image", "init", "ipc", "label_file",
+        "labels", "links", "mac_address", "mem_limit", "mem_reservation", "network_mode", "networks", "pid", "platform", "ports", "post_start",
+        "pre_start", "pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart", "runtime", "scale", "secrets",
+        "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt", "sysctls", "tmpfs", "tty",
+        "use_api_socket", "user", "volumes", "working_dir",
+    )
+)  # fmt: skip
+"""Service keys that a question answers, with its own findings for what is lost of them."""
+
+_DEFAULTS: Final[Mapping[str, object]] = {"attach": True, "oom_kill_disable": False, "tty": False, "stdin_open": False, "oom_score_adj": 0}
+_LOSSES: Final = frozenset({"ignored-with-finding", "no-effect-in-Kubernetes", "refused"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRule:
+    """One line of compose-keys.tsv: what becomes of a key path."""
+
+    path: str
+    action: str
+    target: str
+    finding: str | None
+    note: str
+
+
+@cache
+def key_rules() -> Mapping[str, KeyRule]:
+    """The table by key path (`*` for any key, `[]` for any item).
+
+    >>> key_rules()["services.*.logging"].finding
+    'MIG911'
+    """
+    lines = (files("migrate") / "data" / "compose-keys.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    found = {}
+    for line in lines:
+        path, action, target, _, finding, note = (line.split("\t") + [""] * 6)[:6]
+        found[path] = KeyRule(path=path, action=action, target=target, finding=None if finding in ("", "-") else finding, note=note)
+    return found
+
+
+def find_losses(stack: Stack, raised: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings for what no question carries and none has told yet. `raised` are the findings of the questions."""
+    notes = Notes(stack.project)
+    told = {f.path for f in raised if f.path is not None}
+    for name, member in stack.members.items():
+        own = Notes(stack.project, member.service, notes.decisions, notes.findings)
+        for key, value in member.service.data.items():
+            if key.startswith("x-"):
+                if key != "x-compose-cutover":
+                    own.find("MIG913", f"extension {key}", key, action=Action.DROPPED)
+            elif not _says_nothing(key, value):
+                _service_key(own, name, key, told)
+        _partial(own, member.service.data)
+    _project(stack, notes)
+    return tuple(notes.findings)
+
+
+def _says_nothing(key: str, value: object) -> bool:
+    return value is None or value == [] or value == {} or (key in _DEFAULTS and value == _DEFAULTS[key])
+
+
+def _service_key(notes: Notes, service: str, key: str, told: set[str]) -> None:
+    rule = key_rules().get(f"services.*.{key}")
+    path = key_path("services", service, key)
+    if rule is None or key in CARRIED:
+        if rule is None:
+            notes.find("MIG999", f"key {key} is not converted by this version", key, action=Action.REFUSED)
+        return
+    if path in told:
+        return
+    if rule.action in _LOSSES and rule.finding is not None:
+        action = Action.REFUSED if rule.action == "refused" else Action.DROPPED
+        notes.find(rule.finding, _text(key, rule), key, action=action)
+    else:
+        notes.find("MIG999", f"key {key} is not converted by this version", key, action=Action.REFUSED)
+
+
+def _text(key: str, rule: KeyRule) -> str:
+    note = f" ({rule.note})" if rule.note not in ("", "-") and not rule.note.startswith("covered") else ""
+    return f"key {key} is not carried over{note}"
+
+
+def _partial(notes: Notes, data: Mapping[str, Any]) -> None:
+    """Sub-keys of carried keys that are lost by the table and that no question tells."""
+    deploy = data.get("deploy") or {}
+    policy = deploy.get("restart_policy") or {}
+    for key in ("delay", "max_attempts", "window"):
+        if policy.get(key) is not None:
+            notes.find("MIG119", f"restart_policy.{key}: the kubelet backs off by its own times", "deploy", "restart_policy", key)
+    if ((deploy.get("resources") or {}).get("limits") or {}).get("pids"):
+        notes.find(
+            "MIG709", "a limit of processes is a setting of the kubelet", "deploy", "resources", "limits", "pids", action=Action.DROPPED
+        )
+    for index, mount in enumerate(data.get("volumes") or ()):
+        if isinstance(mount, Mapping) and mount.get("consistency"):
+            notes.find("MIG916", "consistency has no effect", "volumes", index, "consistency", action=Action.DROPPED)
+
+
+def _project(stack: Stack, notes: Notes) -> None:
+    for name in stack.project.unselected:
+        span = stack.project.spans.span("services", name)
+        notes.find("MIG912", f"service {name} is selected by no active profile", "services", name, action=Action.DROPPED, span=span)
+    for key in stack.project.extensions:
+        if key != "x-compose-cutover":
+            notes.find("MIG913", f"extension {key}", key, action=Action.DROPPED)
+    for key in stack.project.data.get("models") or {}:
+        notes.find("MIG917", f"model {key}: its endpoint is not known", "models", key, action=Action.DROPPED)
+
+
+def walk_keys(data: Any, path: str = "") -> Iterator[str]:
+    """Every key path of plain data in the spelling of the table.
+
+    >>> sorted(walk_keys({"services": {"web": {"ports": [{"target": 80}]}}}))
+    ['services', 'services.*', 'services.*.ports', 'services.*.ports[].target']
+    """
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            step = key if f"{path}.{key}".lstrip(".") in key_rules() else "*"
+            below = f"{path}.{step}".lstrip(".")
+            yield below
+            yield from walk_keys(value, below)
+    elif isinstance(data, (list, tuple)):
+        for item in data:
+            yield from walk_keys(item, f"{path}[]")

@@ -1,0 +1,199 @@
+"""Networks as pod labels and policies (conversion.md 2.10): P1 to P7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from migrate.compose.model import Service
+from migrate.findings import Action
+from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.spelling import object_name
+from migrate.plan.types import Exposure, Networking, Pod, Policy, ServicePort, Wait
+from migrate.stack import Stack
+
+_NET: Final = "compose-cutover/net-"
+_INTERNAL: Final = "compose-cutover/egress"
+_DNS_PORTS: Final = ({"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"})
+_LOST: Final = ("link_local_ips", "interface_name", "gw_priority")
+
+
+def decide_networks(
+    stack: Stack,
+    pods: Mapping[str, Pod],
+    objects: Mapping[str, str],
+    selectors: Mapping[str, Mapping[str, str]],
+    exposure: Mapping[str, Exposure],
+    ports: Mapping[str, tuple[ServicePort, ...]],
+    waits: Mapping[str, tuple[Wait, ...]],
+    answers: Answers,
+) -> Decided[tuple[Mapping[str, Networking], tuple[Policy, ...]]]:
+    """Pod labels of every service and the policies of the project.
+
+    With `networkPolicies: none` the labels stay and no policy is written.
+    """
+    notes = Notes(stack.project)
+    policies_wanted = answers.project.get("networkPolicies") != "none"
+    networking: dict[str, Networking] = {}
+    for name, member in stack.members.items():
+        own = Notes(stack.project, member.service, notes.decisions, notes.findings)
+        labels = {f"{_NET}{object_name(n)}": "member" for n in _networks_of(stack, name, pods)}
+        if _all_internal(stack, name, pods):
+            labels[_INTERNAL] = "internal"
+        if member.service.network_mode == "none":
+            labels[f"{_NET}none"] = "member"
+        if member.service.network_mode == "bridge":
+            own.find("MIG336", "on Docker's default bridge it was reached by address only", "network_mode")
+        _options(member.service, own)
+        networking[name] = Networking(labels=labels)
+    _network_options(stack, notes)
+    if not policies_wanted:
+        notes.decide("networkPolicies", "none", "plan", "said by the plan")
+        return notes.done((networking, ()))
+    used = {n for name in stack.members for n in _networks_of(stack, name, pods)}
+    policies = [_member_policy(stack, key, answers) for key in stack.project.networks if key in used]
+    policies += _published(stack, objects, selectors, exposure)
+    policies += _internal(stack, pods, networking, waits, notes)
+    policies += _isolated(stack)
+    policies += _host_callers(stack, objects, selectors, ports, notes)
+    notes.decide("networkPolicies", f"{len(policies)} policies", "P1", "networks were isolated from each other")
+    return notes.done((networking, tuple(policies)))
+
+
+def _networks_of(stack: Stack, name: str, pods: Mapping[str, Pod]) -> tuple[str, ...]:
+    """The networks of the pod's owner: others that share its namespace have none of their own."""
+    found: dict[str, None] = {}
+    for member in pods[name].members:
+        service = stack.members[member].service
+        found.update(dict.fromkeys(k for k in service.networks if k in stack.project.networks))
+        if service.network_mode == "bridge":
+            found["bridge"] = None
+    return tuple(found)
+
+
+def _all_internal(stack: Stack, name: str, pods: Mapping[str, Pod]) -> bool:
+    networks = [stack.project.networks[n] for n in _networks_of(stack, name, pods) if n in stack.project.networks]
+    return bool(networks) and all(n.internal for n in networks)
+
+
+def _options(service: Service, notes: Notes) -> None:
+    for key, attachment in service.networks.items():
+        lost = [k for k in _LOST if attachment.data.get(k)]
+        if lost:
+            notes.find("MIG335", f"{', '.join(lost)} on network {key}", "networks", key, action=Action.DROPPED, span=attachment.span)
+        if attachment.mac_address:
+            notes.find("MIG239", f"fixed MAC address on network {key}", "networks", key, action=Action.DROPPED, span=attachment.span)
+        if attachment.data.get("priority") or attachment.data.get("driver_opts"):
+            notes.find("MIG334", f"options of network {key}", "networks", key, action=Action.DROPPED, span=attachment.span)
+    if service.data.get("mac_address"):
+        notes.find("MIG239", "fixed MAC address", "mac_address", action=Action.DROPPED)
+
+
+def _network_options(stack: Stack, notes: Notes) -> None:
+    for key, network in stack.project.networks.items():
+        ipam = network.data.get("ipam") or {}
+        plain = [k for k in ("driver_opts", "attachable", "enable_ipv4", "enable_ipv6") if network.data.get(k)]
+        if ipam.get("options") or ipam.get("driver") not in (None, "", "default"):
+            plain.append("ipam")
+        if plain:
+            notes.find("MIG334", f"network {key}: {', '.join(plain)}", "networks", key, plain[0], action=Action.DROPPED, span=network.span)
+        if network.data.get("labels"):
+            notes.find("MIG910", f"labels of network {key} have no object", "networks", key, "labels", action=Action.DROPPED, span=network.span)
+        if network.external:
+            notes.find("MIG333", f"network {key} is external: its other members are unknown", "networks", key, span=network.span)
+
+
+def _member_policy(stack: Stack, key: str, answers: Answers) -> Policy:
+    """P1, and P7 with what the plan says of other members."""
+    name = object_name(key)
+    selector = {"matchLabels": {f"{_NET}{name}": "member"}}
+    peers: list[dict[str, Any]] = [{"podSelector": selector}]
+    network = stack.project.networks[key]
+    if network.external:
+        for namespace in (answers.project.get("externalPeers") or {}).get(key) or ():
+            peers.append({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": str(namespace)}}})
+    spec = {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [{"from": peers}]}
+    return Policy(name=f"net-{name}", spec=spec, span=network.span)
+
+
+def _open(selector: Mapping[str, str], ports: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"podSelector": {"matchLabels": dict(selector)}, "policyTypes": ["Ingress"], "ingress": [{"ports": ports}]}
+
+
+def _published(
+    stack: Stack, objects: Mapping[str, str], selectors: Mapping[str, Mapping[str, str]], exposure: Mapping[str, Exposure]
+) -> list[Policy]:
+    """P2: from anywhere, for sources of load balancers and Ingresses cannot be selected."""
+    found = []
+    for name, exposed in exposure.items():
+        ports = [{"port": port, "protocol": protocol} for protocol, port in exposed.open_ports]
+        if exposed.ingress is not None and not ports:
+            ports = [{"port": r.port, "protocol": "TCP"} for r in exposed.ingress.rules[:1]]
+        if ports:
+            span = stack.members[name].service.span
+            found.append(Policy(name=f"{objects[name]}-published", spec=_open(selectors[name], ports), span=span))
+    return found
+
+
+def _internal(
+    stack: Stack, pods: Mapping[str, Pod], networking: Mapping[str, Networking], waits: Mapping[str, tuple[Wait, ...]], notes: Notes
+) -> list[Policy]:
+    """P3: services on internal networks alone reach these networks and DNS."""
+    inside = [n for n, w in networking.items() if _INTERNAL in w.labels]
+    if not inside:
+        return []
+    networks = dict.fromkeys(k for n in inside for k in networking[n].labels if k.startswith(_NET))
+    peers = [{"podSelector": {"matchLabels": {label: "member"}}} for label in networks]
+    dns = {
+        "to": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }
+        ],
+        "ports": list(_DNS_PORTS),
+    }
+    egress: list[dict[str, Any]] = [{"to": peers}, dns]
+    if any(w.for_job for n in inside for w in waits[n]):
+        egress.append({"ports": [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]})
+    text = f"{', '.join(inside)} reach their own networks and DNS only"
+    span = stack.members[inside[0]].service.span
+    notes.find("MIG332", text, span=span, action=Action.MAPPED, also=[stack.members[n].service.span for n in inside[1:]])
+    spec = {"podSelector": {"matchLabels": {_INTERNAL: "internal"}}, "policyTypes": ["Egress"], "egress": egress}
+    return [Policy(name="egress-internal", spec=spec, span=span)]
+
+
+def _isolated(stack: Stack) -> list[Policy]:
+    """P4: `network_mode: none`."""
+    alone = [m.service for m in stack.members.values() if m.service.network_mode == "none"]
+    if not alone:
+        return []
+    spec = {"podSelector": {"matchLabels": {f"{_NET}none": "member"}}, "policyTypes": ["Ingress", "Egress"]}
+    return [Policy(name="net-none", spec=spec, span=alone[0].span)]
+
+
+def _host_callers(
+    stack: Stack,
+    objects: Mapping[str, str],
+    selectors: Mapping[str, Mapping[str, str]],
+    ports: Mapping[str, tuple[ServicePort, ...]],
+    notes: Notes,
+) -> list[Policy]:
+    """P5: pods in the host network cannot be selected, so their targets are open on the ports that they use."""
+    wanted: dict[str, dict[tuple[str, int], None]] = {}
+    for reference in stack.references:
+        caller, callee = stack.members.get(reference.caller), stack.members.get(reference.callee)
+        if caller is None or callee is None or caller.service.network_mode != "host" or callee.service.network_mode == "host":
+            continue
+        known = ports[reference.callee]
+        used = [p for p in known if reference.port is None or p.port == reference.port]
+        wanted.setdefault(reference.callee, {}).update(dict.fromkeys((p.protocol, p.target) for p in used))
+    found = []
+    for name, targets in wanted.items():
+        service = stack.members[name].service
+        own = Notes(notes.project, service, notes.decisions, notes.findings)
+        own.find("MIG331", f"{name} is open to every source, because a service in the host network calls it")
+        listed = [{"port": port, "protocol": protocol} for protocol, port in targets]
+        if listed:
+            found.append(Policy(name=f"{objects[name]}-from-hosts", spec=_open(selectors[name], listed), span=service.span))
+    return found

@@ -1,0 +1,147 @@
+"""Requests and limits (conversion.md 2.14)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from migrate.compose.units import size_bytes
+from migrate.findings import Action, Severity
+from migrate.plan.decision import Answers, Decided, Notes
+from migrate.stack import Member, Stack
+
+
+def cpu_text(cores: float) -> str:
+    """A CPU quantity in millicores, rounded up, at least 1m; whole cores without suffix.
+
+    >>> cpu_text(0.5), cpu_text(2.0), cpu_text(0.00001), cpu_text(0.1)
+    ('500m', '2', '1m', '100m')
+    """
+    millicores = max(1, math.ceil(round(cores * 1000, 6)))
+    return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
+
+
+def memory_text(count: int) -> str:
+    """Bytes with an exact binary suffix, else as an integer.
+
+    >>> memory_text(536870912), memory_text(1000), memory_text(1 << 31)
+    ('512Mi', '1000', '2Gi')
+    """
+    for suffix, size in (("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
+        if count >= size and count % size == 0:
+            return f"{count // size}{suffix}"
+    return str(count)
+
+
+def decide_resources(stack: Stack, member: Member, answers: Answers) -> Decided[Mapping[str, Mapping[str, str]]]:
+    """`requests` and `limits` of one container, only what is said; empty if nothing is."""
+    notes = Notes(stack.project, member.service)
+    data = member.service.data
+    said = (data.get("deploy") or {}).get("resources") or {}
+    limits = _limits(data, said.get("limits") or {})
+    requests = _amounts(said.get("reservations") or {})
+    if "memory" not in requests and (bytes_said := _positive(data.get("mem_reservation"))):
+        requests["memory"] = memory_text(bytes_said)
+    if "cpu" not in requests and (shares := _number(data.get("cpu_shares"))):
+        requests["cpu"] = cpu_text(shares / 1024)
+        notes.find("MIG704", f"cpu_shares became a request of {requests['cpu']}", "cpu_shares")
+    _gpus(data, said, limits, notes)
+    if (size := _positive((data.get("storage_opt") or {}).get("size"))) is not None:
+        limits["ephemeral-storage"] = memory_text(size)
+        notes.find("MIG714", "disk size became a limit of ephemeral-storage", "storage_opt")
+    if data.get("cpu_count") and not said.get("limits", {}).get("cpus") and not data.get("cpus"):
+        notes.find("MIG704", "cpu_count became a CPU limit", "cpu_count")
+    answer = answers.services.get(member.service.name, {}).get("resources")
+    if isinstance(answer, Mapping):
+        notes.decide("resources", "as planned", "plan", "said by the plan")
+        requests |= {k: str(v) for k, v in (answer.get("requests") or {}).items()}
+        limits |= {k: str(v) for k, v in (answer.get("limits") or {}).items()}
+    _told(requests, limits, data, notes)
+    return notes.done({k: v for k, v in (("requests", requests), ("limits", limits)) if v})
+
+
+def _limits(data: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, str]:
+    limits = _amounts(said)
+    if "cpu" not in limits:
+        cores = _number(data.get("cpus")) or _number(data.get("cpu_count"))
+        quota, period = _number(data.get("cpu_quota")), _number(data.get("cpu_period")) or 100_000.0
+        if not cores and quota:
+            cores = quota / period
+        if cores:
+            limits["cpu"] = cpu_text(cores)
+    if "memory" not in limits and (bytes_said := _positive(data.get("mem_limit"))):
+        limits["memory"] = memory_text(bytes_said)
+    return dict(sorted(limits.items()))
+
+
+def _amounts(said: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    if cores := _number(said.get("cpus")):
+        found["cpu"] = cpu_text(cores)
+    if bytes_said := _positive(said.get("memory")):
+        found["memory"] = memory_text(bytes_said)
+    return found
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _positive(value: Any) -> int | None:
+    if value is None:
+        return None
+    count = size_bytes(str(value))
+    return count if count else None
+
+
+_RESERVED: Final = ("deploy", "resources", "reservations", "devices")
+
+
+def _gpus(data: Mapping[str, Any], said: Mapping[str, Any], limits: dict[str, str], notes: Notes) -> None:
+    reserved = (said.get("reservations") or {}).get("devices") or ()
+    asked = data.get("gpus") or ()
+    wanted: list[tuple[Mapping[str, Any], tuple[str, ...]]] = [(d, _RESERVED) for d in reserved if isinstance(d, Mapping)]
+    wanted += (
+        [(d, ("gpus",)) for d in asked if isinstance(d, Mapping)] if isinstance(asked, (list, tuple)) else [({"count": asked}, ("gpus",))]
+    )
+    for device, path in wanted:
+        if path == _RESERVED and "gpu" not in (device.get("capabilities") or ()):
+            notes.find("MIG724", "a reserved device that is no GPU", *path, action=Action.DROPPED)
+            continue
+        if device.get("device_ids"):
+            notes.find("MIG708", "which GPUs cannot be chosen", *path, action=Action.DROPPED)
+        if device.get("options"):
+            notes.find("MIG724", "device options have no equivalent", *path, action=Action.DROPPED)
+        count = device.get("count")
+        number = len(device.get("device_ids") or ()) or (count if isinstance(count, int) and count > 0 else 1)
+        name = f"{device.get('driver') or 'nvidia'}.com/gpu"
+        limits[name] = str(number)
+        notes.find("MIG707", f"{number} of {name} by its device plugin", *path)
+    if (said.get("reservations") or {}).get("generic_resources"):
+        notes.find(
+            "MIG724",
+            "generic resources have no equivalent",
+            "deploy",
+            "resources",
+            "reservations",
+            "generic_resources",
+            action=Action.DROPPED,
+        )
+
+
+def _told(requests: Mapping[str, str], limits: Mapping[str, str], data: Mapping[str, Any], notes: Notes) -> None:
+    if not requests and not limits:
+        notes.find("MIG701", "no requests and no limits: the scheduler knows nothing of it", action=Action.MAPPED)
+        return
+    only_limits = [k for k in ("cpu", "memory") if k in limits and k not in requests]
+    if only_limits:
+        whole = limits.get("cpu", "0m")
+        large = "cpu" in only_limits and not whole.endswith("m")
+        large = large or (whole.endswith("m") and int(whole[:-1]) >= 1000 and "cpu" in only_limits)
+        text = f"the request for {' and '.join(only_limits)} equals the limit"
+        notes.find("MIG702", text, action=Action.MAPPED, severity=Severity.WARNING if large else None)
