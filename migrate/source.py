@@ -8,6 +8,7 @@ reaches the stack of this process, and an alias shares its anchor's nodes, so th
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -180,6 +181,14 @@ _DATE: Final = re.compile(
 _MAY_BE_NUMBER: Final = frozenset("+-.0123456789")
 
 
+def _binary(text: str) -> str:
+    """The text that base 64 stands for; the written text if it stands for none."""
+    try:
+        return b64decode(text).decode()
+    except ValueError:
+        return text
+
+
 class Timestamp(str):
     """A plain scalar that YAML reads as a point in time; its text is the time as Go prints it."""
 
@@ -221,10 +230,12 @@ def resolve(text: str) -> Any:
         sign, *parts = found.groups()
         base, number = next((base, part) for base, part in zip((2, 8, 16, 8, 10), parts, strict=True) if part is not None)
         value = int(number or "0", base) if len(number) < 80 else 1 << 80
-        if value < 1 << 64:
+        if sign == "-" and value == 0:
+            return -0.0
+        if value < 1 << 64 and not (sign == "-" and value > 1 << 63):
             return -value if sign == "-" else value
-    if len(digits) < 400 and _FLOAT.match(digits):
-        return float(digits)
+    if len(digits) < 400 and _FLOAT.match(digits) and abs(number := float(digits)) != float("inf"):
+        return number
     return _timestamp(text) or text if text[0].isdigit() else text
 
 
@@ -370,11 +381,13 @@ class _Reader:
             value = resolve(text) if text else None
         elif tag in ("!reset", "!override") and not event.style:
             value = resolve(text)
+        elif tag == "tag:yaml.org,2002:timestamp":
+            value = _timestamp(text) or text
+        elif tag == "tag:yaml.org,2002:binary":
+            value = _binary(text)
         node = Node(value, self.file, mark.line + 1, mark.column + 1, None if value is text else text)
         if tag in ("!reset", "!override"):
             node.tag = tag
-        elif tag == "tag:yaml.org,2002:binary":
-            node.written = None
         self._written += 1
         self._finished(node, event.anchor, 1, 0, plain=tag is None and not event.style)
 

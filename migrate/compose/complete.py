@@ -115,8 +115,8 @@ def _extra_hosts(service: Service_, directory: str, lookup: Lookup) -> None:
 
 
 def _host_list(node: Node) -> Node:
-    hosts = sorted(members(node).items())
-    return node.with_value([entry.with_value(f"{name}={entry.value}") for name, entries in hosts for entry in items(entries)])
+    listed = [entry.with_value(f"{name}={entry.value}") for name, entries in members(node).items() for entry in items(entries)]
+    return node.with_value(sorted(listed, key=lambda entry: str(entry.value)))
 
 
 def _device_counts(service: Service_, directory: str, lookup: Lookup) -> None:

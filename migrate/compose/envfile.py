@@ -139,7 +139,10 @@ class _Reader:
                 return
             end += 1
         name = text[start:end].rstrip()
-        if " " in name or not name:
+        if not name and end < len(text) and text[end] != "\n":
+            self._tell("MIG061", "a line begins with = and names no variable; it is left out", start)
+            self._position = self._end_of_line(end)
+        elif " " in name or not name:
             self._tell("env-file-syntax", "a variable name is empty or holds a blank", start)
             self._position = self._end_of_line(end)
         elif end >= len(text) or text[end] == "\n":

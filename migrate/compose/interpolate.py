@@ -107,6 +107,8 @@ def _braced(inside: str, lookup: Lookup, seen: Seen, depth: int) -> str:
     if operator is None:
         raise InterpolationFault("interpolation-format", f"invalid interpolation format: ${{{inside[:80]}}}")
     word = rest[len(operator) :]
+    if "\n" in word:
+        raise InterpolationFault("interpolation-format", f"a default may not hold a line end: ${{{name}{operator}")
     value = lookup(name)
     given = value is not None and (value != "" or not operator.startswith(":"))
     sign = operator[-1]

@@ -63,7 +63,10 @@ def _maps(base: Node, old: dict[str, Node], over: Node, new: dict[str, Node], ty
 def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
     if type_.merge == "subnet":
         return over.with_value(_by_subnet(old, new, type_))
-    return over.with_value(unique([*old, *new], type_))
+    if type_.merge:
+        return over.with_value(unique([*old, *new], type_))
+    known = {repr(item.plain()) for item in old}
+    return over.with_value([*old, *(item for item in new if repr(item.plain()) not in known)])
 
 
 def _by_subnet(old: list[Node], new: list[Node], type_: Type) -> list[Node]:

@@ -69,7 +69,8 @@ _MAY_BE_EMPTY: Final = frozenset(("command", "capabilities", "service"))
 
 def _is_there(node: Node, key: str) -> bool:
     """Whether a required key is said, if only wrongly."""
-    return (node.value is not None and node.value != "") or bool(node.faults) or (key == "command" and node.tag != "!reset")
+    said = node.value is not None and node.value not in ("", 0)
+    return said or bool(node.faults) or (key == "command" and node.tag != "!reset")
 
 
 def _says_nothing(node: Node, type_: Type) -> bool:

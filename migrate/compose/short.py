@@ -30,8 +30,8 @@ class Scope:
 
     def absolute(self, text: str) -> str:
         """A path against the directory; an absolute one is kept as it is."""
-        if text == "~" or text.startswith("~/"):
-            return posixpath.join(self.home, text[2:]).rstrip("/") or "/"
+        if text.startswith("~"):
+            return posixpath.join(self.home, text[1:].lstrip("/")).rstrip("/") or "/"
         return text if text.startswith("/") else posixpath.normpath(posixpath.join(self.directory, text))
 
 
@@ -169,12 +169,12 @@ def read_port(text: str) -> list[tuple[str, str, int, str]]:
     ([('', '9000-9005', 80, 'tcp')], [('::1', '80', 80, 'tcp')], [('1.2.3.4', '', 80, 'tcp')])
     """
     body, slash, protocol = text.partition("/")
+    if not body or body.endswith(":"):
+        raise PortFault("bad-port", "no container port")
     protocol = protocol.lower() if slash and protocol else "tcp"
     if protocol not in _PROTOCOLS:
         raise PortFault("bad-port", f"unknown protocol {protocol!r}")
     host_ip, published, target = _port_parts(body)
-    if not target:
-        raise PortFault("bad-port", "no container port")
     first, last = _range(target, "container")
     if not published:
         return [(host_ip, "", port, protocol) for port in range(first, last + 1)]
@@ -237,7 +237,7 @@ def long_volume(node: Node, scope: Scope) -> Node:
 
 
 def _volume_parts(text: str) -> list[str]:
-    """The sections between colons; a colon behind one letter and before a slash belongs to a drive."""
+    """The sections between colons; a colon behind one letter belongs to a drive."""
     if not text:
         raise ValueError("empty")
     if len(text) <= 2:
@@ -245,7 +245,7 @@ def _volume_parts(text: str) -> list[str]:
     parts: list[str] = []
     position = start = 0
     while position < len(text):
-        if text[position] == ":" and not (position - start == 1 and _DRIVE.match(text, start)):
+        if text[position] == ":" and not (position - start == 1 and text[start].isalpha()):
             if position == start:
                 raise ValueError("empty section between colons")
             parts.append(text[start:position])
@@ -270,19 +270,19 @@ def _volume_of(node: Node, parts: list[str], scope: Scope) -> Node:
 
 
 def clean(path: str) -> str:
-    """A path without doubled slashes, `.` and `..`; drives are left alone.
+    """A path without doubled slashes, `.` and `..`.
 
-    >>> clean("/a//b/../c/"), clean("C:\\\\x")
-    ('/a/c', 'C:\\\\x')
+    >>> clean("/a//b/../c/")
+    '/a/c'
     """
-    if not path or _DRIVE.match(path):
+    if not path:
         return path
     cleaned = posixpath.normpath(path)
     return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
 def _mount(node: Node, kind: str, source: str | None, target: str, options: list[str]) -> Node:
-    made = _long(node, type=kind, source=source, target=clean(target), read_only=True if "ro" in options else None)
+    made = _long(node, type=kind, source=source, target=clean(target), read_only=True if _read_only(options) else None)
     detail: dict[str, Node] = {}
     if kind == "bind":
         for option in options:
@@ -295,6 +295,11 @@ def _mount(node: Node, kind: str, source: str | None, target: str, options: list
         detail["nocopy"] = node.with_value(True)
     values = made.value
     return made.with_value({**values, kind: node.with_value(detail)}) if isinstance(values, dict) else made
+
+
+def _read_only(options: list[str]) -> bool:
+    """Of `ro` and `rw` the later counts."""
+    return next((option == "ro" for option in reversed(options) if option in ("ro", "rw")), False)
 
 
 def _resolved_volume(node: Node, value: dict[str, Node], scope: Scope) -> Node:

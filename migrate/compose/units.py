@@ -92,76 +92,94 @@ def size_bytes(text: str) -> int | None:
 
 
 _OPERATORS: Final = frozenset(";&|<>")
+_BLANKS: Final = " \t\r\n"
+_LETTERS: Final[Mapping[str, str]] = {"n": "\n", "t": "\t"}
+
+
+class Unbalanced(Exception):
+    """A command text with a quote or parenthesis that does not close, or a backslash at its end."""
 
 
 def split_command(text: str) -> tuple[list[str] | None, bool]:
     """A command text as words, and whether an operator cut it; (None, False) for unbalanced quotes and bare parentheses.
 
     As a shell splits it, but without expansion; `;`, `&`, `|`, `<` and `>` outside quotes end it, and the rest is lost (rule 60).
+    A backslash before n or t makes a line end or a tab, and `$(...)` stays as it is.
 
     >>> split_command("sh -c 'a && b' && c")
     (['sh', '-c', 'a && b'], True)
-    >>> split_command('echo "oops')
-    (None, False)
+    >>> split_command('echo "oops'), split_command("echo $(date +%s) $1")
+    ((None, False), (['echo', '$(date +%s)', '$1'], False))
     """
     words: list[str] = []
-    word: list[str] | None = None
-    quote = ""
     position = 0
-    while position < len(text):
-        sign = text[position]
-        position += 1
-        if quote == "'":
-            quote = "" if sign == "'" else quote
-            if quote:
-                word = [*(word or []), sign] if word is None else _put(word, sign)
-            continue
-        if quote == "`":
-            word = _put(word, sign)
-            quote = "" if sign == "`" else quote
-            continue
-        if sign == "\\":
-            if position >= len(text):
-                return None, False
-            word = _put(word, text[position])
-            position += 1
-            continue
-        if quote == '"':
-            if sign == '"':
-                quote = ""
-            else:
-                word = _put(word, sign)
-            continue
-        if sign in "'\"":
-            quote = sign
-            word = word if word is not None else []
-        elif sign == "`":
-            quote = sign
-            word = _put(word, sign)
-        elif sign in " \t\r\n":
-            if word is not None:
-                words.append("".join(word))
-                word = None
-        elif sign in "()":
-            return None, False
-        elif sign in _OPERATORS:
-            if word is not None and not (sign in "<>" and "".join(word).isdigit()):
-                words.append("".join(word))
-            return words, True
-        else:
-            word = _put(word, sign)
-    if quote:
+    try:
+        while position < len(text):
+            if text[position] in _BLANKS:
+                position += 1
+                continue
+            word, position = _word(text, position)
+            stopped = position < len(text) and text[position] in _OPERATORS
+            if word is not None and not (stopped and text[position] in "<>" and word.isdigit()):
+                words.append(word)
+            if stopped:
+                return words, True
+    except Unbalanced:
         return None, False
-    if word is not None:
-        words.append("".join(word))
     return words, False
 
 
-def _put(word: list[str] | None, sign: str) -> list[str]:
-    if word is None:
-        return [sign]
-    word.append(sign)
-    return word
+def _word(text: str, position: int) -> tuple[str | None, int]:
+    """The word that begins at `position` and where it ends; None if an operator stands there."""
+    parts: list[str] = []
+    start = position
+    while position < len(text) and (sign := text[position]) not in _BLANKS and sign not in _OPERATORS:
+        if sign == "\\":
+            part, position = _escaped(text, position)
+        elif sign == "'":
+            end = _find(text, "'", position + 1)
+            part, position = text[position + 1 : end], end + 1
+        elif sign == '"':
+            part, position = _double_quoted(text, position + 1)
+        elif sign == "`":
+            end = _find(text, "`", position + 1)
+            part, position = text[position : end + 1], end + 1
+        elif sign == "(" and position > start and text[position - 1] == "$":
+            end = _find(text, ")", position)
+            part, position = text[position : end + 1], end + 1
+            if "(" in part[1:]:
+                raise Unbalanced
+        elif sign in "()":
+            raise Unbalanced
+        else:
+            part, position = sign, position + 1
+        parts.append(part)
+    return ("".join(parts) if position > start else None), position
+
+
+def _find(text: str, sign: str, position: int) -> int:
+    end = text.find(sign, position)
+    if end < 0:
+        raise Unbalanced
+    return end
+
+
+def _escaped(text: str, position: int) -> tuple[str, int]:
+    if position + 1 >= len(text):
+        raise Unbalanced
+    sign = text[position + 1]
+    return _LETTERS.get(sign, sign), position + 2
+
+
+def _double_quoted(text: str, position: int) -> tuple[str, int]:
+    parts: list[str] = []
+    while position < len(text):
+        sign = text[position]
+        if sign == '"':
+            return "".join(parts), position + 1
+        part, position = _escaped(text, position) if sign == "\\" else (sign, position + 1)
+        parts.append(part)
+    raise Unbalanced
 
 
 def scalar_text(value: object) -> str:
