@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from migrate.stack import Occurrence, Text
 
@@ -22,30 +23,10 @@ _MULTIADDR = re.compile(r"/ip[46]/$")
 
 def letter_of(text: Text, o: Occurrence, *, own: bool, rule: str) -> str:
     """The letter of one use; pure, total, the order is the specification's."""
-    before = o.before
-    tests: tuple[tuple[str, bool], ...] = (
-        ("o", text.place == "script"),
-        ("p", rule == "A10" or (text.place == "extra_hosts" and o.kind == "name")),
-        ("s", rule == "A11"),
-        ("w", o.service is None and o.kind != "prefix"),
-        ("t", rule == "A3" or o.assembled),
-        ("l", text.place == "healthcheck"),
-        ("q", is_zone_record(o)),
-        ("r", is_certificate(o)),
-        ("d", own and len(o.beside) > 1),
-        ("j", own),
-        ("f", is_resolver(text, o)),
-        ("m", ROUTE.search(before) is not None),
-        ("g", o.context == "acl"),
-        ("u", names_identity(o)),
-        ("h", text.place == "extra_hosts"),
-        ("i", text.place == "ports"),
-        ("n", text.place == "build"),
-        ("d", len(o.beside) > 1),
-        ("e", text.place in ("file", "config", "secret")),
-        ("c", o.scheme != ""),
-    )
-    return next((letter for letter, fits in tests if fits), "b")
+    for letter, fits in _TESTS:
+        if fits(text, o, own, rule):
+            return letter
+    return "b"
 
 
 def is_zone_record(o: Occurrence) -> bool:
@@ -75,3 +56,27 @@ def names_identity(o: Occurrence) -> bool:
     if _MULTIADDR.search(o.before):
         return True
     return _IDENTITY.search(o.before) is not None and o.scheme in ("", "enode")
+
+
+_TESTS: tuple[tuple[str, Callable[[Text, Occurrence, bool, str], bool]], ...] = (
+    ("o", lambda text, o, own, rule: text.place == "script"),
+    ("p", lambda text, o, own, rule: rule == "A10" or (text.place == "extra_hosts" and o.kind == "name")),
+    ("s", lambda text, o, own, rule: rule == "A11"),
+    ("w", lambda text, o, own, rule: o.service is None and o.kind != "prefix"),
+    ("t", lambda text, o, own, rule: rule == "A3" or o.assembled),
+    ("l", lambda text, o, own, rule: text.place == "healthcheck"),
+    ("q", lambda text, o, own, rule: is_zone_record(o)),
+    ("r", lambda text, o, own, rule: is_certificate(o)),
+    ("d", lambda text, o, own, rule: own and len(o.beside) > 1),
+    ("j", lambda text, o, own, rule: own),
+    ("f", lambda text, o, own, rule: is_resolver(text, o)),
+    ("m", lambda text, o, own, rule: ROUTE.search(o.before) is not None),
+    ("g", lambda text, o, own, rule: o.context == "acl"),
+    ("u", lambda text, o, own, rule: names_identity(o)),
+    ("h", lambda text, o, own, rule: text.place == "extra_hosts"),
+    ("i", lambda text, o, own, rule: text.place == "ports"),
+    ("n", lambda text, o, own, rule: text.place == "build"),
+    ("d", lambda text, o, own, rule: len(o.beside) > 1),
+    ("e", lambda text, o, own, rule: text.place in ("file", "config", "secret")),
+    ("c", lambda text, o, own, rule: o.scheme != ""),
+)

@@ -27,6 +27,7 @@ _DECLARES = re.compile(r"^\s*-?\s*[\"']?(?:ipv[46]_address|subnet|gateway|ip_ran
 _BOTH = re.compile(r"(^|[-_.])(dns|sip|syslog)|nameserver|resolver|enode://", re.IGNORECASE)
 _CUT = re.compile(r"\n|;|&&|\|\||\|")
 _USED = re.compile(r"\$\{?([A-Za-z_]\w*)|\{\{[^{}\n]*?([A-Za-z_]\w*)[^{}\n]*\}\}|(?<![\w$])([A-Z][A-Z0-9_]{2,})(?!\w)")
+_LENGTH = re.compile(r"/[\d.]+")
 _PREFIX_ALONE = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.?")
 _DNS_FORWARDER: tuple[Place, ...] = ("dns",)
 
@@ -51,12 +52,16 @@ class Subnets:
 
     def holding(self, address: str) -> str | None:
         """The network whose subnet holds `address`, the longest prefix first; None if none does."""
+        if not self.known:
+            return None
         number = ip_address(address)
         fitting = [(subnet.prefixlen, key) for key, subnet in self.known if number in subnet]
         return max(fitting, key=lambda f: f[0])[1] if fitting else None
 
     def overlapping(self, text: str) -> str | None:
         """The network that overlaps `text`, a network in CIDR form."""
+        if not self.known:
+            return None
         try:
             other = ip_network(text, strict=False)
         except ValueError:
@@ -97,7 +102,7 @@ class Scanner:
         for group, (service, _) in zip(groups, meant, strict=True):
             if service is not None:
                 beside.setdefault(group, set()).add(service)
-        frozen = {group: frozenset(services) for group, services in beside.items()}
+        frozen: dict[int, frozenset[str]] = {group: frozenset(services) for group, services in beside.items()}
         for token, (service, network), group in zip(visible, meant, groups, strict=True):
             made = self._occurrence(unit, token, service, network, frozen.get(group, frozenset()))
             if made is not None:
@@ -133,6 +138,8 @@ class Scanner:
     def _occurrence(
         self, unit: _Unit, token: Token | Word, service: str | None, network: str | None, beside: frozenset[str]
     ) -> Occurrence | None:
+        if self._is_foreign(unit, token, service):
+            return None
         where = unit.where(token.start)
         if unit.is_file and (_declares(unit, token.start) or any(_IMAGE_KEY.search(k) for k in where.keys[:1])):
             return None
@@ -142,8 +149,6 @@ class Scanner:
             network = self.subnets.holding(address)
         syntaxes = self._syntaxes_of(unit)
         context: Context = "literal_only" if unit.place in _DNS_FORWARDER else context_of(where, syntaxes, unit.text)
-        if unit.place == "script" and service is None and kind != "prefix":
-            return None
         end = start + token.end - token.start
         span = self.locator.span(unit.texts[text], start, end)
         return Occurrence(
@@ -151,6 +156,17 @@ class Scanner:
             port=_stated_port(unit, token, where), protocol=_protocol(token, where), scheme=token.scheme, context=context, keys=where.keys,
             before=where.before, beside=beside, syntaxes=syntaxes, span=span, assembled=span in self.locator.assembled,
         )  # fmt: skip
+
+    def _is_foreign(self, unit: _Unit, token: Token | Word, service: str | None) -> bool:
+        """Networks and ranges that have nothing to do with the stack; outside the containers, all that is not declared."""
+        if isinstance(token, Word) or service is not None or token.kind == "prefix" or token.address is None:
+            return False
+        if unit.place == "script":
+            return True
+        if token.kind == "address":
+            return False
+        said = _LENGTH.match(unit.text, token.end)
+        return self.subnets.overlapping(token.address + (said[0] if said and token.kind == "network" else "")) is None
 
     def _syntaxes_of(self, unit: _Unit) -> frozenset[str]:
         if not unit.is_file:

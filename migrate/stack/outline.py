@@ -16,6 +16,7 @@ _WORD = re.compile(r"[^\s\"'{}\[\](),;=]+")
 _EVENT = re.compile(r"[{}\[\]]|\n")
 _SECTION = re.compile(r"^[ \t]*\[\[?\s*([\w .\"'/:-]+?)\s*\]\]?[ \t]*(?:#.*)?\r?$")
 _PARENT = re.compile(r"^([ \t]*)(?:- +)?[\"']?([A-Za-z_$][\w.$/@ -]*?)[\"']?\s*[:=]\s*(?:[|>][-+]?\s*|&\S+\s*)?(?:#.*)?\r?$")
+_LONGEST_BEFORE = 1024
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -46,7 +47,7 @@ def in_variable(name: str, text: str, start: int) -> Where:
     >>> in_variable("ADVERTISED_HOST", "10.0.0.5", 0).keys
     ('ADVERTISED_HOST',)
     """
-    before = text[text.rfind("\n", 0, start) + 1 : start]
+    before = _line_before(text, start)
     inner = [m[1] for m in _NAMED.finditer(before)][-1:]
     return Where(keys=spellings((name, *inner)), before=before)
 
@@ -59,8 +60,7 @@ def in_file(text: str, start: int) -> Where:
     >>> in_file("bind-address = 10.0.0.5", 15).keys
     ('bind-address',)
     """
-    line_start = text.rfind("\n", 0, start) + 1
-    before = text[line_start:start]
+    before = _line_before(text, start)
     path = _path(text, start)
     key = _key_in_line(re.split(r"[;{}]", before)[-1])
     if not key and path:
@@ -78,6 +78,11 @@ def spellings(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s for k in keys for s in (k, _CAMEL.sub("_", k))))
 
 
+def _line_before(text: str, start: int) -> str:
+    """The line up to `start`, at most 1024 characters of it: files of one line are not read again for every address."""
+    return text[max(text.rfind("\n", 0, start) + 1, start - _LONGEST_BEFORE) : start]
+
+
 def _key_in_line(segment: str) -> str:
     if m := _ELEMENT.search(segment):
         return m[1]
@@ -89,7 +94,7 @@ def _key_in_line(segment: str) -> str:
 
 
 def _simple_command(text: str, start: int) -> str:
-    window = text[max(0, start - 4096) : start]
+    window = text[max(0, start - _LONGEST_BEFORE) : start]
     joined = _CONTINUED.sub("  ", window)
     cut = 0
     for m in _CUT.finditer(joined):
