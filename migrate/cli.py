@@ -264,12 +264,13 @@ def addresses(sources: Sources, /, form: str, verbosity: int | None) -> int:
 def graph(sources: Sources, /, output: str | None, verbosity: int | None) -> int:
     """The dependency graph with networks and cutover waves; Mermaid if no -o."""
     from migrate import graph as graphs
+    from migrate.report.picture import svg
     from migrate.write.texts import staged
 
     suffix = Path(output).suffix.lower() if output is not None else ".mmd"
     if suffix not in PICTURES:
         raise click.UsageError(f"-o {output}: the suffix must be one of {' '.join(PICTURES)}")
-    forms = {".mmd": graphs.to_mermaid, ".dot": graphs.to_dot}
+    forms = {".mmd": graphs.to_mermaid, ".dot": graphs.to_dot, ".svg": svg}
     if suffix not in forms:
         raise click.UsageError(f"-o {output}: a picture as {suffix} {NOT_YET}")
     conversion = _converted(sources)

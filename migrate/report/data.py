@@ -30,7 +30,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "project": report.project,
         "findings": [finding_data(finding, report.base) for finding in in_reading_order(report.findings)],
         "addresses": addresses_data(report.addresses, report.base),
-        "decisions": [decision_data(decision) for decision in report.decisions],
+        "decisions": [decision_data(decision, report.base) for decision in report.decisions],
     }
 
 
@@ -55,19 +55,19 @@ def finding_data(finding: Finding, base: str) -> dict[str, Any]:
         "column": placed.column if placed else None,
         "service": finding.service,
         "path": finding.path,
-        "message": with_places(finding),
+        "message": with_places(finding, base),
         "advice": finding.advice,
         "address": finding.address,
     }
 
 
-def with_places(finding: Finding) -> str:
+def with_places(finding: Finding, base: str) -> str:
     """The message with the further places of the same fact."""
-    places = ", ".join(f"{span.file}:{span.line}" for span in finding.also)
+    places = ", ".join(f"{from_project(span.file, base)}:{span.line}" for span in finding.also)
     return f"{finding.message} (also {places})" if places else finding.message
 
 
-def decision_data(decision: Decision) -> dict[str, Any]:
+def decision_data(decision: Decision, base: str) -> dict[str, Any]:
     """One decision; `evidence` as `file:line`."""
     return {
         "question": decision.question,
@@ -75,7 +75,7 @@ def decision_data(decision: Decision) -> dict[str, Any]:
         "outcome": decision.outcome,
         "rule": decision.rule,
         "reason": decision.reason,
-        "evidence": [f"{span.file}:{span.line}" for span in decision.evidence],
+        "evidence": [f"{from_project(span.file, base)}:{span.line}" for span in decision.evidence],
     }
 
 

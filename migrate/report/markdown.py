@@ -36,7 +36,8 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _addresses(report: Report) -> Iterator[str]:
     owners = (
-        (a.owner.address, a.owner.network or "", a.owner.service or "(nobody)", OUTCOMES[a.outcome], str(len(a.uses))) for a in report.addresses
+        (a.owner.address, a.owner.network or "", a.owner.service or "(nobody)", OUTCOMES[a.outcome], str(len(a.uses)))
+        for a in report.addresses
     )
     yield from _table(("address", "network", "service", "outcome", "uses"), owners)
     used = [
