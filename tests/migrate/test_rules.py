@@ -41,5 +41,5 @@ def test_rules_as_data() -> None:
 
 
 def test_unknown_code_names_the_nearest() -> None:
-    with pytest.raises(KeyError, match="there is no finding MIG21X; the nearest is MIG):
+    with pytest.raises(KeyError, match="there is no finding MIG21X; the nearest is MIG"):
         select("MIG21X")
