@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import ceil
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from migrate.plan.types import Plan, ServicePlan
-from migrate.stack import Reference, Stack
+if TYPE_CHECKING:
+    from migrate.plan.types import Plan, ServicePlan
+    from migrate.stack import Reference, Stack
+
 
 RUNNING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 NODE_CORES, NODE_MEMORY_GI, FILL_RATIO = 4, 16, 0.6

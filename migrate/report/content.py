@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from migrate.addresses.types import DecidedAddress
 from migrate.findings import Finding, Severity
-from migrate.plan.decision import Decision
+
+if TYPE_CHECKING:
+    from migrate.addresses.types import DecidedAddress
+    from migrate.plan.decision import Decision
 
 PLURAL: Final[Mapping[Severity, tuple[str, str]]] = {
     Severity.ERROR: ("error", "errors"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from migrate.addresses.types import DecidedAddress, DecidedUse
 from migrate.findings import Finding, Severity, Span, in_reading_order
-from migrate.plan.decision import Decision
 from migrate.report.content import Report
 from migrate.report.plain_text import clean
 from migrate.rules import rules
+
+if TYPE_CHECKING:
+    from migrate.addresses.types import DecidedAddress, DecidedUse
+    from migrate.plan.decision import Decision
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
