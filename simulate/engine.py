@@ -245,16 +245,25 @@ def assert_conserved(counters: Mapping[str, SourceCounters]) -> None:
         assert one.arrived == known, f"requests of {name}: {one.arrived} arrived, {known} accounted for"
 
 
+VERBS = frozenset({"rollout", "undo", "scale", "pause", "resume", "nodeLoss", "zoneLoss", "drain", "spike"})
+OF_WORKLOADS = frozenset({"rollout", "undo", "scale", "pause", "resume"})
+
+
 def refuse_what_is_missing(spec: ClusterSpec) -> None:
     """InputError for what this engine cannot honour, all at once."""
-    verbs = {"rollout", "undo", "scale", "pause", "resume", "nodeLoss", "zoneLoss", "drain", "spike"}
-    problems = [
-        Problem(file="scenario", line=0, column=0, message=f"events: verb {one.verb!r} is not simulated")
-        for one in spec.events
-        if one.verb not in verbs
-    ]
+    kinds = {one.name: one.kind for one in spec.workloads}
+    problems = []
+    for one in spec.events:
+        if one.verb not in VERBS:
+            problems.append(f"verb {one.verb!r} is not simulated")
+        elif one.verb in OF_WORKLOADS and one.target not in kinds:
+            problems.append(f"{one.verb} {one.target}: there is no such workload")
+        elif one.verb in OF_WORKLOADS and kinds[one.target] == "Job":
+            problems.append(f"{one.verb} {one.target}: a Job is complete before the start and is not run again")
+        elif one.verb == "scale" and kinds[one.target] == "DaemonSet":
+            problems.append(f"scale {one.target}: a DaemonSet has as many pods as there are nodes")
     if problems:
-        raise InputError(problems)
+        raise InputError(Problem(file="scenario", line=0, column=0, message=f"events: {text}") for text in problems)
 
 
 def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = None) -> Trace:

@@ -39,6 +39,16 @@ def after(clock: Clock, delay_s: float, action: Callable[..., None], *arguments:
     clock.timeout(max(0.0, delay_s)).callbacks.append(lambda _: action(*arguments))
 
 
+def release(version: str) -> int:
+    """The minor number of a Kubernetes version; 36 where there is none.
+
+    >>> release("v1.37.2"), release("1.36")
+    (37, 36)
+    """
+    parts = version.lstrip("v").split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 36
+
+
 class DataPlane(Protocol):
     """What the control plane asks of the data plane, now (the engine knows the time). Both `bool` mean: it happened at once."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from simpy import Environment
 
 from simulate.control import rollout
+from simulate.control.loops.daemonset import DaemonSetLoop
 from simulate.control.loops.deployment import DeploymentLoop, deployment_view, set_view
 from simulate.control.loops.endpoints import EndpointsLoop
 from simulate.control.loops.hpa import HpaLoop
@@ -17,6 +18,7 @@ from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.loops.placing import Placer
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
+from simulate.control.loops.statefulset import StatefulSetLoop
 from simulate.control.loops.story import Story
 from simulate.control.state import Cluster, DataPlane, LiveWorkload, Node, Pod, ReplicaSet, Version
 from simulate.spec import Behaviour, ClusterSpec, Workload
@@ -33,6 +35,8 @@ class Control:
         self.cluster = Cluster(environment, spec, trace)
         self.deployments = DeploymentLoop(self.cluster)
         self.sets = ReplicaSetLoop(self.cluster)
+        self.stateful = StatefulSetLoop(self.cluster)
+        self.daemons = DaemonSetLoop(self.cluster)
         self.placer = Placer(self.cluster)
         self.scheduler = SchedulerLoop(self.cluster, self.placer.choose)
         self.kubelet = KubeletLoop(self.cluster, plane)
@@ -42,7 +46,7 @@ class Control:
         self.story = Story(self.cluster, self.kubelet)
         self._add_nodes(spec)
         behaviours = {one.name: one for one in spec.traffic.behaviours}
-        for workload in spec.workloads:
+        for workload in sorted(spec.workloads, key=lambda one: one.kind != "DaemonSet"):
             self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
         self.endpoints.settle()
         environment.process(self.metrics.run())
@@ -70,6 +74,37 @@ class Control:
         self.cluster.workloads[live.key] = live
         if workload.kind == "Deployment":
             self._settle_deployment(live)
+        elif workload.kind == "StatefulSet":
+            self._settle_stateful(live)
+        elif workload.kind == "DaemonSet":
+            self._settle_daemons(live)
+        else:
+            self.cluster.event("Job", live.key, "Normal", "Completed", "Job completed before the start")
+
+    def _settle_stateful(self, live: LiveWorkload) -> None:
+        for number in range(live.replicas):
+            name = f"{live.key}-{number}"
+            pod = Pod(name=name, workload=live.key, owner=live.key, version=live.version, number=number, created_s=-SETTLED_AGE_S)
+            self._settle_pod(pod, live.pods)
+            if not pod.ready and live.spec.pod_management == "OrderedReady":
+                break
+        self._settle_status(live)
+
+    def _settle_daemons(self, live: LiveWorkload) -> None:
+        for node in self.cluster.nodes.values():
+            pod = self.daemons.new_pod(live, node.name, -SETTLED_AGE_S)
+            self.cluster.pods[pod.name] = live.pods[pod.name] = pod
+            self.cluster.trace_pod(pod, "created")
+            self.cluster.bind(pod, node, settled=True)
+            self.placer.bound(pod)
+            self.kubelet.settle(pod)
+        live.replicas = len(live.pods)
+        self._settle_status(live)
+
+    def _settle_status(self, live: LiveWorkload) -> None:
+        ready = sum(pod.ready for pod in live.pods.values())
+        count = len(live.pods)
+        self.cluster.status_workload(live, rollout.Status(replicas=count, updated=count, ready=ready, available=ready))
 
     def _settle_deployment(self, live: LiveWorkload) -> None:
         maximum = live.replicas + rollout.surge_of(deployment_view(live))

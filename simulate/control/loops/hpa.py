@@ -10,7 +10,7 @@ from typing import Any
 from simulate.control import hpa
 from simulate.control.hpa import ContainerView, Observation, PodView, Sample, Spec, State
 from simulate.control.loops.metrics import MetricsLoop
-from simulate.control.state import Cluster, LiveWorkload, Pod
+from simulate.control.state import Cluster, LiveWorkload, Pod, release
 from simulate.spec import Autoscaler, ContainerSpec
 from simulate.trace import HpaRecord
 
@@ -46,7 +46,7 @@ class HpaLoop:
         clock = self._cluster.clock
         yield clock.timeout(live.spec.created_s)
         self._record(live)
-        if not immediate(self._cluster.spec.control.version):
+        if release(self._cluster.spec.control.version) < 37:
             yield clock.timeout(self._period_s)
         while True:
             self.reconcile(live)
@@ -107,16 +107,6 @@ class HpaLoop:
                 conditions={one.type: f"{one.status}/{one.reason}" for one in status.conditions},
             )
         )
-
-
-def immediate(version: str) -> bool:
-    """Whether a new autoscaler is reconciled at once: since 1.37.
-
-    >>> immediate("1.36"), immediate("v1.37.2")
-    (False, True)
-    """
-    parts = version.lstrip("v").split(".")
-    return len(parts) > 1 and parts[1].isdigit() and int(parts[1]) >= 37
 
 
 def selector_of(live: LiveWorkload) -> str:

@@ -17,7 +17,9 @@ class MetricsLoop:
         self._plane = plane
         self._resolution_s = cluster.spec.control.metric_resolution_s
         self._server = MetricsServer(self._resolution_s)
-        self._runs: dict[str, tuple[int, float, float]] = {}
+        self._runs: dict[str, tuple[int, float, float, int]] = {}
+        self._count = 0
+        self._known: set[str] = set()
         cluster.on_pod.append(self._pod_changed)
 
     def usage(self, pod: str) -> Sample | None:
@@ -26,8 +28,10 @@ class MetricsLoop:
 
     def process_started(self, pod: Pod) -> None:
         """A container run begins: its counter starts at what the pod has used before."""
-        used = self._plane.read().get(pod.name, (0.0, 0.0))[0] if pod.name in self._runs else 0.0
-        self._runs[pod.name] = (pod.process, self._cluster.clock.now, used)
+        used = self._plane.read().get(pod.name, (0.0, 0.0))[0] if pod.name in self._known else 0.0
+        self._known.add(pod.name)
+        self._count += 1
+        self._runs[pod.name] = (pod.process, self._cluster.clock.now, used, self._count)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "deleted":
@@ -59,4 +63,4 @@ class MetricsLoop:
                 run = self._runs.get(name)
                 if run is not None and run[0] == pod.process and name in counters:
                     cpu_s, memory = counters[name]
-                    self._server.housekeep(name, Point(at, cpu_s - run[2], memory, run[0], run[1]))
+                    self._server.housekeep(name, Point(at, cpu_s - run[2], memory, run[3], run[1]))

@@ -9,7 +9,7 @@ from simulate.control.draws import uniform
 from simulate.control.labels import Requirement, Selector
 from simulate.control.placement import NodeView, PodView, Taint
 from simulate.control.placement_view import ZONE
-from simulate.control.state import Cluster, LiveWorkload, Node, Pod
+from simulate.control.state import Cluster, LiveWorkload, Node, Pod, release
 
 UNREACHABLE = Taint("node.kubernetes.io/unreachable", "", "NoExecute")
 
@@ -19,7 +19,7 @@ class Placer:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._change = _release(cluster.spec.control.version) >= 36
+        self._change = release(cluster.spec.control.version) >= 36
         self._views: dict[str, NodeView] = {}
         self._pods: dict[str, tuple[str, PodView]] = {}
         self._start = 0
@@ -83,8 +83,3 @@ def node_view(node: Node) -> NodeView:
 
 def _taints(node: Node) -> tuple[Taint, ...]:
     return tuple(Taint(str(t.get("key", "")), str(t.get("value") or ""), str(t.get("effect", "NoSchedule"))) for t in node.pool.taints)
-
-
-def _release(version: str) -> int:
-    parts = version.lstrip("v").split(".")
-    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 36

@@ -1,0 +1,90 @@
+"""The DaemonSet controller: one pod on every node that is there, updated within its bounds."""
+
+from __future__ import annotations
+
+from simulate.control import daemonset, replicaset
+from simulate.control.daemonset import DaemonPod
+from simulate.control.loops.queue import WorkQueue
+from simulate.control.rollout import Status
+from simulate.control.state import Cluster, LiveWorkload, Node, Pod, after
+
+
+class DaemonSetLoop:
+    """Woken by its set, its pods and the nodes. Its pods are meant for their node from the beginning."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._control = cluster.spec.control
+        self._queue = WorkQueue(cluster.clock, self.sync)
+        self._number: dict[str, int] = {}
+        self._meant: dict[str, str] = {}
+        cluster.on_workload.append(self._wake)
+        cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
+        cluster.on_node.append(self._node_changed)
+
+    def _wake(self, live: LiveWorkload) -> None:
+        if live.spec.kind == "DaemonSet":
+            self._queue.add(live.key, self._control.watch_s)
+
+    def _node_changed(self, node: Node) -> None:
+        for live in self._cluster.workloads.values():
+            self._wake(live)
+
+    def sync(self, key: str) -> float:
+        """One look; how long its writes take."""
+        live = self._cluster.workloads[key]
+        now = self._cluster.clock.now
+        pods: dict[str, list[DaemonPod]] = {}
+        for pod in live.pods.values():
+            pods.setdefault(self._meant[pod.name], []).append(self._view(live, pod, now))
+        rolling = live.spec.strategy != "OnDelete"
+        decision = daemonset.sync(
+            list(self._cluster.nodes), pods, live.max_surge if live.spec.max_surge != "25%" else 0, self._unavailable(live), rolling=rolling
+        )
+        for node in decision.creates:
+            after(self._cluster.clock, self._control.api_s, self._create, live, node)
+        for name in decision.deletes:
+            after(self._cluster.clock, self._control.api_s, self._cluster.delete_pod, live.pods[name], f"DaemonSet {key}")
+        self._status(live, [one for some in pods.values() for one in some])
+        return self._control.api_s if decision.creates or decision.deletes else 0.0
+
+    def _unavailable(self, live: LiveWorkload) -> int | str:
+        """The API's default is 1; the Deployment's default means that nothing was said."""
+        return live.max_unavailable if live.spec.max_unavailable != "25%" else 1
+
+    def _view(self, live: LiveWorkload, pod: Pod, now: float) -> DaemonPod:
+        at = replicaset.available_at(pod.ready_since_s if pod.ready else None, live.spec.min_ready_s)
+        return DaemonPod(
+            name=pod.name,
+            new=pod.version.number == live.version.number,
+            available=at is not None and at <= now + 1e-9,
+            ready=pod.ready,
+            failed=pod.phase == "Failed",
+            terminating=pod.deleting_s is not None,
+            created_s=pod.created_s,
+        )
+
+    def new_pod(self, live: LiveWorkload, node: str, created_s: float) -> Pod:
+        """A pod object that is meant for a node."""
+        number = self._number[live.key] = self._number.get(live.key, -1) + 1
+        name = f"{live.key}-v{live.version.number}-{number}"
+        self._meant[name] = node
+        return Pod(name=name, workload=live.key, owner=live.key, version=live.version, number=number, created_s=created_s)
+
+    def _create(self, live: LiveWorkload, node: str) -> None:
+        pod = self.new_pod(live, node, self._cluster.stamp())
+        self._cluster.add_pod(pod, live.pods)
+        after(self._cluster.clock, self._control.watch_s + self._control.scheduling_s, self._bind, pod, node)
+
+    def _bind(self, pod: Pod, node: str) -> None:
+        if not pod.gone and pod.deleting_s is None and pod.node is None:
+            self._cluster.bind(pod, self._cluster.nodes[node])
+
+    def _status(self, live: LiveWorkload, views: list[DaemonPod]) -> None:
+        status = Status(
+            replicas=len(views),
+            updated=sum(one.new for one in views),
+            ready=sum(one.ready for one in views),
+            available=sum(one.available for one in views),
+        )
+        self._cluster.status_workload(live, status)

@@ -1,0 +1,105 @@
+"""The StatefulSet controller: looks at the ordinals, asks `statefulset.decide`, creates and deletes."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from simulate.control import replicaset, statefulset
+from simulate.control.loops.queue import WorkQueue
+from simulate.control.rollout import Status
+from simulate.control.state import Cluster, LiveWorkload, Pod, after, release
+from simulate.control.statefulset import StsPod, StsSpec
+
+
+class StatefulSetLoop:
+    """Woken by its set and by its pods. A pod has the name of its ordinal again after it was replaced."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._control = cluster.spec.control
+        self._queue = WorkQueue(cluster.clock, self.sync)
+        cluster.on_workload.append(self._wake)
+        cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
+
+    def _wake(self, live: LiveWorkload) -> None:
+        if live.spec.kind == "StatefulSet":
+            self._queue.add(live.key, self._control.watch_s)
+
+    def sync(self, key: str) -> float:
+        """One look; how long its writes take."""
+        live = self._cluster.workloads[key]
+        now = self._cluster.clock.now
+        spec = self.spec_of(live)
+        decision = statefulset.decide(spec, {pod.number: self._view(live, pod, now) for pod in live.pods.values()})
+        api_s = self._control.api_s
+        writes = [partial(self._create, live, ordinal, int(revision)) for ordinal, revision in decision.creates]
+        writes += [partial(self._delete, live, ordinal) for ordinal in decision.deletes]
+        lasting_s = 0.0
+        for position, write in enumerate(writes):
+            lasting_s = api_s * (position + 1 if spec.monotonic else 1)
+            after(self._cluster.clock, lasting_s + (0.0 if spec.monotonic else 0.0002 * position), write)
+        self._status(live, now)
+        waiting = [at for pod in live.pods.values() if (at := self._available_s(live, pod)) is not None and at > now + 1e-9]
+        if waiting:
+            self._queue.add(key, min(waiting) - now)
+        return lasting_s
+
+    def spec_of(self, live: LiveWorkload) -> StsSpec:
+        """What decides of a StatefulSet; maxUnavailable is dropped before 1.37 (its gate is off)."""
+        return StsSpec(
+            replicas=live.replicas,
+            current_revision=live.current_revision,
+            update_revision=live.version.number,
+            management=live.spec.pod_management,
+            strategy="OnDelete" if live.spec.strategy == "OnDelete" else "RollingUpdate",
+            partition=live.spec.partition,
+            max_unavailable=live.max_unavailable if release(self._control.version) >= 37 else None,
+        )
+
+    def _available_s(self, live: LiveWorkload, pod: Pod) -> float | None:
+        return replicaset.available_at(pod.ready_since_s if pod.ready else None, live.spec.min_ready_s)
+
+    def _view(self, live: LiveWorkload, pod: Pod, now: float) -> StsPod:
+        at = self._available_s(live, pod)
+        return StsPod(
+            revision=pod.version.number,
+            phase=pod.phase,
+            ready=pod.ready,
+            available=at is not None and at <= now + 1e-9,
+            terminating=pod.deleting_s is not None,
+        )
+
+    def _create(self, live: LiveWorkload, ordinal: int, revision: int) -> None:
+        name = f"{live.key}-{ordinal}"
+        if name in live.pods:
+            return
+        version = next(one for one in live.versions if one.number == revision)
+        pod = Pod(name=name, workload=live.key, owner=live.key, version=version, number=ordinal, created_s=self._cluster.stamp())
+        self._cluster.add_pod(pod, live.pods)
+        self._cluster.event(
+            "StatefulSet", live.key, "Normal", "SuccessfulCreate", f"create Pod {name} in StatefulSet {live.key} successful"
+        )
+
+    def _delete(self, live: LiveWorkload, ordinal: int) -> None:
+        pod = live.pods.get(f"{live.key}-{ordinal}")
+        if pod is not None and pod.deleting_s is None:
+            self._cluster.event(
+                "StatefulSet", live.key, "Normal", "SuccessfulDelete", f"delete Pod {pod.name} in StatefulSet {live.key} successful"
+            )
+            self._cluster.delete_pod(pod, f"StatefulSet {live.key}")
+
+    def _status(self, live: LiveWorkload, now: float) -> None:
+        views = [self._view(live, pod, now) for pod in live.pods.values()]
+        if live.version.number != live.current_revision and statefulset.updated(self.spec_of(live), views):
+            live.current_revision = live.version.number
+        self._cluster.status_workload(live, status_of(live, views))
+
+
+def status_of(live: LiveWorkload, views: list[StsPod]) -> Status:
+    """The status by counting; terminating pods are pods."""
+    return Status(
+        replicas=len(views),
+        updated=sum(one.revision == live.version.number and not one.terminating for one in views),
+        ready=sum(one.running_and_ready for one in views),
+        available=sum(one.running_and_ready and one.available for one in views),
+    )
