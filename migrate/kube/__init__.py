@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from migrate.kube.names import Object, in_apply_order, object_of
@@ -17,7 +18,8 @@ __all__ = ["build"]
 def build(plan: Plan) -> tuple[dict[str, Any], ...]:
     """Every object of the plan in apply order: by kind, then by name."""
     return in_apply_order(
-        (
+        _fresh(o)
+        for o in (
             _namespace(plan),
             *data_objects(plan),
             *claims(plan),
@@ -29,6 +31,15 @@ def build(plan: Plan) -> tuple[dict[str, Any], ...]:
             *ingresses(plan),
         )
     )
+
+
+def _fresh(value: Any) -> Any:
+    """A copy in which no two places share a dict or a list, so that no writer needs anchors."""
+    if isinstance(value, Mapping):
+        return {k: _fresh(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_fresh(v) for v in value]
+    return value
 
 
 def _namespace(plan: Plan) -> Object:

@@ -190,8 +190,25 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         answers=answers,
         span=Span(file=members[next(iter(members))].service.span.file if members else "", line=1, column=1),
         decisions=tuple(record.decisions),
-        findings=(*stack.project.findings, *stack.findings, *record.findings),
+        findings=(*stack.project.findings, *stack.findings, *_folded(record.findings)),
     )
+
+
+def _folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One fact, one finding: equal texts of several services share one that lists all places."""
+    found: dict[tuple[str, str, str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.code, finding.message, finding.severity, finding.advice), []).append(finding)
+    return tuple(same[0] if len(same) == 1 else _joined(same) for same in found.values())
+
+
+def _joined(same: list[Finding]) -> Finding:
+    first = same[0]
+    spans = dict.fromkeys(s for f in same for s in (f.span, *f.also) if s is not None and s != first.span)
+    services = {f.service for f in same}
+    paths = {f.path for f in same}
+    service = first.service if len(services) == 1 else None
+    return replace(first, service=service, path=first.path if len(paths) == 1 else None, also=tuple(spans))
 
 
 def _most_copies(stack: Stack, name: str, answers: Answers) -> int:

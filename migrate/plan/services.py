@@ -16,7 +16,6 @@ from migrate.stack import KnownPort, Member, Stack
 from migrate.stack.data import image_name, knowledge
 
 _MANY: Final = 20
-_LEARNED: Final = frozenset({"reference", "self", "healthcheck"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,6 @@ def decide_services(
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
         merged[name] = _known_ports(stack, pods[name])
-        _learned(member, own)
         mains[name] = None
         if _has_service(member, workloads[name], one_shots.get(name), name in called):
             mains[name] = _main(
@@ -77,16 +75,6 @@ def _known_ports(stack: Stack, pod: Pod) -> tuple[KnownPort, ...]:
         for port in stack.members[name].ports:
             found.setdefault((port.port, port.protocol), port)
     return tuple(found.values())
-
-
-def _learned(member: Member, notes: Notes) -> None:
-    for port in member.ports:
-        if port.evidence in _LEARNED:
-            text = f"port {port.port}/{port.protocol} is known from a text that names it"
-            notes.find("MIG302", text, action=Action.ASSUMED, span=port.span or member.service.span)
-        elif port.evidence in ("dockerfile", "image"):
-            source = "EXPOSE" if port.evidence == "dockerfile" else "the table of images"
-            notes.find("MIG303", f"port {port.port}/{port.protocol} is known from {source}", action=Action.ASSUMED)
 
 
 def _has_service(member: Member, workload: Workload, shot: OneShot | None, called: bool) -> bool:

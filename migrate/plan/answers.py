@@ -1,0 +1,296 @@
+"""The plan file: what the user may decide, as a table; reading it, with every fault at its place.
+
+    version: 1
+    project: {exposure: nodeport}
+    services: {web: {replicas: 3, hpa: {min: 1, max: 10, cpu: 20}}}
+    addresses: {172.20.0.9: keep}
+
+Unknown keys and wrong values are refused with their line: a misspelled answer must not be lost.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from migrate.findings import Action, Finding, Span, Unusable
+from migrate.plan.decision import Answers
+from migrate.rules import found
+from migrate.source import Node, Unreadable, YamlFault, read_yaml
+
+__all__ = ["FORM", "Answers", "Form", "read", "read_text", "schema"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a value may be. `kind` is text, int, bool, map (fixed `keys`), any-map (any key, values of form `each`), list (`each`), or
+    int-or-percent; `one_of` restricts text; `least` and `most` bound numbers."""
+
+    kind: str
+    meaning: str
+    one_of: tuple[str, ...] = ()
+    keys: Mapping[str, Form] | None = None
+    each: Form | None = None
+    least: int | None = None
+    most: int | None = None
+    pattern: str | None = None
+
+
+def _text(meaning: str, *one_of: str, pattern: str | None = None) -> Form:
+    return Form(kind="text", meaning=meaning, one_of=one_of, pattern=pattern)
+
+
+def _int(meaning: str, least: int = 0, most: int | None = None) -> Form:
+    return Form(kind="int", meaning=meaning, least=least, most=most)
+
+
+def _bool(meaning: str) -> Form:
+    return Form(kind="bool", meaning=meaning)
+
+
+def _map(meaning: str, **keys: Form) -> Form:
+    return Form(kind="map", meaning=meaning, keys=keys)
+
+
+def _any(meaning: str, each: Form) -> Form:
+    return Form(kind="any-map", meaning=meaning, each=each)
+
+
+def _list(meaning: str, each: Form) -> Form:
+    return Form(kind="list", meaning=meaning, each=each)
+
+
+_LIMIT: Final = Form(kind="int-or-percent", meaning="pods, or percent of replicas")
+_QUANTITY: Final = _text("a quantity", pattern=r"\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?")
+_AMOUNTS: Final = _any("resource: quantity", _QUANTITY)
+_EXPOSURES: Final = ("loadbalancer", "nodeport", "clusterip", "ingress")
+
+_BOTH: Final[Mapping[str, Form]] = {
+    "exposure": _text("how published ports are reached (2.9)", *_EXPOSURES),
+    "liveness": _bool("a liveness probe from the health check (2.12)"),
+    "defaultProbe": _text("tcp: readiness by a connect where nothing is said (H5); none: no probe", "tcp", "none"),
+    "waits": _text("which dependencies are waited for (2.11)", "all", "healthy", "none"),
+    "drain": _int("seconds of preStop sleep behind a Service (2.13)", 0, 3600),
+    "secrets": _text("write Secrets, or refer to existing ones (2.7)", "write", "external"),
+    "oneShot": _text("a completed one-shot with one waiter (2.2)", "init", "job"),
+    "ingressClass": _text("the Ingress class"),
+    "plain": _list("variables that are no secrets (E2)", _text("a variable")),
+}
+_PROJECT: Final[Mapping[str, Form]] = {
+    **_BOTH,
+    "service": _text("the kind of main Services (2.4)", "headless", "clusterip"),
+    "networkPolicies": _text("emit NetworkPolicies (2.10)", "emit", "none"),
+    "aliases": _text("alias Services for all legal names, or for those that are referred to (2.3)", "all", "referenced"),
+    "dns": _text("keep outside resolvers (2.6)", "keep", "drop"),
+    "storage": _map(
+        "claims (2.8)", size=_QUANTITY, **{"class": _text("storage class"), "rwxClass": _text("class of ReadWriteMany volumes")}
+    ),
+    "registry": _text("where built images are pushed (2.15)"),
+    "tag": _text("tag of built images"),
+    "imagePullSecrets": _list("names of Secrets", _text("a Secret")),
+    "timezone": _text("TZ of containers that mounted the host's (V3)"),
+    "clusterDomain": _text("the cluster's DNS domain"),
+    "namespace": _text("the namespace"),
+    "kubernetesVersion": _text("the target version", pattern=r"1\.\d+"),
+    "externalPeers": _any("external network: namespaces of its other members (P7)", _list("namespaces", _text("a namespace"))),
+}
+_SERVICE: Final[Mapping[str, Form]] = {
+    **_BOTH,
+    "kind": _text("the kind of workload (2.2)", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "none"),
+    "schedule": _text("of a CronJob"),
+    "replicas": _int("pods", 0, 10_000),
+    "group": _text("the service whose pod it joins (G3)"),
+    "service": _text("the kind of its main Service (2.4)", "headless", "clusterip"),
+    "image": _text("the image to run"),
+    "update": _map(
+        "how pods are replaced (2.13)",
+        strategy=_text("strategy", "RollingUpdate", "Recreate"),
+        maxSurge=_LIMIT,
+        maxUnavailable=_LIMIT,
+        minReadySeconds=_int("seconds"),
+        progressDeadlineSeconds=_int("seconds", 1),
+    ),
+    "hpa": _map(
+        "a HorizontalPodAutoscaler (2.13)",
+        min=_int("replicas", 1),
+        max=_int("replicas", 1, 10_000),
+        cpu=_int("percent of the request", 1, 1000),
+        memory=_int("percent of the request", 1, 1000),
+    ),
+    "resources": _map("requests and limits (2.14)", requests=_AMOUNTS, limits=_AMOUNTS),
+    "storage": _map("its claims (2.8)", size=_QUANTITY, **{"class": _text("storage class")}),
+    "ingress": _map(
+        "its Ingress",
+        host=_text("host"),
+        path=_text("path"),
+        port=_int("port of its Service", 1, 65535),
+        tls=_text("name of the TLS Secret"),
+    ),
+}
+FORM: Final = _map(
+    "a plan",
+    version=_int("always 1", 1, 1),
+    project=Form(kind="map", meaning="answers for every service and for the project", keys=_PROJECT),
+    services=_any("answers by service key", Form(kind="map", meaning="answers for one service", keys=_SERVICE)),
+    addresses=_any("what becomes of an address", _text("an outcome", "names", "keep")),
+    images=_list("images are taken from elsewhere", _map("a rule", match=_text("a prefix"), replace=_text("what stands for it"))),
+    tools=_map("images of generated init containers", image=_text("a shell with getent"), kubectl=_text("kubectl")),
+)
+"""Everything that a plan file may hold."""
+
+
+def read(path: Path) -> Answers:
+    """The answers of a plan file. Raises Unusable with every fault and its line, or if the file cannot be read."""
+    if not path.is_file():
+        raise Unusable([_fault("MIG004", f"plan {path} is no file", Span(file=str(path), line=1, column=1))])
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(
+            [_fault("MIG001", f"plan {path} cannot be read: {type(error).__name__}", Span(file=str(path), line=1, column=1))]
+        ) from None
+    return read_text(text, str(path))
+
+
+def read_text(text: str, file: str) -> Answers:
+    """The answers of the text of a plan file.
+
+    >>> read_text("version: 1\\nservices: {web: {replicas: 3}}\\n", "plan.yaml").services["web"]["replicas"]
+    3
+    """
+    try:
+        documents, faults = read_yaml(text, file)
+    except Unreadable as error:
+        raise Unusable([_fault("MIG001", error.fault.message, error.fault.span)]) from None
+    found_faults = [_of_yaml(f) for f in faults]
+    root = documents[0] if documents else Node({}, file, 1, 1)
+    if len(documents) > 1:
+        found_faults.append(_fault("MIG001", "a plan is one document", documents[1].span))
+    found_faults += _check(root, FORM, "plan")
+    if isinstance(root.value, dict) and "version" not in root.value and root.value:
+        found_faults.append(_fault("MIG008", "a plan begins with `version: 1`", root.span))
+    if found_faults:
+        raise Unusable(found_faults)
+    return _answers(root.plain() or {})
+
+
+def _answers(data: Mapping[str, Any]) -> Answers:
+    project = data.get("project") or {}
+    return Answers(
+        namespace=project.get("namespace"),
+        kubernetes_version=project.get("kubernetesVersion") or Answers().kubernetes_version,
+        project=project,
+        services={k: v or {} for k, v in (data.get("services") or {}).items()},
+        addresses=data.get("addresses") or {},
+        images=tuple(data.get("images") or ()),
+        tools=data.get("tools") or {},
+    )
+
+
+def _of_yaml(fault: YamlFault) -> Finding:
+    code = {"duplicate-key": "MIG002", "non-string-key": "MIG003"}.get(fault.kind, "MIG001")
+    return _fault(code, fault.message, fault.span)
+
+
+def _fault(code: str, message: str, span: Span) -> Finding:
+    return found(code, message, action=Action.REFUSED, span=span)
+
+
+def _check(node: Node, form: Form, path: str) -> Iterator[Finding]:
+    value = node.value
+    if form.kind in ("map", "any-map"):
+        if value is None:
+            return
+        if not isinstance(value, dict):
+            yield _fault("MIG007", f"{path} must be a mapping", node.span)
+            return
+        for key, child in value.items():
+            below = form.each if form.kind == "any-map" else (form.keys or {}).get(key)
+            if below is None:
+                yield _fault("MIG006", f"unknown key {key!r} in {path}{_nearest(key, form.keys or {})}", child.span)
+            else:
+                yield from _check(child, below, f"{path}.{key}")
+    elif form.kind == "list":
+        if not isinstance(value, list):
+            yield _fault("MIG007", f"{path} must be a list", node.span)
+            return
+        for index, child in enumerate(value):
+            if form.each is not None:
+                yield from _check(child, form.each, f"{path}[{index}]")
+    elif (wrong := _wrong_scalar(value, form)) is not None:
+        code, text = wrong
+        yield _fault(code, f"{path} {text}", node.span)
+
+
+def _nearest(key: str, known: Mapping[str, Form]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; is {close[0]} meant?" if close else ""
+
+
+def _wrong_scalar(value: Any, form: Form) -> tuple[str, str] | None:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if form.kind == "bool":
+        return None if isinstance(value, bool) else ("MIG007", "must be true or false")
+    if form.kind == "int-or-percent":
+        good = (number and value >= 0) or (isinstance(value, str) and re.fullmatch(r"\d{1,3}%", value) is not None)
+        return None if good else ("MIG007", "must be a number or a percentage")
+    if form.kind == "int":
+        if not number:
+            return "MIG007", "must be a whole number"
+        if (form.least is not None and value < form.least) or (form.most is not None and value > form.most):
+            bounds = f"at least {form.least}" if form.most is None else f"between {form.least} and {form.most}"
+            return "MIG009", f"must be {bounds}"
+        return None
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        return "MIG007", "must be text"
+    if form.one_of and value not in form.one_of:
+        return "MIG009", f"must be one of {', '.join(form.one_of)}"
+    if form.pattern is not None and re.fullmatch(form.pattern, str(value)) is None:
+        return "MIG009", f"is no {form.meaning.removeprefix('a ').removeprefix('the ')}"
+    return None
+
+
+def schema() -> dict[str, Any]:
+    """The form as a JSON Schema, for editors.
+
+    >>> schema()["properties"]["version"]
+    {'description': 'always 1', 'type': 'integer', 'minimum': 1, 'maximum': 1}
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "compose-cutover plan",
+        **_schema(FORM),
+        "required": ["version"],
+    }
+
+
+def _schema(form: Form) -> dict[str, Any]:
+    said: dict[str, Any] = {"description": form.meaning}
+    if form.kind == "map":
+        said |= {
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "properties": {k: _schema(f) for k, f in (form.keys or {}).items()},
+        }
+    elif form.kind == "any-map":
+        said |= {"type": ["object", "null"], "additionalProperties": _schema(form.each) if form.each else True}
+    elif form.kind == "list":
+        said |= {"type": "array", "items": _schema(form.each) if form.each else {}}
+    elif form.kind == "int-or-percent":
+        said |= {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d{1,3}%$"}]}
+    elif form.kind == "int":
+        said["type"] = "integer"
+        said |= {k: v for k, v in (("minimum", form.least), ("maximum", form.most)) if v is not None}
+    elif form.kind == "bool":
+        said["type"] = "boolean"
+    else:
+        said["type"] = ["string", "number"] if not form.one_of else "string"
+        if form.one_of:
+            said["enum"] = list(form.one_of)
+        if form.pattern is not None:
+            said["pattern"] = f"^({form.pattern})$"
+    return said
