@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from simpy import Environment
 
@@ -132,6 +132,8 @@ def count(value: Any) -> int | str:
 class World:
     """One recorded scenario being played."""
 
+    kind: Literal["Deployment", "StatefulSet"] = "Deployment"
+
     def __init__(self, trace: Mapping[str, Any]) -> None:
         self.input = trace["input"]
         limited = bool(trace.get("flags")) or trace["id"].startswith("TTHR")
@@ -148,22 +150,28 @@ class World:
         for i in range(3):
             self.cluster.nodes[f"node-{i + 1}"] = Node(name=f"node-{i + 1}", pool=POOL)
         self.kubelet = GivenKubelet(self.cluster)
-        DeploymentLoop(self.cluster)
-        ReplicaSetLoop(self.cluster)
+        self.controllers()
         SchedulerLoop(self.cluster, lambda pod: spread(self.cluster))
         self.names = {"v1": 1}
         self.live = self._workload()
 
+    def controllers(self) -> None:
+        """The loops of the product that this world runs."""
+        DeploymentLoop(self.cluster)
+        ReplicaSetLoop(self.cluster)
+
     def _workload(self) -> LiveWorkload:
         given = self.input
         spec = Workload(
-            kind="Deployment",
+            kind=self.kind,
             name="web",
             namespace="default",
             replicas=given["replicas"],
             template=template("v1"),
             behaviour="web",
-            strategy=given.get("strategy", "RollingUpdate"),
+            strategy=given.get("strategy", given.get("update_strategy", "RollingUpdate")),
+            pod_management=given.get("pod_management", "OrderedReady"),
+            partition=given.get("partition", 0),
             max_surge=count(given.get("max_surge", "25%")),
             max_unavailable=count(given.get("max_unavailable", "25%")),
             min_ready_s=given.get("min_ready_seconds", 0),
@@ -199,6 +207,7 @@ class World:
             return
         if step["op"] == "image":
             live.version = self.version(step["version"], step.get("pods"))
+            live.versions.append(live.version)
         elif step["op"] == "scale":
             cluster.scale_workload(live, step["replicas"], "user")
             return
@@ -221,6 +230,8 @@ class World:
 
     def _patch(self, spec: Mapping[str, Any]) -> None:
         live = self.live
+        partition = spec.get("updateStrategy", {}).get("rollingUpdate", {}).get("partition", live.spec.partition)
+        live.spec = replace(live.spec, partition=partition)
         bounds = spec.get("strategy", {}).get("rollingUpdate", {})
         live.max_surge = bounds.get("maxSurge", live.max_surge)
         live.max_unavailable = bounds.get("maxUnavailable", live.max_unavailable)
