@@ -19,6 +19,9 @@ from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, ControlPlane, N
 from simulate.trace import Trace
 
 POOL = NodePool(name="node", cores=1e6, memory_bytes=1e18, pods=10**6, count=3)
+HOP_S = 0.012
+"""How long the recorder's kubelet took to see a bound pod and to write its phase (10 to 18 ms in the recordings)."""
+
 EMPTY = TrafficSpec(seed=0, horizon_s=0.0, behaviours=(), edges=(), sources=(), machines=())
 
 
@@ -84,7 +87,7 @@ class GivenKubelet:
     def _pod_changed(self, pod: Pod, state: str) -> None:
         clock = self._cluster.clock
         if state == "scheduled" and self.given(pod, "phase", "") != "Pending":
-            after(clock, float(self.given(pod, "start_ms")) / 1000, self._running, pod)
+            after(clock, HOP_S + float(self.given(pod, "start_ms")) / 1000, self._running, pod)
         elif state == "terminating" and pod.node is not None:
             after(clock, float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
 
