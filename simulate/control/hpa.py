@@ -140,11 +140,12 @@ class HpaEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What became of one metric in this reconcile."""
+    """What became of one metric in this reconcile; `label` is that of the controller's error counter."""
 
     kind: str
     replicas: int | None
-    error: MetricError | None = None
+    error: str | None = None
+    label: Literal["none", "internal", "spec"] = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +347,7 @@ class _Pass:
             try:
                 proposal = propose(metric, self.seen, current, rules, self.now_s)
             except MetricError as failure:
-                self.tried.append(Tried(kind=metric.kind, replicas=None, error=failure))
+                self.tried.append(Tried(kind=metric.kind, replicas=None, error=str(failure), label=failure.kind))
                 self.warn(reason_of(metric), str(failure))
                 statuses.append(None)
                 first = first or (metric, failure)

@@ -334,7 +334,7 @@ def calculated(case: Case) -> tuple[int, dict[str, int | None]]:
 
 def metric_and_observation(case: Case, pods: list[PodView]) -> tuple[Metric, Observation]:
     """The metric of a replica_calculator case and what is seen."""
-    name, _, aim = case["kind"].partition("_")
+    name, _, aim = case["kind"].removeprefix("container_").partition("_")
     target = {"utilization": "Utilization", "average_value": "AverageValue", "value": "Value"}[aim]
     resource, container = case.get("resource", "cpu"), case.get("container")
     kinds = {"resource": "ContainerResource" if container else "Resource", "pods": "Pods", "object": "Object", "external": "External"}
@@ -521,7 +521,7 @@ def compare(case: Case, expected: Case, outcome: hpa.Outcome) -> str | None:
         "reconcile_action": action(current, outcome.scale_to),
         "reconcile_error": "none" if outcome.error is None else "internal",
         "metric_actions": {one.kind: action(current, one.replicas) for one in outcome.metrics},
-        "metric_errors": {one.kind: "none" if one.error is None else one.error.kind for one in outcome.metrics},
+        "metric_errors": {one.kind: one.label for one in outcome.metrics},
         "status_write_expected": outcome.write_status,
         "events": [{"reason": one.reason, "message": one.message} for one in outcome.events],
     }
