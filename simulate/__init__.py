@@ -269,8 +269,8 @@ def plan(
 
     spec, digests = _read(manifests, scenario, seed, stdin)
     found = capacity.plan(spec, engine.run, replications=replications, progress=progress)
-    label = "the settings found" if found.found else "the most that was tried"
-    alternatives = (Alternative(label, found.spec, found.traces), Alternative("as given", spec, found.given))
+    given = Alternative("as given", spec, found.given)
+    alternatives = (Alternative("the settings found", found.spec, found.traces), given) if found.settings else (given,)
     return Result(alternatives, digests, found=found)
 
 

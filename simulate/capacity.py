@@ -34,7 +34,8 @@ class Change(NamedTuple):
 
 
 MOST_REPLICAS = 200
-IDLE_RATIO = 0.05
+IDLE_RATIO = 0.1
+PRESTOP_MARGIN_S = 4
 TARGETS_PERCENT = (80, 70, 60, 50, 40, 30)
 MOST_LOAD = 16.0
 LOAD_STEP = 0.05
@@ -255,6 +256,7 @@ class Setting:
     cpu_request_cores: float | None
     memory_request_bytes: float | None
     autoscaler: tuple[int, int, int] | None
+    prestop_s: float
     reason: str
 
 
@@ -280,9 +282,10 @@ class Headroom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What was found. `found`: whether some setting keeps the objective; `spec` and `traces` are of it (else of the best tried)."""
+    """What was found. `found`: whether some setting keeps the objective; `spec` and `traces` are of it (else as given, and `why`)."""
 
     found: bool
+    why: str
     settings: tuple[Setting, ...]
     headroom: Headroom
     headroom_as_given: Headroom
@@ -347,15 +350,58 @@ def plan(spec: ClusterSpec, run: Run, *, replications: int = 3, progress: Progre
         raise InputError([Problem(file="scenario", line=0, column=0, message=message)])
     search = _Search(run=run, seeds=tuple(spec.seed + i for i in range(replications)), progress=progress)
     given, given_traces = search.look(spec, "as given", replications)
-    fixed = replace(spec, autoscalers=tuple(a for a in spec.autoscalers if a.target not in _scalable(spec)))
-    replicas, found = _grow(search, fixed, replications)
-    if not found:
-        chosen = with_replicas(fixed, replicas)
-        return _result(search, spec, chosen, {}, found, given, given_traces, replications)
+    base, patient = _patience(search, spec, given)
+    fixed = replace(base, autoscalers=tuple(a for a in base.autoscalers if a.target not in _scalable(spec)))
+    replicas, why = _grow(search, fixed, replications)
+    if why:
+        headroom = _headroom(search, spec, _keeps(given), "as given")
+        return Plan(
+            found=False,
+            why=why,
+            settings=(),
+            headroom=headroom,
+            headroom_as_given=headroom,
+            tried=tuple(search.tried),
+            spec=spec,
+            traces=tuple(given_traces),
+            given=tuple(given_traces),
+        )
     replicas = _shrink(search, fixed, replicas, replications)
     chosen = _requests(search, with_replicas(fixed, replicas), replications)
     chosen, scaled = _autoscale(search, chosen, replicas, replications)
-    return _result(search, spec, chosen, scaled, True, given, given_traces, replications)
+    summaries, traces = search.look(chosen, "the settings found", replications)
+    return Plan(
+        found=_keeps(summaries),
+        why="" if _keeps(summaries) else "they hold in every draw, but their intervals reach beyond the objective",
+        settings=tuple(_setting(chosen, name, scaled.get(name), name in patient) for name in _scalable(chosen)),
+        headroom=_headroom(search, chosen, _keeps(summaries), "the settings found"),
+        headroom_as_given=_headroom(search, spec, _keeps(given), "as given"),
+        tried=tuple(search.tried),
+        spec=chosen,
+        traces=tuple(traces),
+        given=tuple(given_traces),
+    )
+
+
+def _patience(search: _Search, spec: ClusterSpec, given: Sequence[Summary]) -> tuple[ClusterSpec, frozenset[str]]:
+    """A preStop sleep for Deployments whose pods end without one, where that at least halves the failed requests of the first draw."""
+    failed = _failed(given[0])
+    ending = {end.workload for end in given[0].endings}
+    bare = [
+        w for w in spec.workloads if w.kind == "Deployment" and w.name in ending and not any(c.prestop_s for c in w.template.containers)
+    ]
+    if not failed or not bare or all(verdict.held for verdict in given[0].verdicts if verdict.clause == "error ratio"):
+        return spec, frozenset()
+    stop_s = float(math.ceil(spec.control.endpoints_s) + PRESTOP_MARGIN_S)
+    changed = spec
+    for workload in bare:
+        changed = with_workload(changed, workload.name, template=_with_prestop(workload.template, stop_s))
+    summaries, _ = search.look(changed, f"preStop sleep of {stop_s:g} s for {', '.join(w.name for w in bare)}", 1)
+    return (changed, frozenset(w.name for w in bare)) if _failed(summaries[0]) <= failed / 2 else (spec, frozenset())
+
+
+def _failed(summary: Summary) -> int:
+    return sum(sum(felt.failed.values()) for felt in summary.totals)
 
 
 def _scalable(spec: ClusterSpec) -> list[str]:
@@ -379,21 +425,26 @@ def _utilization(spec: ClusterSpec, summary: Summary) -> dict[str, float]:
     return found
 
 
-def _grow(search: _Search, spec: ClusterSpec, draws: int) -> tuple[dict[str, int], bool]:
-    """Replicas added at the bottleneck until the objective holds in all draws; False when that does not help any more."""
+def _grow(search: _Search, spec: ClusterSpec, draws: int) -> tuple[dict[str, int], str]:
+    """Replicas added at the bottleneck until the objective holds in all draws; else why more of them do not help."""
     replicas = dict.fromkeys(_scalable(spec), 1)
-    needed = draws
     while replicas:
         trial = with_replicas(spec, replicas)
         summaries, _ = search.look(trial, f"fixed: {_named(replicas)}", 1)
-        if _keeps(summaries) and (needed == 1 or search.holds(trial, f"fixed: {_named(replicas)}", needed)):
-            return replicas, True
+        if _keeps(summaries) and (draws == 1 or search.holds(trial, f"fixed: {_named(replicas)}", draws)):
+            return replicas, ""
         busy = _utilization(trial, summaries[0])
         worst = max(sorted(busy), key=busy.__getitem__)
-        if busy[worst] < IDLE_RATIO or replicas[worst] >= MOST_REPLICAS:
-            return replicas, False
+        if busy[worst] < IDLE_RATIO:
+            missed = ", ".join(f"{v.service} {v.clause}" for v in summaries[0].verdicts if not v.held) or "its interval"
+            return (
+                replicas,
+                f"with {_named(replicas)} no pod is busier than {busy[worst] * 100:.2g} % of its cores, and {missed} still misses",
+            )
+        if replicas[worst] >= MOST_REPLICAS:
+            return replicas, f"{worst} would need more than {MOST_REPLICAS} replicas"
         replicas[worst] += max(1, math.ceil(replicas[worst] * max(0.25, min(1.0, busy[worst] - 0.6))))
-    return replicas, False
+    return replicas, "no Deployment serves the load, and nothing else is scaled here"
 
 
 def _shrink(search: _Search, spec: ClusterSpec, replicas: dict[str, int], draws: int) -> dict[str, int]:
@@ -469,13 +520,13 @@ def _autoscale(
 def _headroom(search: _Search, spec: ClusterSpec, holds_now: bool, label: str) -> Headroom:
     """Bisection on the factor of the load, to `LOAD_STEP` of it; one draw each."""
     if not holds_now:
-        return Headroom(holds=None, breaks=1.0, text="none: the objective does not hold at today's load")
+        return Headroom(holds=None, breaks=1.0, text="there is none, the objective does not hold at today's load")
     low, high = 1.0, 2.0
     try:
         while search.holds(with_load(spec, high), f"{label} at {high:g} times the load"):
             low, high = high, high * 2
             if high > MOST_LOAD:
-                return Headroom(holds=low, breaks=None, text=f"holds at {low:g} times today's load, the most that was tried")
+                return Headroom(holds=low, breaks=None, text=f"it holds at {low:g} times today's load, the most that was tried")
         while high - low > LOAD_STEP * low:
             middle = round((low + high) / 2, 3)
             if search.holds(with_load(spec, middle), f"{label} at {middle:g} times the load"):
@@ -483,45 +534,25 @@ def _headroom(search: _Search, spec: ClusterSpec, holds_now: bool, label: str) -
             else:
                 high = middle
     except InputError as error:
-        return Headroom(holds=None, breaks=None, text=f"not searched: {error.problems[0].message}")
-    return Headroom(holds=low, breaks=high, text=f"breaks at {high:.3g} times today's load, holds at {low:.3g} times (one draw each)")
+        return Headroom(holds=None, breaks=None, text=f"it was not searched: {error.problems[0].message}")
+    return Headroom(holds=low, breaks=high, text=f"it breaks at {high:.3g} times today's load, holds at {low:.3g} times (one draw each)")
 
 
-def _result(
-    search: _Search,
-    spec: ClusterSpec,
-    chosen: ClusterSpec,
-    scaled: Mapping[str, tuple[int, int, int]],
-    found: bool,
-    given: Sequence[Summary],
-    given_traces: Sequence[Trace],
-    draws: int,
-) -> Plan:
-    summaries, traces = search.look(chosen, "the settings found" if found else "the most that was tried", draws)
-    return Plan(
-        found=found and _keeps(summaries),
-        settings=tuple(_setting(chosen, name, scaled.get(name), found) for name in _scalable(chosen)),
-        headroom=_headroom(search, chosen, found and _keeps(summaries), "the settings found"),
-        headroom_as_given=_headroom(search, spec, _keeps(given), "as given"),
-        tried=tuple(search.tried),
-        spec=chosen,
-        traces=tuple(traces),
-        given=tuple(given_traces),
-    )
-
-
-def _setting(spec: ClusterSpec, name: str, scaler: tuple[int, int, int] | None, found: bool) -> Setting:
+def _setting(spec: ClusterSpec, name: str, scaler: tuple[int, int, int] | None, patient: bool) -> Setting:
     workload = next(w for w in spec.workloads if w.name == name)
     reason = "fewest replicas that keep the objective; requests by its busiest window"
     if scaler is not None:
         reason = "the highest target that keeps the objective, with fewer pod hours than fixed replicas"
+    if patient:
+        reason += "; the sleep lets proxies forget a pod before it stops listening"
     return Setting(
         workload=name,
         replicas=workload.replicas,
         cpu_request_cores=total(workload.template.containers, "request_cores"),
         memory_request_bytes=total(workload.template.containers, "request_bytes"),
         autoscaler=scaler,
-        reason=reason if found else "more replicas do not help: the bottleneck is elsewhere",
+        prestop_s=max(c.prestop_s for c in workload.template.containers),
+        reason=reason,
     )
 
 
@@ -530,6 +561,7 @@ def as_data(found: Plan) -> dict[str, Any]:
     rows = [[t.what, f"{t.held} of {t.draws}", t.clauses, f"{t.pod_hours:.3g}"] for t in found.tried]
     return {
         "found": found.found,
+        "why": found.why,
         "headroom": {"holds": found.headroom.holds, "breaks": found.headroom.breaks, "text": _headroom_text(found)},
         "settings": [
             {
@@ -538,6 +570,7 @@ def as_data(found: Plan) -> dict[str, Any]:
                 "cpu_request": "-" if s.cpu_request_cores is None else f"{round(s.cpu_request_cores * 1000)}m",
                 "memory_request": "-" if s.memory_request_bytes is None else f"{round(s.memory_request_bytes / 2**20)}Mi",
                 "autoscaler": "none" if s.autoscaler is None else "{} to {} at {} % CPU".format(*s.autoscaler),
+                "prestop": f"sleep {s.prestop_s:g}s" if s.prestop_s else "-",
                 "reason": s.reason,
             }
             for s in found.settings
@@ -554,9 +587,8 @@ def as_data(found: Plan) -> dict[str, Any]:
 
 
 def _headroom_text(found: Plan) -> str:
-    return f"with these settings it {found.headroom.text}; as given it {found.headroom_as_given.text}".replace(
-        "it none", "there is none"
-    ).replace("it not searched", "it was not searched")
+    given = f"as given {found.headroom_as_given.text}"
+    return given if not found.settings else f"with these settings {found.headroom.text}; {given}"
 
 
 __all__ = ["Context", "Plan", "as_data", "plan", "quantile_name"]

@@ -282,13 +282,14 @@ def _print_table(console: Console, table: Table, limit: int | None = None) -> No
     from rich.table import Table as Drawn
     from rich.text import Text
 
-    drawn = Drawn(title=Text(shown(table.caption), style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Drawn(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(table.columns):
         first = max((len(row[0]) for row in table.rows), default=0) if i == 0 else 0
         align: Literal["left", "right"] = "right" if i in table.numeric else "left"
         drawn.add_column(Text(shown(column)), justify=align, overflow="fold", min_width=min(first, 48))
     for row in table.rows[:limit]:
         drawn.add_row(*(Text(shown(cell)) for cell in row))
+    console.print(Text(shown(table.caption), style="bold"))
     console.print(drawn)
     if limit is not None and len(table.rows) > limit:
         console.print(f"... and {len(table.rows) - limit} more; -o DIR writes all of them", style="dim")
@@ -360,10 +361,11 @@ def _rollout_view(console: Console, result: Result) -> None:
     from simulate import views
 
     first, name = result.alternatives[0], result.alternatives[0].settings["deployment"]
-    start_s = next((e.at_s for e in first.spec.events if e.verb == "rollout" and e.target == name), 0.0)
+    at_s = next((e.at_s for e in first.spec.events if e.verb == "rollout" and e.target == name), 0.0)
+    start_s = next((s.t_s for s in result.trace.statuses if s.workload == name and s.t_s > at_s), at_s)
     where = f" ({first.label})" if len(result.alternatives) > 1 else ""
     _lines(console, f"kubectl rollout status deployment/{name}{where}", views.rollout_status(result.trace, name, start_s))
-    _lines(console, f"kubectl get rs -w{where}", views.watch_rs(result.trace, name, start_s))
+    _lines(console, f"kubectl get rs -w{where}", views.watch_rs(result.trace, name, at_s))
 
 
 def _hpa_view(console: Console, result: Result) -> None:

@@ -197,13 +197,15 @@ def replicas(summary: Summary, workload: str, axes: Axes) -> None:
 
 
 def pods(summary: Summary, axes: Axes) -> None:
-    """Pods of all workloads by state, stacked."""
+    """Pods of all workloads by state, stacked, at every change."""
     unit, _ = time_unit(summary.context.horizon_s)
-    names = [name for name in STATE_COLOURS if any(getattr(row, name) for row in summary.pods)]
+    rows = summary.pod_changes
+    names = [name for name in STATE_COLOURS if any(getattr(row, name) for row in rows)]
     if names:
+        times = [*(row.t_s / unit for row in rows), summary.context.horizon_s / unit]
         axes.stackplot(
-            [row.t_s / unit for row in summary.pods],
-            [[getattr(row, name) for row in summary.pods] for name in names],
+            times,
+            [[*(getattr(row, name) for row in rows), getattr(rows[-1], name)] for name in names],
             colors=[COLOURS[STATE_COLOURS[name]] for name in names],
             labels=names,
             step="post",

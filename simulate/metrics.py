@@ -34,6 +34,7 @@ class WorkloadFacts(NamedTuple):
     limit_cores: float | None
     request_bytes: float | None
     limit_bytes: float | None
+    prestop_s: float = 0.0
 
 
 class PoolFacts(NamedTuple):
@@ -85,6 +86,7 @@ def context(spec: ClusterSpec) -> Context:
                 total(w.template.containers, "limit_cores"),
                 total(w.template.containers, "request_bytes"),
                 total(w.template.containers, "limit_bytes"),
+                max((c.prestop_s for c in w.template.containers), default=0.0),
             )
             for w in spec.workloads
         ),
@@ -227,6 +229,14 @@ class Startup(NamedTuple):
         return self.node_s + self.image_s + self.start_s
 
 
+class Ending(NamedTuple):
+    """A pod that was deleted: from `t_s` until it was gone (or the horizon)."""
+
+    t_s: float
+    workload: str
+    lasting_s: float
+
+
 class Mark(NamedTuple):
     """Something to draw as a line over time."""
 
@@ -246,10 +256,12 @@ class Summary:
     verdicts: tuple[Verdict, ...]
     replicas: tuple[Replicas, ...]
     pods: tuple[Pods, ...]
+    pod_changes: tuple[Pods, ...]
     nodes: tuple[tuple[float, int], ...]
     used: tuple[Used, ...]
     hpa: tuple[HpaRecord, ...]
     startups: tuple[Startup, ...]
+    endings: tuple[Ending, ...]
     marks: tuple[Mark, ...]
     pod_hours: float
     node_hours: float
@@ -259,6 +271,11 @@ class Summary:
     def held(self) -> bool | None:
         """Whether every clause of every objective held; None without an objective."""
         return all(verdict.held for verdict in self.verdicts) if self.verdicts else None
+
+    @property
+    def most_pods(self) -> int:
+        """Most pods that existed at a time."""
+        return max((sum(int(n) for n in row[1:]) for row in self.pod_changes), default=0)
 
     def figures(self) -> dict[str, float]:
         """The numbers of this draw by name, those that intervals are made of. A quantile that does not exist is left out."""
@@ -332,11 +349,13 @@ def summarize(context: Context, trace: Trace) -> Summary:
         felt=tuple(_felt_windows(context, trace, window_s)),
         verdicts=tuple(_verdicts(context, trace)),
         replicas=tuple(_replicas(trace)),
-        pods=tuple(_pods(trace, window_s)),
+        pods=tuple(_pods(trace, _window_ends(trace.horizon_s, window_s))),
+        pod_changes=tuple(_pods(trace, sorted({record.t_s for record in trace.pods if record.t_s <= trace.horizon_s}))),
         nodes=tuple(nodes),
         used=tuple(_used(trace.usage, window_s)),
         hpa=tuple(trace.hpa),
         startups=tuple(_startups(trace.pods)),
+        endings=tuple(_endings(trace)),
         marks=tuple(_marks(trace)),
         pod_hours=_pod_hours(trace),
         node_hours=node_hours,
@@ -419,12 +438,16 @@ STATES: Mapping[str, str] = {
 }
 
 
-def _pods(trace: Trace, window_s: float) -> Iterable[Pods]:
-    """States at the end of each window, and at time 0 (after everything that happened then)."""
+def _window_ends(horizon_s: float, window_s: float) -> list[float]:
+    """Time 0 and the end of each window."""
+    return [min(number * window_s, horizon_s) for number in range(math.ceil(horizon_s / window_s - 1e-9) + 1)]
+
+
+def _pods(trace: Trace, times: Iterable[float]) -> Iterable[Pods]:
+    """States at each time, after everything that happened then."""
     states: dict[str, str] = {}
     position = 0
-    for number in range(round(trace.horizon_s / window_s + 0.499999) + 1):
-        at = min(number * window_s, trace.horizon_s)
+    for at in times:
         while position < len(trace.pods) and trace.pods[position].t_s <= at:
             _change(states, trace.pods[position])
             position += 1
@@ -526,6 +549,13 @@ def _startups(records: Sequence[PodRecord]) -> Iterable[Startup]:
             yield Startup(
                 record.pod, record.workload, seen["created"], scheduled - seen["created"], running - scheduled, record.t_s - running
             )
+
+
+def _endings(trace: Trace) -> Iterable[Ending]:
+    gone = {record.pod: record.t_s for record in trace.pods if record.state == "deleted"}
+    for record in trace.pods:
+        if record.state == "terminating":
+            yield Ending(record.t_s, record.workload, gone.get(record.pod, trace.horizon_s) - record.t_s)
 
 
 def _marks(trace: Trace) -> Iterable[Mark]:

@@ -112,10 +112,16 @@ def mebibytes(value: float | None) -> str:
     return "-" if value is None else f"{round(value / 2**20)}Mi"
 
 
-def ranged(found: Interval, shape: Callable[[float], str]) -> str:
-    """A number with its 95 % interval, or the mark of one draw."""
+def ranged(found: Interval, shape: Callable[[float], str], mark: str = " (one draw)") -> str:
+    """A number with its 95 % interval, or the mark of one draw (empty where a caption has it).
+
+    >>> ranged(Interval(2.0, 0.5, 3), number), ranged(Interval(2.0, 0.0, 3), number), ranged(Interval(2.0, None, 1), number)
+    ('2 (1.5 to 2.5)', '2', '2 (one draw)')
+    """
     if found.half_width is None:
-        return f"{shape(found.mean)} (one draw)"
+        return f"{shape(found.mean)}{mark}"
+    if not found.half_width:
+        return shape(found.mean)
     return f"{shape(found.mean)} ({shape(max(0.0, found.mean - found.half_width))} to {shape(found.mean + found.half_width)})"
 
 

@@ -19,6 +19,7 @@ from simulate.metrics import (
     seconds,
     summarize,
 )
+from simulate.report.advice import advice
 from simulate.report.blocks import Picture, Section, Table, Text, clock, cores, mebibytes, number, percent, ranged, shape_of
 from simulate.report.rundir import Recorded, Variant
 from simulate.trace import HpaRecord, targets
@@ -67,6 +68,8 @@ def _answer(recorded: Recorded, variant: Variant, draws: Sequence[Summary]) -> I
     yield _verdict(draws)
     if main.verdicts:
         yield _objective(draws, found)
+    for text in advice(main):
+        yield Text(text=text)
     guesses = [a for a in main.context.assumptions if a.origin == "guess"]
     if guesses:
         subjects = "; ".join(f"{a.subject} = {a.value}" for a in guesses[:6]) + ("; ..." if len(guesses) > 6 else "")
@@ -75,13 +78,15 @@ def _answer(recorded: Recorded, variant: Variant, draws: Sequence[Summary]) -> I
             role="bad",
         )
     yield _headroom_text(recorded)
+    if recorded.plan is not None and not recorded.plan["found"]:
+        yield Text(text=f"No settings were found: {recorded.plan['why']}.", role="bad")
     yield _settings(recorded, main)
     yield _cost(main, found)
     yield Table(
         caption=f"The figures of {variant.label}"
         + (f", mean of {len(draws)} draws with 95 % intervals" if len(draws) > 1 else ", one draw"),
         columns=("figure", "value"),
-        rows=tuple((name.removesuffix(" (s)"), ranged(value, shape_of(name))) for name, value in found.items()),
+        rows=tuple((name.removesuffix(" (s)"), ranged(value, shape_of(name), "")) for name, value in found.items()),
         numeric=frozenset({1}),
     )
     yield Table(
@@ -130,12 +135,20 @@ def _headroom_text(recorded: Recorded) -> Text:
 
 def _settings(recorded: Recorded, main: Summary) -> Table:
     """What to set: what a search found, else what this run used, as the first thing to hold requests against."""
-    if recorded.plan is not None:
+    if recorded.plan is not None and recorded.plan["settings"]:
         rows = [
-            (row["workload"], str(row["replicas"]), row["cpu_request"], row["memory_request"], row["autoscaler"], row["reason"])
+            (
+                row["workload"],
+                str(row["replicas"]),
+                row["cpu_request"],
+                row["memory_request"],
+                row["autoscaler"],
+                row["prestop"],
+                row["reason"],
+            )
             for row in recorded.plan["settings"]
         ]
-        columns = ("workload", "replicas", "requests.cpu", "requests.memory", "HPA", "because")
+        columns = ("workload", "replicas", "requests.cpu", "requests.memory", "HPA", "preStop", "because")
         return Table(caption="What to set", columns=columns, rows=tuple(rows), numeric=frozenset({1, 2, 3}))
     lines: list[tuple[str, ...]] = []
     for facts in main.context.workloads:
@@ -269,7 +282,7 @@ def _cluster(main: Summary) -> Iterable[Text | Table | Picture]:
         yield Text(text=f"{main.nodes[0][1]} nodes, all the time.")
     for i, name in enumerate(_busiest(main)):
         yield from _resource_pictures(main, i, name)
-    if main.startups:
+    if any(startup.total_s > 0 for startup in main.startups):
         yield _waterfall(main)
     if main.hpa:
         yield _hpa_table(main)
@@ -282,11 +295,10 @@ def _worth(main: Summary, workload: str) -> bool:
 
 
 def _pods_picture(main: Summary) -> Picture:
-    peak = max((sum(row[1:]) for row in main.pods), default=0)
     return _picture(
         "pods",
-        f"Pods by state: at most {peak:g}",
-        "All pods at the end of each window, by state.",
+        f"Pods by state: at most {main.most_pods}",
+        "All pods, by state; the table has them at the end of each window.",
         lambda axes: figures.pods(main, axes),
         Table(
             caption="Pods by state",
@@ -436,7 +448,9 @@ def _alternatives(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequenc
             )
         return
     columns, rows = _side_by_side(summaries)
-    yield Table(caption="The same load, the same draws", columns=columns, rows=rows, numeric=frozenset(range(1, len(columns))))
+    draws = len(summaries[0][1])
+    marked = f"means of {draws} draws with 95 % intervals" if draws > 1 else "one draw each"
+    yield Table(caption=f"The same load, the same draws; {marked}", columns=columns, rows=rows, numeric=frozenset(range(1, len(columns))))
 
 
 def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -456,13 +470,13 @@ def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tup
         cells = [variant.label, {True: "held", False: "missed", None: "-"}[None if draws[0].held is None else all(d.held for d in draws)]]
         for name in entries:
             keys = (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio")
-            cells += [ranged(found[key], shape_of(key)) if key in found else "-" for key in keys]
+            cells += [ranged(found[key], shape_of(key), "") if key in found else "-" for key in keys]
         workload = variant.settings.get("deployment")
         ready = [row.ready for row in draws[0].replicas if workload in (None, row.workload) and row.t_s > STARTED_S]
         cells += [
             str(min(ready)) if ready else "-",
-            f"{max((sum(row[1:]) for row in draws[0].pods), default=0):g}",
-            ranged(found["pod hours"], number),
+            str(draws[0].most_pods),
+            ranged(found["pod hours"], number, ""),
         ]
         rows.append(tuple(cells))
     return tuple(columns), tuple(rows)
