@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from migrate.addresses.types import Inventory
-from migrate.findings import Action, Finding, Span
+from migrate.findings import Action, Finding, Severity, Span
 from migrate.plan.addressing import decide_addresses
 from migrate.plan.contents import read_contents
 from migrate.plan.decision import Answers, Decided, Decision, Names, Notes
@@ -35,6 +35,7 @@ from migrate.plan.steps import decide_steps
 from migrate.plan.storage import decide_storage, place_claims
 from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, ServicePort, Storage, Wait, Workload
 from migrate.plan.workload import decide_one_shots, decide_workloads, replicas_of
+from migrate.rules import found
 from migrate.stack import Reference, Stack
 from migrate.stack.data import knowledge
 
@@ -168,7 +169,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         )
     running_levels = [security[n].level for n in members if workloads[n].kind != "none"]
     level = laxest(running_levels)
-    _project_notes(record, stack, plans, level)
+    _project_notes(record, stack, plans, level, answers)
     record.findings.extend(find_losses(stack, record.findings))
     tools = knowledge()["tools"]
     return Plan(
@@ -196,10 +197,10 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
 
 def _folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """One fact, one finding: equal texts of several services share one that lists all places."""
-    found: dict[tuple[str, str, str, str], list[Finding]] = {}
+    by_text: dict[tuple[str, str, str, str], list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.code, finding.message, finding.severity, finding.advice), []).append(finding)
-    return tuple(same[0] if len(same) == 1 else _joined(same) for same in found.values())
+        by_text.setdefault((finding.code, finding.message, finding.severity, finding.advice), []).append(finding)
+    return tuple(same[0] if len(same) == 1 else _joined(same) for same in by_text.values())
 
 
 def _joined(same: list[Finding]) -> Finding:
@@ -342,13 +343,17 @@ def _kubectl_tag(answers: Answers) -> str:
     return f"v1.{max(28, minor)}.0"
 
 
-def _project_notes(record: _Record, stack: Stack, plans: Mapping[str, ServicePlan], level: str) -> None:
+def _project_notes(record: _Record, stack: Stack, plans: Mapping[str, ServicePlan], level: str, answers: Answers) -> None:
     notes = Notes(stack.project)
     forcing = [n for n, p in plans.items() if p.security.level == level and p.kind != "none"]
     first = plans[forcing[0]].span if forcing else None
     if level != "restricted":
         text = f"Pod Security level {level} is forced by {', '.join(forcing[:8])}{' and others' if len(forcing) > 8 else ''}"
         notes.find("MIG801", text, action=Action.MAPPED, span=first, also=[plans[n].span for n in forcing[1:8]])
+    for key in answers.services:
+        if key not in plans:
+            text = f"the plan answers for service {key}, which the stack does not have"
+            notes.findings.append(found("MIG006", text, action=Action.DROPPED, severity=Severity.WARNING, advice="correct or remove it"))
     notes.find("MIG817", "pods get no API token", action=Action.MAPPED, span=first)
     notes.decide("podSecurity", level, "2.15", "the strictest level that admits every pod", first)
     record.take(notes.done(None))

@@ -214,7 +214,10 @@ def _check(node: Node, form: Form, path: str) -> Iterator[Finding]:
                 yield _fault("MIG006", f"unknown key {key!r} in {path}{_nearest(key, form.keys or {})}", child.span)
             else:
                 yield from _check(child, below, f"{path}.{key}")
+        yield from _together(node, path)
     elif form.kind == "list":
+        if value is None:
+            return
         if not isinstance(value, list):
             yield _fault("MIG007", f"{path} must be a list", node.span)
             return
@@ -224,6 +227,19 @@ def _check(node: Node, form: Form, path: str) -> Iterator[Finding]:
     elif (wrong := _wrong_scalar(value, form)) is not None:
         code, text = wrong
         yield _fault(code, f"{path} {text}", node.span)
+
+
+def _together(node: Node, path: str) -> Iterator[Finding]:
+    """What is wrong with answers that are each right: an update that can never replace a pod, an HPA with its bounds crossed."""
+    said = {k: c.value for k, c in node.value.items()} if isinstance(node.value, dict) else {}
+    if path.endswith(".update"):
+        limits = {k: said.get(k) for k in ("maxSurge", "maxUnavailable")}
+        if all(str(v) in ("0", "0%") for v in limits.values()):
+            yield _fault("MIG009", f"{path}: maxSurge and maxUnavailable cannot both be 0", node.span)
+        if said.get("strategy") == "Recreate" and any(v is not None for v in limits.values()):
+            yield _fault("MIG036", f"{path}: Recreate has neither maxSurge nor maxUnavailable", node.span)
+    if path.endswith(".hpa") and isinstance(said.get("min"), int) and isinstance(said.get("max"), int) and said["max"] < said["min"]:
+        yield _fault("MIG625", f"{path}: max is below min", node.span)
 
 
 def _nearest(key: str, known: Mapping[str, Form]) -> str:

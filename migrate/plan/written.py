@@ -34,7 +34,8 @@ def write_plan(plan: Plan) -> str:
     for decided in plan.addresses:
         owner = decided.owner
         whose = owner.service or "nobody"
-        parts.append(f"  # {_scalar(owner.address)}: {decided.outcome}  # of {whose}, {owner.span.file}:{owner.span.line}\n")
+        offered = "keep" if decided.outcome == "left" else "names"
+        parts.append(f"  # {_scalar(owner.address)}: {offered}  # {decided.outcome}; of {whose}, {owner.span.file}:{owner.span.line}\n")
     parts.append("images:" + _answered([dict(i) for i in answers.images], 2))
     parts.append("tools:" + _answered(dict(answers.tools), 2))
     parts.append(f"  # image: {plan.tools_image}\n  # kubectl: {plan.kubectl_image}\n")
