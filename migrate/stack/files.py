@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from migrate.compose.model import Project
+
 FILE_LIMIT_BYTES = 1 << 20
 WALK_LIMIT_ENTRIES = 4000
 _SKIPPED_DIRECTORIES = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", ".tox", ".mypy_cache"})
@@ -21,17 +23,40 @@ class Listing:
     complete: bool
 
 
+def shown_from(project: Project) -> Path | None:
+    """The directory that the file names of spans are relative to: what the loader's name of a Compose file lacks of its path.
+
+    None if it shows them absolute.
+    """
+    names = dict.fromkeys(s.span.file for s in project.services.values())
+    for name in names:
+        for path in project.files:
+            if not name.startswith("/") and str(path).endswith("/" + name):
+                return Path(str(path)[: -len(name)])
+    return None
+
+
 @dataclass(slots=True)
 class Disk:
     """Machinery of one resolution: reads each file and directory once. `root` is the project directory.
 
+    `shown` is the directory that file names of spans are relative to.
     Nothing but regular files is opened; a symlink that leads out of the directory it stands in is noted in `refused` and not followed.
     """
 
     root: Path
+    shown: Path | None = None
     _texts: dict[Path, str | None] = field(default_factory=dict)
     _listings: dict[Path, Listing] = field(default_factory=dict)
     refused: list[Path] = field(default_factory=list)
+
+    def name(self, path: Path) -> str:
+        """A file as findings name it: as the loader does, relative to where the command ran if it is below it."""
+        return path.relative_to(self.shown).as_posix() if self.shown is not None and path.is_relative_to(self.shown) else str(path)
+
+    def named(self, name: str) -> Path:
+        """The file behind a name that findings show."""
+        return Path(self.shown or self.root, name)
 
     def text(self, path: Path) -> str | None:
         """The text of a regular file of at most 1 MiB that is UTF-8 without NUL; None of anything else."""

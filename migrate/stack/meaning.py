@@ -12,7 +12,7 @@ from migrate.findings import Action, Finding
 from migrate.rules import found
 from migrate.stack.data import image_name, image_repository
 from migrate.stack.dockerfile import parse
-from migrate.stack.files import Disk
+from migrate.stack.files import Disk, shown_from
 from migrate.stack.mounts import build_context, classify
 from migrate.stack.names import Directory, namesakes
 from migrate.stack.occurrences import Scanner, Subnets
@@ -30,7 +30,7 @@ def resolve(project: Project) -> Stack:
 
     Never raises for what files hold or lack: a finding tells it.
     """
-    disk = Disk(root=project.directory)
+    disk = Disk(root=project.directory, shown=shown_from(project))
     mates = namesakes(project)
     directory = Directory(project=project, namesakes=mates)
     locator = Locator(project=project, disk=disk)
@@ -73,7 +73,7 @@ def _is_relative(mount: Mount, project: Project, disk: Disk) -> bool:
     """Whether a bind source was written as a path that leads out of the project by `..`."""
     if mount.kind != "bind" or not mount.source or Path(mount.source).is_relative_to(project.directory):
         return mount.kind == "bind"
-    lines = (disk.text(Path(project.directory, mount.span.file)) or "").split("\n") if mount.span.file else []
+    lines = (disk.text(disk.named(mount.span.file)) or "").split("\n") if mount.span.file else []
     near = "\n".join(lines[mount.span.line - 1 : mount.span.line + 4])
     return bool(_LEADS_OUT.search(near))
 
@@ -238,11 +238,11 @@ def _files_outside(project: Project, mounts: Mapping[str, tuple[ClassifiedMount,
             source = mount.mount.source or ""
             if mount.files and source not in told and not Path(source).is_relative_to(project.directory):
                 told.add(source)
-                message = f"{file_span(project, Path(source)).file} lies outside the project directory and is read"
+                message = f"{disk.name(Path(source))} lies outside the project directory and is read"
                 yield found("MIG424", message, action=Action.MAPPED, span=mount.mount.span, service=name)
     for path in dict.fromkeys(disk.refused):
-        message = f"the link {file_span(project, path).file} leads out of its directory and is not followed"
-        yield found("MIG424", message, action=Action.DROPPED, span=file_span(project, path))
+        message = f"the link {disk.name(path)} leads out of its directory and is not followed"
+        yield found("MIG424", message, action=Action.DROPPED, span=file_span(disk, path))
 
 
 def _address_faults(project: Project, directory: Directory) -> Iterator[Finding]:

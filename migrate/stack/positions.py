@@ -6,7 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from migrate.compose.model import Project
 from migrate.findings import Span
@@ -60,7 +59,7 @@ class Locator:
 
     def _source(self, file: str) -> list[str]:
         if file not in self._lines:
-            content = self.disk.text(Path(self.project.directory, file)) if file else None
+            content = self.disk.text(self.disk.named(file)) if file else None
             self._lines[file] = (content or "").split("\n")
         return self._lines[file]
 
@@ -74,7 +73,7 @@ class Locator:
 
 def _reach(text: Text) -> int:
     """How many lines beyond its first a value without newlines may take: lists and folded text of commands."""
-    return _MOST_LINES if "\n" in text.text else 40 if text.place in ("command", "entrypoint", "healthcheck") else 2
+    return _MOST_LINES if "\n" in text.text else 2 if text.place in ("environment", "env_file", "labels") else 60
 
 
 def _may_give(expression: re.Match[str], token: str, variables: Mapping[str, str]) -> bool:

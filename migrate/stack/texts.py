@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,7 +49,7 @@ def service_texts(
             yield _text(service, "ports", str(i), port.host_ip, port.span)
     yield from _resources(service, project, disk)
     for mount in mounts:
-        yield from _mounted(service, project, disk, mount)
+        yield from _mounted(service, disk, mount)
     if service.build:
         yield from _built(service, project, disk, dockerfile)
 
@@ -70,12 +69,12 @@ def script_texts(project: Project, disk: Disk, read: frozenset[str]) -> Iterator
         if budget < 0:
             return
         if (text := disk.text(path)) is not None:
-            yield Text(service=None, place="script", key=str(path), text=text, span=file_span(project, path), verbatim=True)
+            yield Text(service=None, place="script", key=str(path), text=text, span=file_span(disk, path), verbatim=True)
 
 
-def file_span(project: Project, path: Path) -> Span:
-    """The first character of a file, its name relative to the project directory."""
-    return Span(file=os.path.relpath(path, project.directory), line=1, column=1)
+def file_span(disk: Disk, path: Path) -> Span:
+    """The first character of a file."""
+    return Span(file=disk.name(path), line=1, column=1)
 
 
 def _text(service: Service, place: Place, key: str, text: str, span: Span) -> Text:
@@ -107,28 +106,26 @@ def _resources(service: Service, project: Project, disk: Disk) -> Iterator[Text]
 
 def _resource(service: Service, project: Project, disk: Disk, place: Place, resource: FileSource) -> Iterator[Text]:
     if resource.file is not None and (text := disk.text(resource.file)) is not None:
-        yield Text(
-            service=service.name, place=place, key=str(resource.file), text=text, span=file_span(project, resource.file), verbatim=True
-        )
+        yield Text(service=service.name, place=place, key=str(resource.file), text=text, span=file_span(disk, resource.file), verbatim=True)
     elif resource.content is not None:
         kind = "configs" if place == "config" else "secrets"
         yield _text(service, place, resource.key, resource.content, project.spans.span(kind, resource.key, "content"))
 
 
-def _mounted(service: Service, project: Project, disk: Disk, mount: ClassifiedMount) -> Iterator[Text]:
+def _mounted(service: Service, disk: Disk, mount: ClassifiedMount) -> Iterator[Text]:
     if mount.mount.target == RESOLV_CONF:
         for path in mount.files.values():
-            yield from _nameservers(service, project, path, disk.text(path) or "")
+            yield from _nameservers(service, disk, path, disk.text(path) or "")
         return
     for path in mount.files.values():
         if (text := disk.text(path)) is not None:
-            yield Text(service=service.name, place="file", key=str(path), text=text, span=file_span(project, path), verbatim=True)
+            yield Text(service=service.name, place="file", key=str(path), text=text, span=file_span(disk, path), verbatim=True)
 
 
-def _nameservers(service: Service, project: Project, path: Path, text: str) -> Iterator[Text]:
+def _nameservers(service: Service, disk: Disk, path: Path, text: str) -> Iterator[Text]:
     for m in _NAMESERVER.finditer(text):
         before = text[: m.start(1)]
-        span = Span(file=os.path.relpath(path, project.directory), line=before.count("\n") + 1, column=len(before) - before.rfind("\n"))
+        span = Span(file=disk.name(path), line=before.count("\n") + 1, column=len(before) - before.rfind("\n"))
         yield Text(service=service.name, place="dns", key=f"{path}:{span.line}", text=m[1], span=span, verbatim=True)
 
 
@@ -142,7 +139,7 @@ def _built(service: Service, project: Project, disk: Disk, dockerfile: Dockerfil
             place="build",
             key=str(dockerfile.path),
             text=text,
-            span=file_span(project, dockerfile.path),
+            span=file_span(disk, dockerfile.path),
             verbatim=True,
         )
     mounted = {str(m.source) for m in service.mounts}
@@ -150,7 +147,7 @@ def _built(service: Service, project: Project, disk: Disk, dockerfile: Dockerfil
         if path in project.files or path == dockerfile.path or str(path) in mounted:
             continue
         if path.suffix not in _DOCUMENTATION and (text := disk.text(path)) is not None:
-            yield Text(service=service.name, place="build", key=str(path), text=text, span=file_span(project, path), verbatim=True)
+            yield Text(service=service.name, place="build", key=str(path), text=text, span=file_span(disk, path), verbatim=True)
 
 
 def copied_files(context: Path, dockerfile: Dockerfile, disk: Disk) -> list[Path]:
