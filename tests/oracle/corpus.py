@@ -1,0 +1,91 @@
+"""Real stacks through the whole conversion: nothing crashes, manifests are valid, no address is left without a word, the network is the same.
+
+A case is a folder with a Compose file, as `source.json` names it (`path`), else as `docker compose` finds it. `run` judges each folder,
+or each folder inside a folder of cases.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_COMMENT = re.compile(r"^\s*(#|//|;|--\s).*$|(?<=\s)#.*$", re.MULTILINE)
+
+
+def run(paths: Iterable[str | Path]) -> list[tuple[str, str | None]]:
+    """(identifier, reason it fails or None) for every case below `paths`, in order."""
+    return [(case.name, judged(case)) for path in paths for case in cases(Path(path))]
+
+
+def cases(path: Path) -> Iterator[Path]:
+    """`path` itself if it is a case, else the cases in it, sorted."""
+    if compose_file(path) is not None and not any((p / "source.json").is_file() for p in path.iterdir() if p.is_dir()):
+        yield path
+        return
+    yield from (p for p in sorted(path.iterdir()) if p.is_dir())
+
+
+def compose_file(case: Path) -> Path | None:
+    """The Compose file of a case: `path` of its source.json, from its longest tail that is there; else the usual names, else any depth."""
+    if not case.is_dir():
+        return None
+    source = case / "source.json"
+    said = Path(str(json.loads(source.read_text(encoding="utf-8")).get("path", ""))) if source.is_file() else Path()
+    tails = [case.joinpath(*said.parts[i:]) for i in range(len(said.parts))]
+    usual = [case / name for name in _NAMES]
+    deep = [p for name in (said.name, *_NAMES) if name for p in sorted(case.rglob(name))]
+    return next((p for p in (*tails, *usual, *deep) if p.is_file()), None)
+
+
+def judged(case: Path) -> str | None:
+    """Why a case fails, in one line; None if it passes."""
+    import migrate
+
+    file = compose_file(case)
+    if file is None:
+        return "no Compose file"
+    try:
+        conversion = migrate.convert(file.name, directory=file.parent)
+        return faults(conversion)
+    except migrate.Unusable as nothing:
+        return f"nothing to convert: {nothing.findings[0].code} {nothing.findings[0].message}" if nothing.findings else "nothing to convert"
+    except Exception as bug:  # a traceback is a fault of the program, whatever it is
+        return f"{type(bug).__name__}: {str(bug).splitlines()[0] if str(bug) else ''}"
+
+
+def faults(conversion: Any) -> str | None:
+    """Invalid manifests, lost or new connections, addresses left without a finding that names them."""
+    refused = [f for f in conversion.verified if f.code in ("MIG930", "MIG931", "MIG932", "MIG933")]
+    if refused:
+        return f"{len(refused)} faults in manifests: {refused[0].code} {refused[0].message}"
+    network = [f for f in conversion.verified if f.code in ("MIG350", "MIG351") and f.severity.value == "error"]
+    if network:
+        return f"{len(network)} differences of the network: {network[0].code} {network[0].message}"
+    left = leftovers(conversion)
+    return f"address left without a finding: {left[0]}" if left else None
+
+
+def leftovers(conversion: Any) -> list[str]:
+    """Declared addresses that some manifest still holds, token-exact and outside comments, and no finding names."""
+    told = {f.address for f in conversion.findings if f.address is not None}
+    told |= {token for f in conversion.findings for token in re.findall(r"\d+(?:\.\d+){3}", f.message)}
+    declared = dict.fromkeys(a.owner.address for a in conversion.addresses if a.owner.service is not None)
+    texts = [_COMMENT.sub("", text) for manifest in conversion.manifests for text in strings(manifest)]
+    joined = "\n".join(texts)
+    return [a for a in declared if a not in told and re.search(rf"(?<![\w.-]){re.escape(a)}(?![\w]|[.-]\w)", joined)]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text of an object, keys apart."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from strings(inner)
