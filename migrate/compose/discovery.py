@@ -113,7 +113,8 @@ def surroundings(
         base = _folder(_join(directory, files[0]))
     given = [_join(directory, file) for file in env_files or _listed(environment.get("COMPOSE_ENV_FILES", ""), ",")]
     dotenv, read = environment_of(given, base or directory, environment, names, log)
-    lookup = lookup_in(environment, dotenv)
+    here = {"PWD": directory}
+    lookup = lookup_in(environment, dotenv, here)
     chosen = list(files) or _from_variable(lookup)
     places = _given(chosen, directory, names) if chosen else _discovered(directory, names, log)
     if base is None:
@@ -121,7 +122,7 @@ def surroundings(
         base = _folder(first) if first else directory
         if base != directory and not given:
             dotenv, read = environment_of((), base, environment, names, log)
-            lookup = lookup_in(environment, dotenv)
+            lookup = lookup_in(environment, dotenv, here)
     return Surroundings(directory=base, files=tuple(places), lookup=lookup, variables=dotenv, env_files=tuple(read))
 
 

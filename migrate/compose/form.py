@@ -44,7 +44,7 @@ def _wrong(node: Node, wanted: str) -> Node:
     return spoiled(node, "wrong-type", f"{wanted} is wanted here, not {KIND_WORDS[type(node.value)]}")
 
 
-def _repaired(node: Node, value: str | int | float | bool | None | list[Node], wanted: str) -> Node:
+def _repaired(node: Node, value: str | int | float | bool | list[Node] | None, wanted: str) -> Node:
     message = f"{wanted} is wanted here, not {KIND_WORDS[type(node.value)]}; it is read as one"
     return Node(value, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="wrong-type", message=message, keep=True)))
 

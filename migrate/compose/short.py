@@ -283,18 +283,23 @@ def clean(path: str) -> str:
 
 def _mount(node: Node, kind: str, source: str | None, target: str, options: list[str]) -> Node:
     made = _long(node, type=kind, source=source, target=clean(target), read_only=True if _read_only(options) else None)
-    detail: dict[str, Node] = {}
+    details: dict[str, dict[str, Node]] = {kind: {}}
+    for option in options:
+        block, key = _OPTIONS.get(option, ("", ""))
+        if block:
+            details.setdefault(block, {})[key] = node.with_value(True if key == "nocopy" else option)
     if kind == "bind":
-        for option in options:
-            if option in ("z", "Z"):
-                detail["selinux"] = node.with_value(option)
-            elif option in ("shared", "rshared", "slave", "rslave", "private", "rprivate"):
-                detail["propagation"] = node.with_value(option)
-        detail["create_host_path"] = node.with_value(True)
-    elif "nocopy" in options:
-        detail["nocopy"] = node.with_value(True)
-    values = made.value
-    return made.with_value({**values, kind: node.with_value(detail)}) if isinstance(values, dict) else made
+        details["bind"]["create_host_path"] = node.with_value(True)
+    values = made.value if isinstance(made.value, dict) else {}
+    return made.with_value({**values, **{block: node.with_value(detail) for block, detail in details.items()}})
+
+
+_OPTIONS: Final = {
+    **dict.fromkeys(("z", "Z"), ("bind", "selinux")),
+    **dict.fromkeys(("shared", "rshared", "slave", "rslave", "private", "rprivate"), ("bind", "propagation")),
+    "nocopy": ("volume", "nocopy"),
+}
+"""What an option of the short form means: the block and the key."""
 
 
 def _read_only(options: list[str]) -> bool:
@@ -306,11 +311,13 @@ def _resolved_volume(node: Node, value: dict[str, Node], scope: Scope) -> Node:
     changed = dict(value)
     kind = value["type"].value if "type" in value else None
     source, target = value.get("source"), value.get("target")
-    if source is not None and isinstance(source.value, str) and kind == "bind" and source.value and not _DRIVE.match(source.value):
+    if source is not None and isinstance(source.value, str) and kind == "bind" and not _DRIVE.match(source.value):
         changed["source"] = source.with_value(scope.absolute(source.value), written=source.value)
     if target is not None and isinstance(target.value, str) and target.value:
         cleaned = clean(target.value)
         changed["target"] = target if cleaned == target.value else target.with_value(cleaned, written=target.value)
+    if kind == "bind" and "source" not in value:
+        return spoiled(node, "missing-key", "a bind mount needs a source; the entry is left out")
     if "type" not in value:
         kind = _likely_kind(source)
         fault = Fault(kind="wrong-type", message=f"the long form of a volume needs a type; {kind} is assumed", keep=True)
