@@ -373,7 +373,9 @@ def _version(text: str | None) -> str | None:
 
 
 def _base(directory: Path) -> str:
-    return os.path.relpath(directory).replace(os.sep, "/")
+    """The project directory as findings name files: from here if it is here or below, else absolute."""
+    here = Path.cwd()
+    return directory.relative_to(here).as_posix() if directory.is_relative_to(here) else directory.as_posix()
 
 
 def _report(conversion: migrate.Conversion, sources: Sources) -> Report:

@@ -67,7 +67,7 @@ def load(
     lookup = _with_project_name(where.lookup, name)
     tree = assembly.model(documents, where.directory, lookup, tuple(place.path for place in where.files[1:]))
     draft = draft_of(settled(tree, PROJECT, (), log) or Node({}), name, where.directory)
-    active = tuple(profiles) or tuple(part for part in (lookup("COMPOSE_PROFILES") or "").split(",") if part)
+    active = tuple(profiles) or tuple(part.strip() for part in (lookup("COMPOSE_PROFILES") or "").split(",") if part.strip())
     for service in draft.services.values():
         complete_service(service, where.directory, lookup)
     select_profiles(draft, active, log)
@@ -77,7 +77,7 @@ def load(
     complete_resources(draft)
     read = complete_environment(draft, lookup, assembly.names, log)
     project = _bound(draft, assembly, where, read, log)
-    _judge(project, log, strict=strict)
+    _judge(project, log, assembly.names, strict=strict)
     return project
 
 
@@ -97,7 +97,7 @@ def _name(given: str | None, documents: Sequence[Document], where: Surroundings,
         node = members(document.root).get("name")
         value = text(node)
         if node is not None and value is not None:
-            written = (_quietly(value, where.lookup) if expand else value, node.span)
+            written = (_quietly(value, where.lookup) or "-" if expand and value else value, node.span)
     return project_name(given, where.lookup("COMPOSE_PROJECT_NAME"), written, where.directory, log)
 
 
@@ -163,12 +163,13 @@ def refusals(findings: Sequence[Finding]) -> list[Finding]:
     return [f for f in findings if f.severity is Severity.ERROR and (f.code <= "MIG043" or f.code == "MIG051")]
 
 
-def _judge(project: Project, log: Log, *, strict: bool) -> None:
+def _judge(project: Project, log: Log, names: Names, *, strict: bool) -> None:
     if strict:
         if refusals(log.findings):
             raise Unusable(in_reading_order(log.findings))
     elif not project.services:
         if not any(f.severity is Severity.ERROR for f in log.findings) and not any(f.code == "MIG059" for f in log.findings):
-            log.add("no-image-or-build", "no service is left to convert", span=None, action=Action.REFUSED)
+            span = Span(file=names.shown(str(project.files[0])), line=1, column=1) if project.files else None
+            log.add("no-image-or-build", "no service is left to convert", span=span, action=Action.REFUSED)
         raise Unusable(in_reading_order(log.findings))
 

@@ -37,12 +37,13 @@ def as_data(report: Report) -> dict[str, Any]:
 
 
 def from_project(file: str, base: str) -> str:
-    """A file's name relative to the project directory `base`, both as seen from where the command ran.
+    """A file's name relative to the project directory. `base` is that directory as seen from where the command ran, as `file` is; a name
+    that is absolute and lies elsewhere stays.
 
-    >>> from_project("samples/shop/nginx/nginx.conf", "samples/shop"), from_project("../x.env", ".")
-    ('nginx/nginx.conf', '../x.env')
+    >>> from_project("samples/shop/nginx/nginx.conf", "samples/shop"), from_project("../x.env", "."), from_project("/etc/a", "../b")
+    ('nginx/nginx.conf', '../x.env', '/etc/a')
     """
-    return file if not file or file == "-" else posixpath.relpath(file, base)
+    return file if not file or file == "-" or posixpath.isabs(file) != posixpath.isabs(base) else posixpath.relpath(file, base)
 
 
 def finding_data(finding: Finding, base: str) -> dict[str, Any]:

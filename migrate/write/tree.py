@@ -78,7 +78,7 @@ def save(tree: FileTree, folder: str | Path, *, force: bool = False, dry_run: bo
         if not dry_run and (saved.writes or held is None):
             _write(target, tree, saved)
     except OSError as error:
-        raise OutputError(error.filename or target, error.strerror or str(error)) from error
+        raise _refusal(error, target) from error
     return saved
 
 
@@ -89,8 +89,16 @@ def difference(tree: FileTree, folder: str | Path) -> str:
         saved = _compare(target, tree, _held(target))
         parts = [_file_difference(target, name, tree.files.get(name)) for name in sorted((*saved.created, *saved.changed, *saved.removed))]
     except OSError as error:
-        raise OutputError(error.filename or target, error.strerror or str(error)) from error
+        raise _refusal(error, target) from error
     return "".join(parts)
+
+
+def _refusal(error: OSError, target: Path) -> OutputError:
+    """The system's refusal under a name that the user knows: that of the file in the target, else the target's with the culprit beside."""
+    reason, file = error.strerror or str(error), str(error.filename or target)
+    if file == str(target) or Path(file).is_relative_to(target):
+        return OutputError(file, reason)
+    return OutputError(target, f"{reason} ({file})")
 
 
 def _file_difference(target: Path, name: str, new: File | None) -> str:
