@@ -459,7 +459,7 @@ class _Reader:
     def _key(self, frame: _Frame, node: Node, *, plain: bool) -> None:
         key = node.value
         frame.key_node = node
-        if isinstance(key, str):
+        if isinstance(key, str) and not isinstance(key, Timestamp):
             frame.key = "<<" if key != "<<" or plain else '"<<"'
             if key != "<<":
                 frame.key = key
@@ -478,6 +478,9 @@ class _Reader:
         if key is None or key_node is None or not isinstance(values, dict):
             return
         if key == "<<":
+            if frame.merges:
+                message = f"key '<<' stands here and already in line {frame.merges[0].line}"
+                self.faults.append(YamlFault(kind="duplicate-key", message=message, span=key_node.span, path=self._path()))
             frame.merges.append(node.at(key_node))
             return
         key = "<<" if key == '"<<"' else key

@@ -15,6 +15,7 @@ from migrate.findings import Action, Severity, Span
 from migrate.source import Node, Path_, Unreadable, read_yaml
 
 from .discovery import FileFault, Names, Place, environment_of, lookup_in_order, read_text
+from .draft import members, with_members
 from .faults import Log
 from .form import formed
 from .interpolate import Lookup, interpolate_tree
@@ -56,19 +57,20 @@ class Assembly:
         for fault in faults:
             self.log.add(fault.kind, fault.message, span=fault.span, path=fault.path, action=Action.ASSUMED, also=fault.also)
         found = [Document(place=place, root=root) for root in roots if root.value is not None]
-        if not found:
-            self.log.add("file-empty", f"{place.shown} says nothing", span=Span(file=place.shown, line=1, column=1))
         if place.path:
             self.files.append(Path(place.path))
         self._texts[place.path] = found
         return found
 
-    def try_documents(self, place: Place) -> list[Document] | None:
-        """As `documents`, with faults in the log; None if the file cannot be read."""
+    def try_documents(self, place: Place, *, user: Node | None = None, may_be_empty: bool = False) -> list[Document] | None:
+        """As `documents`, with faults in the log, a missing file at the place of its user; None if the file cannot be read."""
         try:
-            return self.documents(place)
+            found = self.documents(place)
+            if not found and not may_be_empty:
+                self.log.add("file-empty", f"{place.shown} says nothing", span=Span(file=place.shown, line=1, column=1))
+            return found
         except FileFault as fault:
-            self.log.add(fault.kind, fault.message, span=fault.span)
+            self.log.add(fault.kind, fault.message, span=user.span if user is not None and fault.kind == "file-missing" else fault.span)
         except Unreadable as error:
             self.log.add(error.fault.kind, error.fault.message, span=error.fault.span, path=error.fault.path)
         return None
@@ -92,7 +94,9 @@ class Assembly:
         if (version := values.get("version")) is not None:
             self.log.add("MIG050", "version is ignored", span=version.span, path=("version",))
         include = values.pop("include", None)
-        imports = self._included(include, directory, lookup, (*trail, document.place.path)) if include is not None else None
+        imports = None
+        if include is not None and include.value is not None:
+            imports = self._included(include, directory, lookup, (*trail, document.place.path))
         scope = Scope(directory=directory, home=self.home, lookup=lookup)
         layer = formed(tree.with_value(_under_services(values, self.log)), PROJECT, scope)
         lent = _services(imports)
@@ -114,10 +118,10 @@ class Assembly:
         values["services"] = values["services"].with_value(made)
         return layer.with_value(values)
 
-    def lender_of(self, path: str, lookup: Lookup) -> _Lender | None:
+    def lender_of(self, path: str, lookup: Lookup, user: Node) -> _Lender | None:
         """The services of another file, for those who extend them; None if it cannot be read."""
         place = Place(path=path, shown=self.names.shown(path))
-        documents = self.try_documents(place)
+        documents = self.try_documents(place, user=user)
         if documents is None:
             return None
         directory = os.path.dirname(path)  # noqa: PTH120
@@ -168,11 +172,15 @@ class Assembly:
         documents: list[Document] = []
         for file in paths:
             place = Place(path=file, shown=self.names.shown(file))
-            found = self.try_documents(place)
+            found = self.try_documents(place, user=item, may_be_empty=True)
             documents += found or []
-        model = self.model(documents, base, lookup_in_order(lookup, values), (*trail, *paths[1:]))
-        values_of = model.value if isinstance(model.value, dict) else {}
-        return model.with_value({key: values_of[key] for key in IMPORTED if key in values_of})
+        inner = lookup_in_order(lookup, values)
+        model = self.model(documents, base, inner, (*trail, *paths[1:]))
+        sections = model.value if isinstance(model.value, dict) else {}
+        imported = {key: sections[key] for key in IMPORTED if key in sections}
+        if values and "services" in imported:
+            imported["services"] = _passed_through(imported["services"], inner)
+        return model.with_value(imported)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,7 +237,7 @@ class _Lender:
             where = self.assembly.names.shown(absolute)
             if absolute != self.place.path:
                 if absolute not in self._files:
-                    self._files[absolute] = self.assembly.lender_of(absolute, self.lookup)
+                    self._files[absolute] = self.assembly.lender_of(absolute, self.lookup, file)
                 lender = self._files[absolute]
         if lender is None:
             return None
@@ -241,6 +249,21 @@ class _Lender:
         if base is None:
             log.add("extends-not-found", f"service {name} extends {target}, which {where} does not have", span=extends.span, path=path)
         return base
+
+
+def _passed_through(services: Node, lookup: Lookup) -> Node:
+    """Variables without value take those that the included file sees."""
+    made: dict[str, Node] = {}
+    for name, service in members(services).items():
+        environment = members(service).get("environment")
+        given = {key: value for key, node in members(environment).items() if node.value is None and (value := lookup(key)) is not None}
+        if environment is None or not given:
+            made[name] = service
+            continue
+        known = members(environment)
+        passed = {key: known[key].with_value(value, written=key) for key, value in given.items()}
+        made[name] = with_members(service, environment=environment.with_value({**known, **passed}))
+    return services.with_value(made)
 
 
 def _services(tree: Node | None) -> dict[str, Node]:

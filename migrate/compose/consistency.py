@@ -336,8 +336,6 @@ def equal_limits(draft: Draft, log: Log) -> None:
             if key not in service or limits is None:
                 continue
             node = members(limits).get(twin)
-            if key == "mem_reservation" and node is None:
-                continue
             if node is None or node.value != service[key].value:
                 _differ(name, service, key, f"deploy.resources.{block}.{twin}", log)
 
@@ -461,7 +459,7 @@ _BESIDE_EXTERNAL: Final = frozenset(("name", "external"))
 
 
 def external_resources(draft: Draft, log: Log) -> None:
-    """An external volume, secret or config has no other keys (rule 80); external is taken."""
+    """An external volume has no other keys (rule 80); external is taken."""
     for section in ("volumes", "secrets", "configs", "networks"):
         for key, node in draft.resources[section].items():
             external = members(node).get("external")
@@ -470,7 +468,7 @@ def external_resources(draft: Draft, log: Log) -> None:
                     draft.resources[section][key] = node.with_value({k: c for k, c in members(node).items() if k != "external"})
                 continue
             others = [other for other in members(node) if other not in _BESIDE_EXTERNAL and not other.startswith("x-")]
-            if others and section != "networks":
+            if others and section == "volumes":
                 message = f"{section[:-1]} {key} is external and says {', '.join(others)} as well; external is taken"
                 log.add("conflict-external", message, span=node.span, path=(section, key), action=Action.ASSUMED)
                 draft.resources[section][key] = node.with_value({k: c for k, c in members(node).items() if k in _BESIDE_EXTERNAL})
@@ -484,7 +482,7 @@ def resource_sources(draft: Draft, log: Log) -> None:
     for section, keys in _SOURCES.items():
         for key, node in draft.resources[section].items():
             said = members(node)
-            if said.get("external") is not None or "driver" in said:
+            if said.get("external") is not None:
                 continue
             sources = [source for source in keys if source in said]
             wanted = ", ".join(keys[:2] if section == "secrets" else keys)

@@ -186,7 +186,7 @@ def _form_cpus(node: Node, type_: Type, scope: Scope) -> Node:
 def _form_mode(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
     if isinstance(value, str):
-        digits = value.removeprefix("0o")
+        digits = value
         if not digits or any(digit not in "01234567" for digit in digits):
             return spoiled(node, "bad-number", f"mode {value!r} is not an octal number")
         return node.with_value(int(digits, 8), written=value)

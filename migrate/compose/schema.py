@@ -57,7 +57,7 @@ NUM: Final = Type(kind="num")
 SIZE: Final = Type(kind="size")
 DURATION: Final = Type(kind="duration")
 WORDS: Final = Type(kind="words", null=True, merge="replace")
-PATH: Final = Type(kind="str", short=short.path)
+PATH: Final = Type(kind="str", short=short.path, unset=True)
 LABELS: Final = Type(kind="pairs")
 UNSET: Final = Type(kind="pairs", unset=True)
 NUMBER_OR_TEXT: Final = Type(kind="text", strict=(str, int, float))
@@ -347,7 +347,7 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "pull_refresh_after": STR,
     "read_only": BOOL,
     "runtime": STR,
-    "security_opt": STRING_SET,
+    "security_opt": list_of(STR, refuse=True),
     "shm_size": SIZE,
     "secrets": SECRETS,
     "sysctls": LABELS,

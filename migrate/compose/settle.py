@@ -33,7 +33,7 @@ def _null(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     if not type_.null:
         log.add("wrong-type", f"{path[-1]} has no value; leave the key out or give one", span=node.span, path=path)
         return None
-    return node
+    return node.with_value("") if type_.kind == "text" else node
 
 
 def _map(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:

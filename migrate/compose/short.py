@@ -361,7 +361,10 @@ def long_extra_hosts(node: Node, scope: Scope) -> Node:
         return node
     for item in value:
         text = item.value
-        name, sign, rest = text.partition("=" if "=" in text else ":") if isinstance(text, str) else ("", "", "")
+        if not isinstance(text, str):
+            faults.append(Fault(kind="wrong-type", message="an extra host is not a text; it is left out", keep=True))
+            continue
+        name, sign, rest = text.partition("=" if "=" in text else ":")
         if not sign or not name or not rest:
             faults.append(Fault(kind="bad-host", message=f"extra host {text!r} names no address", keep=True))
             continue
