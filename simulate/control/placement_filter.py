@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from simulate.control.placement_view import NodeView, PodTerm, PodView, Spread, Taint
+from simulate.control.labels import Selector
+from simulate.control.placement_view import Group, NodeView, PodTerm, PodView, Spread, Taint
 
 UNSCHEDULABLE = "node(s) were unschedulable"
 NODE_NAME = "node(s) didn't match the requested node name"
@@ -62,13 +63,24 @@ def untolerated(pod: PodView, node: NodeView) -> bool:
     return any(taint.effect in ("NoSchedule", "NoExecute") and not pod.tolerates(taint) for taint in node.taints)
 
 
-def counted(pod: PodView, spread: Spread, node: NodeView) -> int:
-    """Pods on a node that a spread constraint of `pod` counts: same namespace, selected, not terminating."""
-    if spread.selector is None:
-        return 0
-    return sum(
-        other.namespace == pod.namespace and not other.terminating and spread.selector.matches(other.labels) for other in node.pods.values()
-    )
+class Counting:
+    """How many pods on a node a spread constraint of `pod` counts: same namespace, selected, not terminating."""
+
+    def __init__(self, pod: PodView, selector: Selector | None) -> None:
+        self._namespace = pod.namespace
+        self._selector = selector
+        self._known: dict[Group, bool] = {}
+
+    def of(self, node: NodeView) -> int:
+        """The number on this node."""
+        return sum(number for group, number in node.groups.items() if self._selects(group))
+
+    def _selects(self, group: Group) -> bool:
+        found = self._known.get(group)
+        if found is None:
+            found = group[0] == self._namespace and self._selector is not None and self._selector.matches(dict(group[1]))
+            self._known[group] = found
+        return found
 
 
 def eligible(pod: PodView, spread: Spread, node: NodeView) -> bool:
@@ -110,13 +122,14 @@ class Filter:
 
     def _count_domains(self, nodes: Sequence[NodeView]) -> list[dict[str, int]]:
         result: list[dict[str, int]] = [{} for _ in self._spread]
+        countings = [Counting(self.pod, one.selector) for one in self._spread]
         for node in nodes if self._spread else ():
             if any(one.topology not in node.labels for one in self._spread):
                 continue
-            for counts, one in zip(result, self._spread, strict=True):
+            for counts, one, counting in zip(result, self._spread, countings, strict=True):
                 if eligible(self.pod, one, node):
                     value = node.labels[one.topology]
-                    counts[value] = counts.get(value, 0) + counted(self.pod, one, node)
+                    counts[value] = counts.get(value, 0) + counting.of(node)
         return result
 
     def _unspread(self, node: NodeView) -> Refusal | None:
@@ -137,7 +150,8 @@ class Filter:
         return {
             (term.topology, node.labels[term.topology])
             for node in nodes
-            for other in node.pods.values()
+            if node.termed
+            for other in node.termed.values()
             for term in other.anti_affinity
             if term.topology in node.labels and term.selects(other, self.pod)
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from simulate.control.placement_filter import counted, eligible
+from simulate.control.placement_filter import Counting, eligible
 from simulate.control.placement_view import HOST, ZONE, Amounts, NodeView, PodTerm, PodView, Spread
 
 LARGEST = 100
@@ -132,15 +132,16 @@ def topology_spread(pod: PodView, feasible: Sequence[NodeView], nodes: Sequence[
     def ignored(node: NodeView) -> bool:
         return strict and any(one.topology not in node.labels for one in spreads)
 
+    countings = [Counting(pod, one.selector) for one in spreads]
     taking = [node for node in feasible if not ignored(node)]
     domains = [dict.fromkeys((node.labels[one.topology] for node in taking if one.topology in node.labels), 0) for one in spreads]
     for node in nodes:
         if ignored(node):
             continue
-        for one, counts in zip(spreads, domains, strict=True):
+        for one, counts, counting in zip(spreads, domains, countings, strict=True):
             value = node.labels.get(one.topology)
             if one.topology != HOST and value in counts and eligible(pod, one, node):
-                counts[value] += counted(pod, one, node)
+                counts[value] += counting.of(node)
     sizes = [len(taking) if one.topology == HOST else len(counts) for one, counts in zip(spreads, domains, strict=True)]
     raw: list[int | None] = []
     for node in feasible:
@@ -148,9 +149,9 @@ def topology_spread(pod: PodView, feasible: Sequence[NodeView], nodes: Sequence[
             raw.append(None)
             continue
         score = 0.0
-        for one, counts, size in zip(spreads, domains, sizes, strict=True):
+        for one, counts, counting, size in zip(spreads, domains, countings, sizes, strict=True):
             if one.topology in node.labels:
-                number = counted(pod, one, node) if one.topology == HOST else counts[node.labels[one.topology]]
+                number = counting.of(node) if one.topology == HOST else counts[node.labels[one.topology]]
                 score += number * math.log(size + 2) + (one.skew - 1)
         raw.append(math.floor(score + 0.5))
     return _spread_normalized(raw)
@@ -175,14 +176,13 @@ def pod_affinity(pod: PodView, feasible: Sequence[NodeView], nodes: Sequence[Nod
 
     wishes = bool(pod.preferred_affinity or pod.preferred_anti_affinity)
     for node in nodes:
-        for other in node.pods.values():
-            if wishes:
-                add(pod.preferred_affinity, pod, other, node, 1)
-                add(pod.preferred_anti_affinity, pod, other, node, -1)
-            if other.has_terms:
-                add(other.affinity, other, pod, node, 1, HARD_AFFINITY_WEIGHT)
-                add(other.preferred_affinity, other, pod, node, 1)
-                add(other.preferred_anti_affinity, other, pod, node, -1)
+        for other in node.pods.values() if wishes else ():
+            add(pod.preferred_affinity, pod, other, node, 1)
+            add(pod.preferred_anti_affinity, pod, other, node, -1)
+        for other in node.termed.values():
+            add(other.affinity, other, pod, node, 1, HARD_AFFINITY_WEIGHT)
+            add(other.preferred_affinity, other, pod, node, 1)
+            add(other.preferred_anti_affinity, other, pod, node, -1)
     if not points:
         return None
     raw = [sum(points.get(pair, 0) for pair in node.labels.items()) for node in feasible]

@@ -26,6 +26,9 @@ SCORE_MEMORY_BYTES = 200 * 2**20
 Amounts = Mapping[str, int]
 
 
+Group = tuple[str, tuple[tuple[str, str], ...]]
+
+
 class Taint(NamedTuple):
     """A taint of a node."""
 
@@ -137,6 +140,11 @@ class PodView:
     budgets: tuple[str, ...] = ()
 
     @cached_property
+    def group(self) -> Group:
+        """What selectors can tell apart: pods with equal namespace and labels are counted together."""
+        return self.namespace, tuple(sorted(self.labels.items()))
+
+    @cached_property
     def has_terms(self) -> bool:
         """Whether other pods' placement can depend on this pod's own affinity."""
         return bool(self.affinity or self.anti_affinity or self.preferred_affinity or self.preferred_anti_affinity)
@@ -153,9 +161,25 @@ class PodView:
 
 
 class NodeView:
-    """A node with the pods placed on it; sums are kept as pods come and go. `images`: bytes by image name."""
+    """A node with the pods placed on it; sums are kept as pods come and go. `images`: bytes by image name.
 
-    __slots__ = ("allocatable", "images", "labels", "name", "pods", "score_cpu", "score_memory", "taints", "unschedulable", "used")
+    `groups` counts the pods that are not terminating by namespace and labels; `termed` are those with affinity of their own.
+    """
+
+    __slots__ = (
+        "allocatable",
+        "groups",
+        "images",
+        "labels",
+        "name",
+        "pods",
+        "score_cpu",
+        "score_memory",
+        "taints",
+        "termed",
+        "unschedulable",
+        "used",
+    )
 
     def __init__(
         self,
@@ -176,6 +200,8 @@ class NodeView:
         self.images = dict(images or {})
         self.pods: dict[str, PodView] = {}
         self.used: dict[str, int] = {}
+        self.groups: dict[Group, int] = {}
+        self.termed: dict[str, PodView] = {}
         self.score_cpu = self.score_memory = 0
         for pod in pods:
             self.add(pod)
@@ -186,12 +212,16 @@ class NodeView:
         if key in self.pods:
             self.remove(pod)
         self.pods[key] = pod
+        if pod.has_terms:
+            self.termed[key] = pod
         self._count(pod, 1)
 
     def remove(self, pod: PodView) -> None:
         """Take a pod away; nothing happens if it is not here."""
-        found = self.pods.pop(f"{pod.namespace}/{pod.name}", None)
+        key = f"{pod.namespace}/{pod.name}"
+        found = self.pods.pop(key, None)
         if found is not None:
+            self.termed.pop(key, None)
             self._count(found, -1)
 
     def without(self, gone: Iterable[PodView]) -> NodeView:
@@ -211,6 +241,12 @@ class NodeView:
     def _count(self, pod: PodView, sign: int) -> None:
         for resource, amount in pod.requests.items():
             self.used[resource] = self.used.get(resource, 0) + sign * amount
+        if not pod.terminating:
+            left = self.groups.get(pod.group, 0) + sign
+            if left:
+                self.groups[pod.group] = left
+            else:
+                del self.groups[pod.group]
         self.score_cpu += sign * pod.score_cpu
         self.score_memory += sign * pod.score_memory
 
