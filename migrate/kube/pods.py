@@ -52,8 +52,7 @@ def pod_template(plan: Plan, owner: ServicePlan, labels: Mapping[str, str], rest
     names = {s.key: volumes.add((*s.settings.volumes, *s.storage.volumes, *s.security.volumes), s.container_name) for s in everyone}
     init: list[Container] = []
     for service in everyone:
-        for step in (*service.settings.init, *service.storage.init):
-            init.append(_init(service, step, names[service.key]))
+        init += [_init(service, step, names[service.key]) for step in (*service.settings.init, *service.storage.init)]
     init += [_wait(plan, wait) for wait in waits]
     init += [_container(s, names[s.key], one_shot=True) for s in hosted]
     for service in members:

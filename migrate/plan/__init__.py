@@ -159,7 +159,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
             pod_labels={
                 **services[n].labels,
                 **_vip_labels(n, addressing.vips),
-                **({f"compose-cutover/subdomain": subdomain} if subdomain else {}),
+                **({"compose-cutover/subdomain": subdomain} if subdomain else {}),
             },
             hostname=hostname if workloads[n].kind != "StatefulSet" else None,
             subdomain=subdomain,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from migrate.compose.units import duration_ns
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
-from migrate.plan.types import Autoscaler, Lifecycle, Scale, ServiceObject, Update, Workload
+from migrate.plan.types import Autoscaler, Lifecycle, Scale, Update, Workload
 from migrate.stack import Member, Stack
 
 DRAIN_S: Final = 5
@@ -23,7 +23,11 @@ _SIGNALS: Final = re.compile(r"(SIG)?([A-Z][A-Z0-9+-]*|\d{1,2})", re.IGNORECASE)
 def decide_lifecycle(
     stack: Stack, member: Member, workload: Workload, hooks: Mapping[str, str], behind: bool, answers: Answers
 ) -> Decided[Lifecycle]:
-    """Hooks and grace of one container. `hooks` are rewritten words by their key (`post_start/0/command/2`). `behind`: it answers behind a ClusterIP or published Service, whose endpoints lag."""
+    """Hooks and grace of one container.
+
+    `hooks` are rewritten words by their key (`post_start/0/command/2`). `behind`: it answers behind a ClusterIP or published Service,
+    whose endpoints lag.
+    """
     notes = Notes(stack.project, member.service)
     data = member.service.data
     grace = _grace(data.get("stop_grace_period"), notes)

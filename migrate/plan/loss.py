@@ -17,11 +17,11 @@ CARRIED: Final = frozenset(
     (
         "annotations", "build", "cap_add", "cap_drop", "command", "configs", "container_name", "cpu_count", "cpu_period", "cpu_quota",
         "cpu_shares", "cpus", "depends_on", "deploy", "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "env_file",
-        "environment", "expose", "extends", "extra_hosts", "gpus", "group_add", "healthcheck", "hostname", "image", "init", "ipc", "label_file",
-        "labels", "links", "mac_address", "mem_limit", "mem_reservation", "network_mode", "networks", "pid", "platform", "ports", "post_start",
-        "pre_start", "pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart", "runtime", "scale", "secrets",
-        "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt", "sysctls", "tmpfs", "tty",
-        "use_api_socket", "user", "volumes", "working_dir",
+        "environment", "expose", "extends", "extra_hosts", "gpus", "group_add", "healthcheck", "hostname", "image", "init", "ipc",
+        "label_file", "labels", "links", "mac_address", "mem_limit", "mem_reservation", "network_mode", "networks", "pid", "platform",
+        "ports", "post_start", "pre_start", "pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart",
+        "runtime", "scale", "secrets", "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt",
+        "sysctls", "tmpfs", "tty", "use_api_socket", "user", "volumes", "working_dir",
     )
 )  # fmt: skip
 """Service keys that a question answers, with its own findings for what is lost of them."""

@@ -16,7 +16,10 @@ _OWN: Final = "compose-cutover/"
 
 
 def decide_metadata(stack: Stack, member: Member, labels: Mapping[str, str]) -> Decided[Metadata]:
-    """Annotations of the objects of one service; `labels` are its labels after rewriting. Label values are too narrow for what people write, so none becomes a label."""
+    """Annotations of the objects of one service; `labels` are its labels after rewriting.
+
+    Label values are too narrow for what people write, so none becomes a label.
+    """
     notes = Notes(stack.project, member.service)
     deploy = member.service.data.get("deploy") or {}
     shared = _legal((labels or member.service.labels).items(), ("labels",), notes)

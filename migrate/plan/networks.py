@@ -98,7 +98,8 @@ def _network_options(stack: Stack, notes: Notes) -> None:
         if plain:
             notes.find("MIG334", f"network {key}: {', '.join(plain)}", "networks", key, plain[0], action=Action.DROPPED, span=network.span)
         if network.data.get("labels"):
-            notes.find("MIG910", f"labels of network {key} have no object", "networks", key, "labels", action=Action.DROPPED, span=network.span)
+            text = f"labels of network {key} have no object"
+            notes.find("MIG910", text, "networks", key, "labels", action=Action.DROPPED, span=network.span)
         if network.external:
             notes.find("MIG333", f"network {key} is external: its other members are unknown", "networks", key, span=network.span)
 
@@ -110,8 +111,8 @@ def _member_policy(stack: Stack, key: str, answers: Answers) -> Policy:
     peers: list[dict[str, Any]] = [{"podSelector": selector}]
     network = stack.project.networks[key]
     if network.external:
-        for namespace in (answers.project.get("externalPeers") or {}).get(key) or ():
-            peers.append({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": str(namespace)}}})
+        namespaces = (answers.project.get("externalPeers") or {}).get(key) or ()
+        peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": str(n)}}} for n in namespaces]
     spec = {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [{"from": peers}]}
     return Policy(name=f"net-{name}", spec=spec, span=network.span)
 

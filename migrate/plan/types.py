@@ -390,7 +390,8 @@ class ServicePlan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole decision. `instance` is the project's name as a label value, `data` are ConfigMaps and Secrets by kind and name in file
-    order, `hosted` the one-shots that run in the pod of a service (C1) in their order, `decisions` and `findings` everything that was decided and
+    order, `hosted` the one-shots that run in the pod of a service (C1) in their order, `decisions`
+    and `findings` everything that was decided and
     found from loading on, `ready_services` the headless Services that waits look up, `shared_services` those over several services."""
 
     project: str
