@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from .model import Project
 
 _ORDER: Final = ("name", "services", "networks", "volumes", "secrets", "configs")
+
+_HIDDEN: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""Characters beyond ASCII's own controls that steer a terminal; both forms escape them."""
 
 
 def config_text(project: Project, format: str = "yaml") -> str:
@@ -18,7 +22,8 @@ def config_text(project: Project, format: str = "yaml") -> str:
     """
     data = _escaped(project.data)
     if format == "json":
-        return json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        text = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True)
+        return _HIDDEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
     if format != "yaml":
         raise ValueError(f"format {format!r} is neither yaml nor json")
     import yaml
@@ -26,7 +31,8 @@ def config_text(project: Project, format: str = "yaml") -> str:
     ordered = {key: _sorted(data[key]) for key in _ORDER if key in data}
     ordered |= {key: data[key] for key in sorted(data) if key not in _ORDER}
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(ordered, Dumper=dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=1 << 20))
+    unicode = _HIDDEN.search(json.dumps(data, ensure_ascii=False)) is None
+    return str(yaml.dump(ordered, Dumper=dumper, sort_keys=False, default_flow_style=False, allow_unicode=unicode, width=1 << 20))
 
 
 def _escaped(value: Any) -> Any:

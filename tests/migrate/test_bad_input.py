@@ -79,7 +79,7 @@ SOMETHING_LEFT = {
     "wrong type": "services:\n  web: {image: 'nginx:1', ports: 80}\n",
     "wrong type of a scalar": "services:\n  web: {image: 'nginx:1', restart: [always]}\n",
     "bad port": "services:\n  web: {image: 'nginx:1', ports: ['80:abc']}\n",
-    "bad address": "services:\n  web: {image: 'nginx:1', extra_hosts: ['a:300.1.1.1']}\n",
+    "bad address": "services:\n  web: {image: 'nginx:1', ports: ['300.1.1.1:80:80']}\n",
     "undefined network": "services:\n  web: {image: 'nginx:1', networks: [gone]}\n",
     "undefined volume": "services:\n  web: {image: 'nginx:1', volumes: ['gone:/a']}\n",
     "undefined service": "services:\n  web: {image: 'nginx:1', depends_on: [gone]}\n",
