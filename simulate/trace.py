@@ -59,7 +59,7 @@ class HpaRecord(NamedTuple):
 
 
 class NodeRecord(NamedTuple):
-    """A node was requested, became ready, was lost or removed."""
+    """A node changed: requested, ready, cordoned, lost, notReady (the control plane has noticed), removed."""
 
     t_s: float
     node: str

@@ -273,7 +273,7 @@ def settling_s(given: Mapping[str, Any]) -> float:
     values = [value for text in times for value in str(text).split(",")]
     if "never" in values:
         return 3.0
-    return 2.0 + given.get("min_ready_seconds", 0) + sum(max(float(v) for v in str(text).split(",")) for text in times) / 1000
+    return 1.8 + given.get("min_ready_seconds", 0) + sum(max(float(v) for v in str(text).split(",")) for text in times) / 1000
 
 
 def play(trace: Mapping[str, Any]) -> dict[str, Any]:

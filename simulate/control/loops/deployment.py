@@ -104,6 +104,8 @@ class DeploymentLoop:
         if one is None:
             return
         one.desired, one.maximum = resize.desired, resize.maximum
+        total = sum(other.size for other in live.sets.values()) + resize.size - one.size
+        assert resize.size <= one.size or total <= resize.maximum, f"{live.key} would have {total} replicas, {resize.maximum} are allowed"
         if resize.size != one.size:
             self._scaled(live, one.name, "up" if resize.size > one.size else "down", one.size, resize.size)
         self._cluster.scale_set(one, resize.size, CONTROLLER)

@@ -125,6 +125,7 @@ class Story:
         if node.up:
             return
         node.ready = False
+        self._cluster.change_node(node, "notReady")
         self._cluster.event("Node", node.name, "Warning", "NodeNotReady", f"Node {node.name} status is now: NodeNotReady")
         for pod in list(node.pods.values()):
             self._cluster.set_ready(pod, False, "NodeNotReady")
@@ -144,6 +145,7 @@ class Story:
         """`kubectl drain`: cordon, then evict every pod."""
         for node in self._of_pool(event):
             node.cordoned = True
+            self._cluster.change_node(node, "cordoned")
             self._cluster.event("Node", node.name, "Normal", "NodeNotSchedulable", f"Node {node.name} status is now: NodeNotSchedulable")
             for pod in list(node.pods.values()):
                 if self._cluster.workloads[pod.workload].spec.kind != "DaemonSet":

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from simulate.control import replicaset
+from simulate.control.replicaset import Expectations, PodView
+
+DAY = 86400.0
+
+
+def names(pods: list[PodView]) -> list[str]:
+    return [pod.name for pod in pods]
+
+
+def test_batches_double_and_stop_at_the_first_failure() -> None:
+    assert replicaset.batches(500)[:6] == [1, 2, 4, 8, 16, 32]
+    assert sum(replicaset.batches(500)) == 500
+    answers = iter([True, True, False, True, True, True, True])
+    assert replicaset.slow_start(7, lambda: next(answers)) == (2, 3)
+
+
+def test_order_of_deletion() -> None:
+    ready = {"node": "n", "ready": True, "ready_for_s": DAY, "age_s": DAY}
+    pods = [
+        PodView(name="old", **ready),
+        PodView(name="restarted", **{**ready, "restarts": 3}),
+        PodView(name="young", **{**ready, "ready_for_s": 10.0, "age_s": 10.0}),
+        PodView(name="crowded", **{**ready, "crowd": 4}),
+        PodView(name="cheap", **{**ready, "cost": -1}),
+        PodView(name="unready", node="n"),
+        PodView(name="pending", node="n", phase="Pending"),
+        PodView(name="unbound", phase="Pending"),
+    ]
+    expected = ["unbound", "pending", "unready", "cheap", "crowded", "young", "restarted", "old"]
+    assert names(replicaset.deletion_order(pods)) == expected
+    assert names(replicaset.deletion_order(reversed(pods))) == expected
+
+
+def test_times_are_compared_in_powers_of_two() -> None:
+    one = PodView(name="a", uid="2", node="n", ready=True, ready_for_s=1100.0, age_s=DAY)
+    other = PodView(name="b", uid="1", node="n", ready=True, ready_for_s=1000.0, age_s=DAY)
+    assert replicaset.compare(one, other) > 0, "one bucket: the lower UID goes first"
+    assert replicaset.compare(one, PodView(name="c", uid="3", node="n", ready=True, ready_for_s=1100.0, age_s=DAY)) == 0
+
+
+def test_all_are_taken_in_the_order_in_which_they_come() -> None:
+    pods = [PodView(name="b", node="n", ready=True), PodView(name="a")]
+    assert names(replicaset.victims(pods, pods, 2)) == ["b", "a"]
+
+
+def test_available_on_the_whole_second() -> None:
+    waiting = replicaset.look(2, [7.0, None], 0, 2, 8.9, satisfied=True)
+    assert (waiting.ready, waiting.available, waiting.look_again_s) == (1, 0, 9.0)
+    assert replicaset.look(2, [7.0, None], 0, 2, 9.0, satisfied=True).available == 1
+
+
+def test_a_terminating_pod_is_replaced_at_once() -> None:
+    assert replicaset.look(3, [0.0, 0.0], 1, 0, 5.0, satisfied=True).create == 1
+
+
+def test_nothing_is_done_before_what_was_done_is_seen() -> None:
+    seen = Expectations()
+    seen.expect(2, (), 0.0)
+    seen.created()
+    assert not seen.satisfied(1.0)
+    assert seen.satisfied(301.0), "five minutes are enough"
+    seen.created()
+    assert seen.satisfied(1.0)
+    assert replicaset.look(5, [0.0], 0, 0, 1.0, satisfied=False).create == 0
