@@ -274,7 +274,7 @@ def graph(sources: Sources, /, output: str | None, verbosity: int | None) -> int
     if suffix not in forms:
         raise click.UsageError(f"-o {output}: a picture as {suffix} {NOT_YET}")
     conversion = _converted(sources)
-    text = forms[suffix](conversion.graph)
+    text = _cleaned(forms[suffix](conversion.graph))
     _hint(conversion.findings, verbosity)
     if output is None:
         _print(text)
