@@ -37,7 +37,7 @@ class Origin:
     written: str | None = None
 
 
-Value: TypeAlias = "str | int | float | bool | None | dict[str, Node] | list[Node]"
+Value: TypeAlias = "str | int | float | bool | dict[str, Node] | list[Node] | None"
 
 
 class Node:
@@ -115,9 +115,9 @@ class SourceMap:
         node = self._tree
         for steps, step in enumerate(path):
             value = node.value if node is not None else None
-            if isinstance(value, dict) and isinstance(step, str) and step in value:
-                node = value[step]
-            elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
+            if (isinstance(value, dict) and isinstance(step, str) and step in value) or (
+                isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
+            ):
                 node = value[step]
             else:
                 return node, steps
@@ -414,12 +414,14 @@ class _Reader:
 
     def _merged(self, frame: _Frame) -> dict[str, Node]:
         """Local keys and, behind them, those of `<<` (R23): the earlier mapping wins."""
-        values = dict(frame.node.value)  # type: ignore[arg-type,call-overload]
+        values = dict(frame.node.value)  # type: ignore[arg-type]
         for source in frame.merges:
             parts = source.value if isinstance(source.value, list) else [source]
             for part in parts:
                 if not isinstance(part.value, dict):
-                    fault = YamlFault(kind="yaml-syntax", message="map merge requires map or sequence of maps as the value", span=source.span)
+                    fault = YamlFault(
+                        kind="yaml-syntax", message="map merge requires map or sequence of maps as the value", span=source.span
+                    )
                     raise Unreadable(fault)
                 for key, child in part.value.items():
                     values.setdefault(key, child)

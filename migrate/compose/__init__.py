@@ -52,7 +52,12 @@ def load(
     """
     log = Log()
     where = surroundings(
-        files, directory=str(directory.absolute()), environment=environment, env_files=env_files, project_directory=project_directory, log=log
+        files,
+        directory=str(directory.absolute()),
+        environment=environment,
+        env_files=env_files,
+        project_directory=project_directory,
+        log=log,
     )
     assembly = Assembly(
         log=log,
@@ -71,8 +76,8 @@ def load(
     for service in draft.services.values():
         complete_service(service, where.directory, lookup)
     select_profiles(draft, active, log)
-    remarked(draft, log)
     checked(draft, log)
+    remarked(draft, log)
     select_used(draft, log, keep=all_resources)
     complete_resources(draft)
     read = complete_environment(draft, lookup, assembly.names, log)
@@ -150,11 +155,11 @@ def _tree(draft: Draft) -> Node:
         place = draft.spans[key]
         services[key] = Node(service, place.file, place.line, place.column)
     first = next(iter(services.values()), Node(None))
-    values["services"] = Node(services, first.file, first.line, first.column)  # type: ignore[arg-type]
+    values["services"] = Node(services, first.file, first.line, first.column)
     for section in ("networks", "volumes", "secrets", "configs"):
         if draft.resources[section]:
             place = next(iter(draft.resources[section].values()))
-            values[section] = Node(draft.resources[section], place.file, place.line, place.column)  # type: ignore[arg-type]
+            values[section] = Node(draft.resources[section], place.file, place.line, place.column)
     return Node({**values, **draft.extensions}, first.file, 1, 1)
 
 
@@ -172,4 +177,3 @@ def _judge(project: Project, log: Log, names: Names, *, strict: bool) -> None:
             span = Span(file=names.shown(str(project.files[0])), line=1, column=1) if project.files else None
             log.add("no-image-or-build", "no service is left to convert", span=span, action=Action.REFUSED)
         raise Unusable(in_reading_order(log.findings))
-

@@ -177,7 +177,7 @@ class Assembly:
         inner = lookup_in_order(lookup, values)
         model = self.model(documents, base, inner, (*trail, *paths[1:]))
         sections = model.value if isinstance(model.value, dict) else {}
-        imported = {key: sections[key] for key in IMPORTED if key in sections}
+        imported: dict[str, Node] = {key: sections[key] for key in IMPORTED if key in sections}
         if values and "services" in imported:
             imported["services"] = _passed_through(imported["services"], inner)
         return model.with_value(imported)

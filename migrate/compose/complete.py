@@ -43,7 +43,9 @@ def _build(service: Service_, directory: str, lookup: Lookup) -> None:
         ssh = build.value["ssh"]
         added["ssh"] = ssh.with_value([_assignment(name, node) for name, node in members(ssh).items()])
     whole = {**build.value, **added}
-    service["build"] = build.with_value({key: node for key, node in whole.items() if not (key in ("ssh", "extra_hosts") and node.value == [])})
+    service["build"] = build.with_value(
+        {key: node for key, node in whole.items() if not (key in ("ssh", "extra_hosts") and node.value == [])}
+    )
 
 
 def _assignment(name: str, node: Node) -> Node:
@@ -128,7 +130,9 @@ def _device_counts(service: Service_, directory: str, lookup: Lookup) -> None:
     devices = members(reservations).get("devices")
     if deploy is not None and resources is not None and reservations is not None and devices is not None:
         counted = devices.with_value([_counted(node) for node in items(devices)])
-        service["deploy"] = with_members(deploy, resources=with_members(resources, reservations=with_members(reservations, devices=counted)))
+        service["deploy"] = with_members(
+            deploy, resources=with_members(resources, reservations=with_members(reservations, devices=counted))
+        )
 
 
 def _counted(node: Node) -> Node:
@@ -255,7 +259,9 @@ def _env_file(entry: Node, path: tuple[str | int, ...], lookup: Lookup, names: N
     shown = names.shown(file)
     required = said["required"].value is not False if "required" in said else True
     if os.path.isdir(file):  # noqa: PTH112
-        log.add("env-file-is-directory", f"env file {shown} is a directory; it is left out", span=node.span, path=path, action=Action.ASSUMED)
+        log.add(
+            "env-file-is-directory", f"env file {shown} is a directory; it is left out", span=node.span, path=path, action=Action.ASSUMED
+        )
         return None
     if not os.path.exists(file) and not required:  # noqa: PTH110
         return None
@@ -289,5 +295,3 @@ def _fold_labels(name: str, service: Service_, lookup: Lookup, names: Names, log
         place = service.get("labels") or service["label_file"]
         service["labels"] = place.with_value({**folded, **members(service.get("labels"))})
     service.pop("label_file", None)
-
-

@@ -157,8 +157,18 @@ def undefined_networks(draft: Draft, log: Log) -> None:
         path = _path(users[0][0], "networks", network)
         advice = None
         if likely is not None:
-            advice = f"write {likely} there, or rename {likely} to {network}; if the network exists outside, say `{network}: {{external: true}}`"
-        log.add("undefined-network", message, span=first.span, path=path, action=Action.ASSUMED, advice=advice, also=tuple(n.span for _, n in users[1:]))
+            advice = (
+                f"write {likely} there, or rename {likely} to {network}; if the network exists outside, say `{network}: {{external: true}}`"
+            )
+        log.add(
+            "undefined-network",
+            message,
+            span=first.span,
+            path=path,
+            action=Action.ASSUMED,
+            advice=advice,
+            also=tuple(n.span for _, n in users[1:]),
+        )
         if likely is None:
             networks[network] = first.with_value(None)
             continue
@@ -177,7 +187,10 @@ def _likely_network(network: str, users: list[tuple[str, Node]], used: set[str],
     if len(holding) == 1:
         key = holding[0]
         subnet = next((member_text(item, "subnet") for item in _subnets(draft.resources["networks"][key])), "")
-        return key, f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({', '.join(addresses)}), and no service uses it"
+        return (
+            key,
+            f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({', '.join(addresses)}), and no service uses it",
+        )
     if (near := nearest(network, draft.resources["networks"])) is not None:
         return near, f"{near!r} is assumed, the nearest name"
     return None, "a new network of this name is assumed"
@@ -204,7 +217,9 @@ def undefined_volumes(draft: Draft, log: Log) -> None:
         for index, node in enumerate(items(service.get("volumes"))):
             source = member_text(node, "source")
             if member_text(node, "type") == "volume" and source and source not in volumes:
-                message = f"service {name} uses volume {source!r}, which is not defined ({_defined(draft, 'volumes')}); it is assumed to be new"
+                message = (
+                    f"service {name} uses volume {source!r}, which is not defined ({_defined(draft, 'volumes')}); it is assumed to be new"
+                )
                 log.add("undefined-volume", message, span=node.span, path=_path(name, "volumes", index), action=Action.ASSUMED)
                 volumes[source] = node.with_value(None)
 
@@ -220,7 +235,10 @@ def undefined_files(draft: Draft, log: Log) -> None:
                     message = f"service {name} uses a {section[:-1]} without saying which; the entry is left out"
                     log.add(kind, message, span=node.span, path=_path(name, section, index))
                 elif source not in known:
-                    message = f"service {name} uses {section[:-1]} {source!r}, which is not defined ({_defined(draft, section)}); a placeholder is assumed"
+                    known_ones = _defined(draft, section)
+                    message = (
+                        f"service {name} uses {section[:-1]} {source!r}, which is not defined ({known_ones}); a placeholder is assumed"
+                    )
                     log.add(kind, message, span=node.span, path=_path(name, section, index), action=Action.ASSUMED)
                     known[source] = node.with_value({"environment": node.with_value(_variable_name(source))})
 
@@ -302,7 +320,12 @@ def replicas(draft: Draft, log: Log) -> None:
         deploy = service.get("deploy")
         said = members(deploy).get("replicas")
         if said is not None and deploy is not None and isinstance(said.value, int) and said.value < 0:
-            log.add("bad-replicas", f"service {name} has {said.value} replicas; they are left out", span=said.span, path=_path(name, "deploy", "replicas"))
+            log.add(
+                "bad-replicas",
+                f"service {name} has {said.value} replicas; they are left out",
+                span=said.span,
+                path=_path(name, "deploy", "replicas"),
+            )
             service["deploy"] = deploy.with_value({key: node for key, node in members(deploy).items() if key != "replicas"})
             said = None
         scale = service.get("scale")
@@ -428,9 +451,6 @@ def mount_targets(draft: Draft, log: Log) -> None:
         service["volumes"] = volumes.with_value(left)
 
 
-_LEGAL_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
-
-
 def container_names(draft: Draft, log: Log) -> None:
     """A container name belongs to one container (rules 102 and 109) and is legal for Docker."""
     owners: dict[str, str] = {}
@@ -450,9 +470,6 @@ def container_names(draft: Draft, log: Log) -> None:
             del service["container_name"]
         else:
             owners[wanted] = name
-            if not _LEGAL_NAME.match(wanted):
-                message = f"container_name {wanted!r} is not one that Docker takes"
-                log.add("MIG063", message, span=node.span, path=_path(name, "container_name"), action=Action.ASSUMED)
 
 
 _BESIDE_EXTERNAL: Final = frozenset(("name", "external"))

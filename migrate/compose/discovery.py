@@ -235,11 +235,17 @@ def project_name(given: str | None, variable: str | None, written: tuple[str, Sp
         if _NAME.match(said):
             return said
         name = normalised(said) or "project"
-        message = f"project name {said!r} must consist of lower-case letters, digits, - and _, and begin with a letter or digit; {name} is assumed"
+        rule = "must consist of lower-case letters, digits, - and _, and begin with a letter or digit"
+        message = f"project name {said!r} {rule}; {name} is assumed"
         log.add("project-name", message, span=None, action=Action.ASSUMED)
         return name
     text, span = written if written and written[0] else (os.path.basename(directory), None)  # noqa: PTH119
     name = normalised(text)
     if not name:
-        log.add("project-name", f"project name {text!r} is empty without illegal characters; project is assumed", span=span, action=Action.ASSUMED)
+        log.add(
+            "project-name",
+            f"project name {text!r} is empty without illegal characters; project is assumed",
+            span=span,
+            action=Action.ASSUMED,
+        )
     return name or "project"

@@ -21,7 +21,15 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9._-]+\Z")
 _TRUE: Final = frozenset(("true", "y", "yes", "on"))
 _FALSE: Final = frozenset(("false", "n", "no", "off"))
 
-KIND_WORDS: Final = {dict: "a mapping", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number", type(None): "nothing"}
+KIND_WORDS: Final = {
+    dict: "a mapping",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "nothing",
+}
 
 
 def formed(node: Node, type_: Type, scope: Scope) -> Node:
@@ -46,13 +54,26 @@ def _wrong(node: Node, wanted: str) -> Node:
 
 def _repaired(node: Node, value: str | int | float | bool | list[Node] | None, wanted: str) -> Node:
     message = f"{wanted} is wanted here, not {KIND_WORDS[type(node.value)]}; it is read as one"
-    return Node(value, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="wrong-type", message=message, keep=True)))
+    return Node(
+        value,
+        node.file,
+        node.line,
+        node.column,
+        node.written,
+        node.tag,
+        (*node.faults, Fault(kind="wrong-type", message=message, keep=True)),
+    )
 
 
 def _strictly(node: Node, type_: Type) -> Node | None:
     """The fault of a value whose type YAML may not give here; it is read as what it looks like, if it looks like that."""
     value = node.value
-    if not type_.strict or isinstance(value, (dict, list)) or type(value) in type_.strict or (isinstance(value, str) and str in type_.strict):
+    if (
+        not type_.strict
+        or isinstance(value, (dict, list))
+        or type(value) in type_.strict
+        or (isinstance(value, str) and str in type_.strict)
+    ):
         return None
     wanted = " or ".join(dict.fromkeys(KIND_WORDS[kind] for kind in type_.strict))
     likely = resolve(value) if isinstance(value, str) else scalar_text(value)
@@ -115,7 +136,9 @@ def _as_text(node: Node) -> Node:
         return Node(text, node.file, node.line, node.column, node.written, node.tag, node.faults)
     what = "time" if isinstance(node.value, str) else "number"
     message = f"YAML reads {node.written} as the {what} {text}; quote it if the text is meant"
-    return Node(text, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="MIG057", message=message, keep=True)))
+    return Node(
+        text, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="MIG057", message=message, keep=True))
+    )
 
 
 def _form_bool(node: Node, type_: Type, scope: Scope) -> Node:
@@ -127,7 +150,9 @@ def _form_bool(node: Node, type_: Type, scope: Scope) -> Node:
         if word in _TRUE or word in _FALSE:
             faults: tuple[Fault, ...] = ()
             if word not in ("true", "false"):
-                faults = (Fault(kind="MIG057", message=f"{value!r} is read as {'true' if word in _TRUE else 'false'}; write that", keep=True),)
+                faults = (
+                    Fault(kind="MIG057", message=f"{value!r} is read as {'true' if word in _TRUE else 'false'}; write that", keep=True),
+                )
             return node.with_value(word in _TRUE, written=value, faults=faults)
         return spoiled(node, "cast", f"{value!r} cannot be read as a boolean")
     return _wrong(node, "true or false")
@@ -261,7 +286,11 @@ def _form_map(node: Node, type_: Type, scope: Scope) -> Node:
             made[key] = formed(child, known, scope)
         elif item is not None:
             named = not type_.names or _NAME.match(key)
-            made[key] = formed(child, item, scope) if named else spoiled(child, "unknown-key", f"name {key!r} has characters other than a-z, 0-9, '.', '_' and '-'")
+            made[key] = (
+                formed(child, item, scope)
+                if named
+                else spoiled(child, "unknown-key", f"name {key!r} has characters other than a-z, 0-9, '.', '_' and '-'")
+            )
         elif key.startswith("x-") and not type_.closed:
             made[key] = child
         else:

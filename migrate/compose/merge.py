@@ -15,7 +15,10 @@ from .schema import ANY, STR, Merge, Type
 
 
 def merged(base: Node | None, over: Node, type_: Type) -> Node:
-    """`over` on top of `base`. A kind of value that does not fit the other is a fault of class merge-type-conflict, and the later is taken."""
+    """`over` on top of `base`.
+
+    A kind of value that does not fit the other is a fault of class merge-type-conflict, and the later is taken.
+    """
     if base is None or over.tag == "!reset" or over.tag == "!override" or base.tag == "!reset":
         return over
     if over.value is None:
@@ -63,10 +66,22 @@ def _maps(base: Node, old: dict[str, Node], over: Node, new: dict[str, Node], ty
 def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
     if type_.merge == "subnet":
         return over.with_value(_by_subnet(old, new, type_))
+    if type_.merge == "ports":
+        new = [_added(item, old) for item in new]
     if type_.merge:
         return over.with_value(unique([*old, *new], type_))
     known = {repr(item.plain()) for item in old}
     return over.with_value([*old, *(item for item in new if repr(item.plain()) not in known)])
+
+
+def _added(port: Node, old: list[Node]) -> Node:
+    """A port for a target that an earlier layer publishes otherwise is added to it and does not replace it (MIG062)."""
+    target = (_member(port, "target"), str(_member(port, "protocol") or "tcp"))
+    others = [o for o in old if (_member(o, "target"), str(_member(o, "protocol") or "tcp")) == target and _port_key(o) != _port_key(port)]
+    if not others or any(_port_key(o) == _port_key(port) for o in old):
+        return port
+    message = f"port {target[0]} is published as {_member(port, 'published')} beside {_member(others[0], 'published')}, not instead of it"
+    return port.with_value(port.value, faults=(Fault(kind="MIG062", message=message, keep=True),))
 
 
 def _by_subnet(old: list[Node], new: list[Node], type_: Type) -> list[Node]:
@@ -82,7 +97,9 @@ def _member(node: Node, key: str) -> Hashable:
 
 
 def _port_key(node: Node) -> Hashable:
-    return tuple(str(_member(node, key) or default) for key, default in (("host_ip", ""), ("published", ""), ("target", ""), ("protocol", "tcp")))
+    return tuple(
+        str(_member(node, key) or default) for key, default in (("host_ip", ""), ("published", ""), ("target", ""), ("protocol", "tcp"))
+    )
 
 
 def _secret_key(node: Node) -> Hashable:

@@ -20,11 +20,13 @@ Merge = Literal["", "replace", "set", "logging", "ports", "target", "secret", "c
 class Type:
     """The type of one value.
 
-    `kind`: `int` cuts off a fraction where `pattern` is `cut`, `text` takes numbers and booleans as texts, `words` is a command, `pairs` a list of NAME=VALUE or a mapping, `map` has `keys`, and
-    beside them `item` for free names (which `names` restricts). `null`: nothing may stand there. `unset`: a pair without value stays
-    None instead of the empty text, and a boolean or number keeps an explicit false or zero. `short` reads the short form. `refuse`: an item twice is a
-    fault. `either`: the mapping is one of several forms, so that a required key that is missing makes it the wrong type. `strict` are the only types that YAML may
-    give (a text is then not read as a number or boolean), `least` and `most` the limits of a number, `closed`: not even `x-` keys.
+    `kind`: `text` takes numbers and booleans as texts, `words` is a command, `pairs` a list of NAME=VALUE or a mapping, `int` cuts off
+    a fraction where `pattern` is `cut`, `map` has `keys`, and beside them `item` for free names (which `names` restricts).
+    `null`: nothing may stand there. `unset`: a pair without value stays None instead of the empty text, and a boolean, number or path
+    keeps an explicit false, zero or blank. `short` reads the short form. `merge` says how a list or mapping of two files becomes one,
+    `splice` that the short form of an item may be several items, `refuse` that an item twice is a fault. `either`: the mapping is one of
+    several forms, so that a required key that is missing makes it the wrong type. `strict` are the only types that YAML may give (a text
+    is then not read as a number or boolean), `least` and `most` the limits of a number, `closed`: not even `x-` keys.
     """
 
     kind: Kind
@@ -178,14 +180,18 @@ DEPLOY: Final = map_of(
                     {
                         "cpus": _CPUS,
                         "memory": _SIZE_TEXT,
-                        "generic_resources": list_of(map_of({"discrete_resource_spec": map_of({"kind": STR, "value": Type(kind="num", strict=(int, float))})})),
+                        "generic_resources": list_of(
+                            map_of({"discrete_resource_spec": map_of({"kind": STR, "value": Type(kind="num", strict=(int, float))})})
+                        ),
                         "devices": list_of(map_of(DEVICE_KEYS, required=("capabilities",))),
                     }
                 ),
             }
         ),
         "restart_policy": map_of({"condition": STR, "delay": DURATION, "max_attempts": COUNTER, "window": DURATION}),
-        "placement": map_of({"constraints": STRINGS, "preferences": list_of(map_of({"spread": STR})), "max_replicas_per_node": Type(kind="int", least=0)}),
+        "placement": map_of(
+            {"constraints": STRINGS, "preferences": list_of(map_of({"spread": STR})), "max_replicas_per_node": Type(kind="int", least=0)}
+        ),
     },
     null=True,
 )
@@ -229,7 +235,15 @@ PORTS: Final = Type(
     splice=True,
     merge="ports",
     item=map_of(
-        {"name": STR, "mode": STR, "host_ip": STR, "target": Type(kind="int", least=0), "published": WHOLE_OR_TEXT, "protocol": STR, "app_protocol": STR},
+        {
+            "name": STR,
+            "mode": STR,
+            "host_ip": STR,
+            "target": Type(kind="int", least=0),
+            "published": WHOLE_OR_TEXT,
+            "protocol": STR,
+            "app_protocol": STR,
+        },
         read=short.long_port,
         required=("target",),
     ),
@@ -314,7 +328,11 @@ _CONTAINER: Final[Mapping[str, Type]] = {
         kind="list",
         short=short.listed,
         item=Type(
-            kind="map", keys={"path": PATH, "format": STR, "required": TRI_STATE}, required=("path",), short=short.long_env_file, closed=True
+            kind="map",
+            keys={"path": PATH, "format": STR, "required": TRI_STATE},
+            required=("path",),
+            short=short.long_env_file,
+            closed=True,
         ),
     ),
     "label_file": list_of(PATH, or_one=True),
@@ -328,7 +346,11 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "ipc": STR,
     "isolation": STR,
     "labels": LABELS,
-    "logging": Type(kind="map", keys={"driver": STR, "options": Type(kind="map", item=Type(kind="text", null=True, strict=(str, int, float)))}, merge="logging"),
+    "logging": Type(
+        kind="map",
+        keys={"driver": STR, "options": Type(kind="map", item=Type(kind="text", null=True, strict=(str, int, float)))},
+        merge="logging",
+    ),
     "mac_address": STR,
     "mem_limit": SIZE,
     "mem_reservation": SIZE,
@@ -393,7 +415,10 @@ SERVICE: Final = map_of(
         "pre_start": list_of(map_of({**_CONTAINER, **_HOOK_KEYS, "per_replica": BOOL})),
         "pre_stop": HOOKS,
         "profiles": STRING_SET,
-        "provider": map_of({"type": STR, "options": Type(kind="map", item=Type(kind="list", item=TEXT, short=short.long_option_values))}, required=("type",)),
+        "provider": map_of(
+            {"type": STR, "options": Type(kind="map", item=Type(kind="list", item=TEXT, short=short.long_option_values))},
+            required=("type",),
+        ),
         "restart": STR,
         "scale": POINTER,
         "stdin_open": BOOL,
@@ -447,7 +472,9 @@ CONFIG: Final = map_of(
     {"name": STR, "content": STR, "environment": STR, "file": PATH, "external": BOOL, "labels": LABELS, "template_driver": STR},
     read=short.long_external,
 )
-MODEL: Final = map_of({"name": STR, "model": STR, "context_size": Type(kind="int", strict=(int,)), "runtime_flags": STRINGS}, required=("model",))
+MODEL: Final = map_of(
+    {"name": STR, "model": STR, "context_size": Type(kind="int", strict=(int,)), "runtime_flags": STRINGS}, required=("model",)
+)
 
 PROJECT: Final = map_of(
     {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrate.findings import Action
+from migrate.source import Node
 
 from .draft import Draft, items, member_text, members
 from .faults import Log
@@ -48,7 +49,9 @@ def _used(draft: Draft) -> dict[str, set[str]]:
 
 
 def _uses(service: dict[str, Node]) -> dict[str, set[str]]:
-    volumes = {member_text(node, "source") or "" for node in items(service.get("volumes")) if member_text(node, "type") in ("volume", "cluster")}
+    volumes = {
+        member_text(node, "source") or "" for node in items(service.get("volumes")) if member_text(node, "type") in ("volume", "cluster")
+    }
     secrets = {member_text(node, "source") or "" for node in items(service.get("secrets"))}
     secrets |= {member_text(node, "source") or "" for node in items(members(service.get("build")).get("secrets"))}
     return {

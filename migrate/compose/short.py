@@ -259,7 +259,11 @@ def _volume_parts(text: str) -> list[str]:
 
 def _volume_of(node: Node, parts: list[str], scope: Scope) -> Node:
     if len(parts) == 1:
-        return _mount(node, "volume", None, parts[0], [])
+        mount = _mount(node, "volume", None, parts[0], [])
+        if re.match(r"[A-Za-z]:", parts[0]):
+            fault = Fault(kind="MIG060", message=f"{parts[0]!r} is read as a path on a drive, not as volume {parts[0][0]!r}", keep=True)
+            return mount.with_value(mount.value, faults=(fault,))
+        return mount
     source, target = parts[0], parts[1]
     if not target:
         raise ValueError("empty section between colons")

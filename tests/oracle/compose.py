@@ -78,7 +78,7 @@ def judged(folder: Path) -> str | None:
         findings: Sequence[Finding] = ()
     except Unusable as refused:
         result, findings = None, refused.findings
-    except Exception as error:  # noqa: BLE001 - a traceback is a failed case
+    except Exception as error:  # a traceback is a failed case
         return f"{type(error).__name__}: {error}"
     tier = meta.get("tier")
     if tier == "quirk":
@@ -208,4 +208,8 @@ def difference(expected: Any, found: Any, path: str = "") -> str | None:
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         reasons = (difference(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(expected, found, strict=True)))
         return next((reason for reason in reasons if reason is not None), None)
-    return None if expected == found and type(expected) is type(found) else f"{path}: {json.dumps(expected)[:120]} expected, {json.dumps(found)[:120]} found"
+    return (
+        None
+        if expected == found and type(expected) is type(found)
+        else f"{path}: {json.dumps(expected)[:120]} expected, {json.dumps(found)[:120]} found"
+    )
