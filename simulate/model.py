@@ -520,7 +520,7 @@ def _scales(joining: _Joining, target: str) -> bool:
 FOLDED: tuple[tuple[str, str, str], ...] = (
     ("backlog", str(BACKLOG), "how many requests may wait in a pod was not said"),
     ("parallelism", "unlimited", "how many cores one pod can use was not said: as many as its limit and its node give"),
-    ("memory", "half of the request", "what a pod uses when idle was not said"),
+    ("memory", "half of the request, 0 without one", "what a pod uses when idle was not said"),
     ("start", "0s", "how long the process takes to listen was not said"),
 )
 
@@ -547,10 +547,7 @@ def _other_assumptions(joining: _Joining) -> None:
         joining.assume("seed", "1", "the scenario does not say one")
     if scenario.baseline is not None:
         joining.assume("baseline", "not used", "this command simulates the cluster only")
-    for workload in joining.manifests.workloads:
-        if total(workload.template.containers, "request_cores") is None and workload.kind != "Job":
-            joining.assume(
-                f"{workload.kind}/{workload.name} requests.cpu",
-                "none",
-                "the manifest requests no CPU: lowest share of a node, no utilization for an HPA",
-            )
+    silent = [w.name for w in joining.manifests.workloads if w.kind != "Job" and total(w.template.containers, "request_cores") is None]
+    if silent:
+        reason = "the manifests request no CPU: the smallest share of a busy node, and no utilization for an HPA"
+        joining.assume(f"requests.cpu of {', '.join(silent)}", "none", reason)

@@ -21,18 +21,20 @@ def _ended(summary: Summary, causes: Iterable[str]) -> int:
 
 
 def _terminating(summary: Summary) -> Iterable[str]:
-    """Requests fail because a server stops listening before the last proxy knows (kubernetes-semantics.md 6.6)."""
+    """Requests fail when a server stops listening before the last proxy knows (kubernetes-semantics.md 6.6)."""
     lost = sum(
         felt.failed.get("refused", 0) + felt.failed.get("killed", 0) + felt.failed.get("dependency", 0)
         for felt in summary.felt
         if any(felt.start_s <= end.t_s + end.lasting_s and end.t_s < felt.end_s for end in summary.endings)
     )
-    bare = sorted({end.workload for end in summary.endings} & {facts.name for facts in summary.context.workloads if not facts.prestop_s})
+    without = {facts.name for facts in summary.context.workloads if not facts.prestop_s}
+    bare = sorted({end.workload for end in summary.endings} & without)
     if lost and bare:
         names = ", ".join(bare)
         yield (
-            f"{number(lost)} requests failed while pods of {names} were ending, which have no preStop hook: they stop listening before every proxy"
-            f" knows. A preStop sleep of a few seconds avoids it; `simulate rollout --deployment {bare[0]} --pre-stop 0s,5s` shows by how much."
+            f"{number(lost)} requests failed while pods of {names} were ending, which have no preStop hook: they stop listening before"
+            " every proxy knows. A preStop sleep of a few seconds avoids it;"
+            f" `simulate rollout --deployment {bare[0]} --pre-stop 0s,5s` shows by how much."
         )
 
 
@@ -40,7 +42,7 @@ def _throttled(summary: Summary) -> Iterable[str]:
     for facts in summary.context.workloads:
         most = max((row.throttled_ratio for row in summary.used if row.workload == facts.name), default=0.0)
         if most > THROTTLED_RATIO:
-            yield f"{facts.name} is throttled in up to {percent(most)} of its CPU periods: its CPU limit, not the node, makes requests wait."
+            yield f"{facts.name} is throttled in up to {percent(most)} of its CPU periods: its limit makes requests wait, not the node."
 
 
 def _at_maximum(summary: Summary) -> Iterable[str]:
@@ -55,7 +57,10 @@ def _at_maximum(summary: Summary) -> Iterable[str]:
             and record.utilization_percent > 1.1 * record.target_percent
         ]
         if records and len(over) > AT_MAXIMUM_RATIO * len(records):
-            yield f"The autoscaler of {scaler.target} stood at its maximum of {scaler.maximum} and wanted more in {len(over)} of {len(records)} syncs."
+            yield (
+                f"The autoscaler of {scaler.target} stood at its maximum of {scaler.maximum}"
+                f" and wanted more in {len(over)} of {len(records)} syncs."
+            )
 
 
 def _blind(summary: Summary) -> Iterable[str]:
@@ -80,7 +85,8 @@ def _timeouts(summary: Summary) -> Iterable[str]:
 def _alone(summary: Summary) -> Iterable[str]:
     """One pod is one failure away from none."""
     reached = [facts for facts in summary.context.workloads if _reached(summary, facts)]
-    alone = [facts.name for facts in reached if max((row.ready for row in summary.replicas if row.workload == facts.name), default=0) == 1]
+    wanted = {name: max(row.wanted for row in summary.replicas if row.workload == name) for name in {r.workload for r in summary.replicas}}
+    alone = [facts.name for facts in reached if wanted.get(facts.name) == 1]
     if alone:
         yield f"One pod only, so a lost node or a restart means failed requests: {', '.join(alone)}."
 

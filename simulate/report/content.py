@@ -154,7 +154,7 @@ def _settings(recorded: Recorded, main: Summary) -> Table:
     for facts in main.context.workloads:
         used = [row for row in main.used if row.workload == facts.name and row.pods > 0]
         peak = max((row.used_cores / row.pods for row in used), default=None)
-        memory = max((row.memory_bytes / row.pods for row in used), default=None)
+        memory = max((row.memory_bytes / row.pods for row in used), default=0.0) or None
         ready = [row.ready for row in main.replicas if row.workload == facts.name]
         shown = f"{facts.replicas}" if not ready or max(ready) <= facts.replicas else f"{facts.replicas}, up to {max(ready)}"
         lines.append(
@@ -465,18 +465,19 @@ def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tup
         "pod hours",
     ]
     rows = []
+    mark = "" if len({len(draws) for _, draws in summaries}) == 1 else " (one draw)"
     for variant, draws in summaries:
         found = intervals(draws)
         cells = [variant.label, {True: "held", False: "missed", None: "-"}[None if draws[0].held is None else all(d.held for d in draws)]]
         for name in entries:
             keys = (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio")
-            cells += [ranged(found[key], shape_of(key), "") if key in found else "-" for key in keys]
+            cells += [ranged(found[key], shape_of(key), mark) if key in found else "-" for key in keys]
         workload = variant.settings.get("deployment")
         ready = [row.ready for row in draws[0].replicas if workload in (None, row.workload) and row.t_s > STARTED_S]
         cells += [
             str(min(ready)) if ready else "-",
             str(draws[0].most_pods),
-            ranged(found["pod hours"], number, ""),
+            ranged(found["pod hours"], number, mark),
         ]
         rows.append(tuple(cells))
     return tuple(columns), tuple(rows)
