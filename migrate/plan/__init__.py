@@ -33,7 +33,7 @@ from migrate.plan.settings import decide_settings
 from migrate.plan.spelling import is_label_value, label, object_name, unique
 from migrate.plan.steps import decide_steps
 from migrate.plan.storage import decide_storage, place_claims
-from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, ServicePort, Storage, Wait, Workload
+from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, ServicePort, Settings, Storage, VolumeMount, Wait, Workload
 from migrate.plan.workload import decide_one_shots, decide_workloads, replicas_of
 from migrate.rules import found
 from migrate.stack import Reference, Stack
@@ -142,7 +142,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
             service=services[n].main,
             more_services=services[n].aliases,
             exposure=exposure[n],
-            settings=settings[n],
+            settings=_beside_token(settings[n], waits, pods[n]),
             storage=storage[n],
             health=health[n],
             waits=waits[n],
@@ -300,6 +300,19 @@ def _hosted(stack: Stack, workloads: Mapping[str, Workload]) -> Mapping[str, tup
     for name in hosted:
         place(name)
     return found
+
+
+def _beside_token(settings: Settings, waits: Mapping[str, tuple[Wait, ...]], pod: Pod) -> Settings:
+    """With an API token mounted below /run/secrets, secret files are mounted one by one (2.7)."""
+    if not any(w.for_job for m in pod.members for w in waits[m]):
+        return settings
+    volume = next((v for v in settings.volumes if v.name == "secrets" and "projected" in v.source), None)
+    if volume is None:
+        return settings
+    paths = [item["path"] for source in volume.source["projected"]["sources"] for item in source["secret"]["items"]]
+    single = (VolumeMount(volume="secrets", path=f"/run/secrets/{p}", sub_path=p, read_only=True) for p in paths)
+    kept = (m for m in settings.mounts if m.path != "/run/secrets")
+    return replace(settings, mounts=(*kept, *single))
 
 
 def _vip_labels(name: str, vips: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:

@@ -238,7 +238,8 @@ def _together(node: Node, path: str) -> Iterator[Finding]:
             yield _fault("MIG009", f"{path}: maxSurge and maxUnavailable cannot both be 0", node.span)
         if said.get("strategy") == "Recreate" and any(v is not None for v in limits.values()):
             yield _fault("MIG036", f"{path}: Recreate has neither maxSurge nor maxUnavailable", node.span)
-    if path.endswith(".hpa") and isinstance(said.get("min"), int) and isinstance(said.get("max"), int) and said["max"] < said["min"]:
+    least, most = said.get("min"), said.get("max")
+    if path.endswith(".hpa") and isinstance(least, int) and isinstance(most, int) and most < least:
         yield _fault("MIG625", f"{path}: max is below min", node.span)
 
 

@@ -115,6 +115,7 @@ class _Service:
         for index, mount in enumerate(self.member.mounts):
             if mount.kind in ("file", "configuration"):
                 self.files(mount, index)
+        self.overlays()
         self.render()
         data = self.member.service.data
         command, args = self.texts.entrypoint, self.texts.command
@@ -186,6 +187,9 @@ class _Service:
             self.notes.find("MIG402", f"Secret {secret_name} stands in clear in the output", "environment", action=Action.MAPPED)
         if plain:
             self.make("ConfigMap", f"{self.name}-env", plain, {}, own=True)
+        zone = self.answers.project.get("timezone")
+        if zone and "TZ" not in self.texts.environment and any(m.kind == "dropped" for m in self.member.mounts):
+            entries.append(EnvEntry(name="TZ", value=escaped(str(zone))))
         first = [*([POD_IP] if self.texts.needs_pod_ip else []), *([HOST_IP] if self.texts.needs_host_ip else [])]
         taken = {e.name for e in first}
         return (*first, *(e for e in entries if e.name not in taken)), ((f"{self.name}-env",) if plain else ())
@@ -316,6 +320,13 @@ class _Service:
             if not mount.read_only:
                 self.notes.find("MIG418", f"{mount.target} is read-only now", "volumes", index, span=mount.span)
             self.mount_items("files", name, items, mount.target, kind, single=single)
+
+    def overlays(self) -> None:
+        """Changed files of the image, laid over their place in it (MIG217)."""
+        for target, rewritten in self.texts.overlays.items():
+            base = PurePosixPath(target).name
+            name = self.data_object("ConfigMap", target, {_key(base): rewritten.text.encode()})
+            self.mount_items("files", name, [(_key(base), base, None)], target, "configMap", single=base)
 
     def read(self, classified: ClassifiedMount, index: int) -> dict[str, tuple[bytes, bool, bool]]:
         """Relative path -> (bytes after rewriting, executable, rendered at start)."""
