@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from migrate.addresses.types import Inventory
 from migrate.findings import Action, Finding, Severity, Span
 from migrate.plan.addressing import decide_addresses
+from migrate.plan.borrowed import decide_borrowed
 from migrate.plan.contents import read_contents
 from migrate.plan.decision import Answers, Decided, Decision, Names, Notes
 from migrate.plan.exposure import decide_exposure
@@ -25,6 +26,7 @@ from migrate.plan.networks import decide_networks
 from migrate.plan.order import decide_order
 from migrate.plan.placement import decide_placement
 from migrate.plan.pods import decide_pods
+from migrate.plan.proxies import route_of
 from migrate.plan.resolving import decide_resolving
 from migrate.plan.resources import decide_resources
 from migrate.plan.security import decide_security, laxest
@@ -37,7 +39,7 @@ from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, Ser
 from migrate.plan.workload import decide_one_shots, decide_workloads, replicas_of
 from migrate.rules import found
 from migrate.stack import Reference, Stack
-from migrate.stack.data import knowledge
+from migrate.stack.data import image_name, knowledge
 
 __all__ = ["Answers", "Plan", "decide"]
 
@@ -67,7 +69,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     `inventory` holds the fixed addresses and their uses, `graph` the dependencies (for callers that draw them; no question asks it),
     `answers` what the user decided.
     """
-    record, members = _Record(), stack.members
+    record = _Record()
+    stack = record.take(decide_borrowed(stack))
+    members = stack.members
     namespace = answers.namespace or label(stack.project.name)
     instance = stack.project.name if is_label_value(stack.project.name) else object_name(stack.project.name)
     pods = record.take(decide_pods(stack, answers))
@@ -82,7 +86,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     references = {n: image.reference for n, image in images.items()}
     storage, claims = record.take(decide_storage(stack, homes, copies, references, answers))
     workloads = record.take(decide_workloads(stack, pods, one_shots, claims, names, answers))
-    workloads = {n: _without_engine(w, storage[n]) for n, w in workloads.items()}
+    workloads = _without_engine(record, stack, workloads, storage)
     claims = place_claims(claims, workloads)
     callers = _callers(stack)
     health = record.each(
@@ -222,9 +226,27 @@ def _most_copies(stack: Stack, name: str, answers: Answers) -> int:
     return max(replicas_of(stack.members[name], answers), most)
 
 
-def _without_engine(workload: Workload, storage: Storage) -> Workload:
-    """V2: what needs the Docker socket is written with no replicas."""
-    return replace(workload, replicas=0) if storage.docker_socket and workload.kind in ("Deployment", "StatefulSet") else workload
+def _without_engine(
+    record: _Record, stack: Stack, workloads: Mapping[str, Workload], storage: Mapping[str, Storage]
+) -> Mapping[str, Workload]:
+    """V2: what needs the Docker socket is written with no replicas; a reverse proxy whose rules became Ingresses is left out."""
+    proxied = any((route := route_of(m.service)) is not None and route.places for m in stack.members.values())
+    replaced = knowledge()["docker_socket"]["omitted_when_labels_converted"]
+    found: dict[str, Workload] = {}
+    for name, workload in workloads.items():
+        found[name] = workload
+        if not storage[name].docker_socket:
+            continue
+        service = stack.members[name].service
+        if proxied and image_name(service.image) in replaced:
+            notes = Notes(stack.project, service)
+            notes.find("MIG126", f"{name} is left out: its rules became Ingresses", action=Action.DROPPED)
+            notes.decide("kind", "none", "V2", "an Ingress controller takes its place")
+            record.take(notes.done(None))
+            found[name] = Workload(kind="none")
+        elif workload.kind in ("Deployment", "StatefulSet"):
+            found[name] = replace(workload, replicas=0)
+    return found
 
 
 def _callers(stack: Stack) -> Mapping[str, tuple[Reference, ...]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from migrate.compose.model import Port
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.proxies import route_of
 from migrate.plan.spelling import is_port_name, is_subdomain
 from migrate.plan.types import Exposure, Ingress, IngressRule, ServiceObject, ServicePort
 from migrate.stack import Member, Stack
@@ -229,45 +230,62 @@ def _host_ports(member: Member, ports: Sequence[Port], notes: Notes) -> Mapping[
 
 
 def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str | None, answers: Answers, notes: Notes) -> Ingress | None:
-    """X1 (`kompose.service.expose`, plan) and the part of X4 that `VIRTUAL_HOST` says."""
-    labels, service = member.service.labels, member.service
-    hosts = labels.get("kompose.service.expose", "")
-    rule, secret = "X1", labels.get("kompose.service.expose.tls-secret")
-    default = answers.services.get(service.name, {}).get("ingress") or {}
-    wanted_port: int | None = default.get("port")
-    if default.get("host"):
-        hosts, secret = str(default["host"]), default.get("tls") or secret
-    virtual = service.environment.get("VIRTUAL_HOST")
-    path = str(default.get("path") or "/")
-    if not hosts and virtual is not None and virtual.value:
-        rule, hosts = "X4", virtual.value
-        said_port = service.environment.get("VIRTUAL_PORT")
-        wanted_port = int(said_port.value) if said_port and said_port.value and said_port.value.isdigit() else None
-        said_path = service.environment.get("VIRTUAL_PATH")
-        path = said_path.value if said_path and said_path.value and said_path.value.startswith("/") else "/"
-        if service.environment.get("LETSENCRYPT_HOST") is not None:
-            secret = f"{name}-tls"
-    if not hosts and said == "ingress":
-        hosts = "true"
-    tcp = [p for p in main if p.protocol == "TCP"]
-    if not hosts:
+    """X1 (`kompose.service.expose`, plan) and X4 (labels and variables of reverse proxies)."""
+    wanted = _asked_ingress(member, answers, said) or _proxied(member, name, notes)
+    if wanted is None:
         return None
-    port = next((p.port for p in tcp if p.target == wanted_port), wanted_port) or next((p.port for p in tcp), None)
+    tcp = [p for p in main if p.protocol == "TCP"]
+    port = next((p.port for p in tcp if p.target == wanted.port), wanted.port) or next((p.port for p in tcp), None)
     if port is None:
         notes.find("MIG319", "an Ingress needs a known port", action=Action.REFUSED)
         return None
     rules = []
-    for entry in (h.strip() for h in hosts.split(",") if h.strip()):
-        host, slash, below = ("", "", "") if entry.lower() == "true" else entry.partition("/")
+    for host, path in wanted.places:
         if host and not is_subdomain(host.lower().removeprefix("*.")):
             notes.find("MIG317", f"host {host!r} is not a host name of an Ingress")
             continue
-        rules.append(IngressRule(host=host.lower() or None, path=f"/{below}" if slash else path, service=name, port=port))
+        rules.append(IngressRule(host=host.lower() if host else None, path=path, service=name, port=port))
     if not rules:
         return None
-    evidence = virtual.span if rule == "X4" and virtual is not None else service.span
-    notes.find("MIG316", "exposed by an Ingress", span=evidence, action=Action.MAPPED)
-    notes.decide("exposure", "Ingress", rule, "hosts are named", evidence)
-    ingress_class = labels.get("kompose.service.expose.ingress-class-name") or answers.of(service.name, "ingressClass")
-    tls = None if not secret else "" if secret.lower() == "true" else secret
-    return Ingress(name=name, rules=tuple(rules), ingress_class=ingress_class, tls_secret=tls, span=service.span)
+    notes.find("MIG316", "exposed by an Ingress", action=Action.MAPPED)
+    notes.decide("exposure", "Ingress", wanted.rule, "hosts are named")
+    ingress_class = member.service.labels.get("kompose.service.expose.ingress-class-name") or answers.of(
+        member.service.name, "ingressClass"
+    )
+    return Ingress(name=name, rules=tuple(rules), ingress_class=ingress_class, tls_secret=wanted.tls_secret, span=member.service.span)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    places: tuple[tuple[str | None, str], ...]
+    port: int | None
+    tls_secret: str | None
+    rule: str
+
+
+def _asked_ingress(member: Member, answers: Answers, said: str | None) -> _Wanted | None:
+    answer = answers.services.get(member.service.name, {}).get("ingress") or {}
+    labels = member.service.labels
+    secret = labels.get("kompose.service.expose.tls-secret")
+    if secret is not None and secret.lower() == "true":
+        secret = ""
+    if answer.get("host"):
+        places: tuple[tuple[str | None, str], ...] = ((str(answer["host"]), str(answer.get("path") or "/")),)
+        return _Wanted(places=places, port=answer.get("port"), tls_secret=answer.get("tls") or secret, rule="X1")
+    hosts = labels.get("kompose.service.expose", "") or ("true" if said == "ingress" else "")
+    if not hosts:
+        return None
+    found: list[tuple[str | None, str]] = []
+    for entry in (h.strip() for h in hosts.split(",") if h.strip()):
+        host, slash, below = ("", "", "") if entry.lower() == "true" else entry.partition("/")
+        found.append((host or None, f"/{below}" if slash else "/"))
+    return _Wanted(places=tuple(found), port=None, tls_secret=secret, rule="X1")
+
+
+def _proxied(member: Member, name: str, notes: Notes) -> _Wanted | None:
+    route = route_of(member.service)
+    if route is None:
+        return None
+    for text in route.unknown:
+        notes.find("MIG317", f"not understood: {text}", "labels", action=Action.DROPPED)
+    return _Wanted(places=route.places, port=route.port, tls_secret=f"{name}-tls" if route.tls else None, rule="X4")

@@ -21,10 +21,24 @@ CARRIED: Final = frozenset(
         "label_file", "labels", "links", "mac_address", "mem_limit", "mem_reservation", "network_mode", "networks", "pid", "platform",
         "ports", "post_start", "pre_start", "pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart",
         "runtime", "scale", "secrets", "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt",
-        "sysctls", "tmpfs", "tty", "use_api_socket", "user", "volumes", "working_dir",
+        "sysctls", "tmpfs", "tty", "use_api_socket", "user", "volumes", "volumes_from", "working_dir",
     )
 )  # fmt: skip
 """Service keys that a question answers, with its own findings for what is lost of them."""
+
+READ_LABELS: Final = frozenset(
+    (
+        "katenary.v3/same-pod", "kompose.cmd", "kompose.controller.port.expose", "kompose.controller.type",
+        "kompose.cronjob.backoff_limit", "kompose.cronjob.concurrency_policy", "kompose.cronjob.schedule",
+        "kompose.ephemeral-storage.limit", "kompose.ephemeral-storage.request", "kompose.image-pull-policy",
+        "kompose.image-pull-secret", "kompose.init.containers.command", "kompose.init.containers.image", "kompose.init.containers.name",
+        "kompose.security-context.fsgroup", "kompose.service.expose", "kompose.service.expose.ingress-class-name",
+        "kompose.service.expose.tls-secret", "kompose.service.external-traffic-policy", "kompose.service.group",
+        "kompose.service.nodeport.port", "kompose.service.type", "kompose.serviceaccount-name", "kompose.version",
+        "kompose.volume.size", "kompose.volume.storage-class-name", "kompose.volume.subpath",
+    )
+)  # fmt: skip
+"""Labels of other converters that some question reads (peer-converters.md, section 2)."""
 
 _DEFAULTS: Final[Mapping[str, object]] = {"attach": True, "oom_kill_disable": False, "tty": False, "stdin_open": False, "oom_score_adj": 0}
 _LOSSES: Final = frozenset({"ignored-with-finding", "no-effect-in-Kubernetes", "refused"})
@@ -69,6 +83,7 @@ def find_losses(stack: Stack, raised: Iterable[Finding]) -> tuple[Finding, ...]:
             elif not _says_nothing(key, value):
                 _service_key(own, name, key, told)
         _partial(own, member.service.data)
+        _converter_labels(own, member.service.labels)
     _project(stack, notes)
     return tuple(notes.findings)
 
@@ -96,6 +111,13 @@ def _service_key(notes: Notes, service: str, key: str, told: set[str]) -> None:
 def _text(key: str, rule: KeyRule) -> str:
     note = f" ({rule.note})" if rule.note not in ("", "-") and not rule.note.startswith("covered") else ""
     return f"key {key} is not carried over{note}"
+
+
+def _converter_labels(notes: Notes, labels: Mapping[str, str]) -> None:
+    for key in labels:
+        converter = key.startswith(("kompose.", "katenary."))
+        if converter and key not in READ_LABELS and not key.startswith(("kompose.service.healthcheck.", "kompose.hpa.")):
+            notes.find("MIG999", f"label {key} is not honoured by this version", "labels", key, action=Action.REFUSED)
 
 
 def _partial(notes: Notes, data: Mapping[str, Any]) -> None:

@@ -52,6 +52,10 @@ def decide_resources(stack: Stack, member: Member, answers: Answers) -> Decided[
         notes.find("MIG714", "disk size became a limit of ephemeral-storage", "storage_opt")
     if data.get("cpu_count") and not said.get("limits", {}).get("cpus") and not data.get("cpus"):
         notes.find("MIG704", "cpu_count became a CPU limit", "cpu_count")
+    for key, amounts in (("kompose.ephemeral-storage.request", requests), ("kompose.ephemeral-storage.limit", limits)):
+        said_here = ((data.get("deploy") or {}).get("labels") or {}).get(key) or member.service.labels.get(key)
+        if said_here:
+            amounts["ephemeral-storage"] = str(said_here)
     answer = answers.services.get(member.service.name, {}).get("resources")
     if isinstance(answer, Mapping):
         notes.decide("resources", "as planned", "plan", "said by the plan")

@@ -83,6 +83,8 @@ def decide_security(
         pod["supplementalGroups"] = groups
     _fs_group(member, storage, uid, gid, pod, notes)
     _host(service, spec, notes)
+    if account := service.labels.get("kompose.serviceaccount-name"):
+        spec["serviceAccountName"] = account
     level = _level(container, pod, spec, storage, bool(devices), effective, added, answers)
     return notes.done(
         Security(

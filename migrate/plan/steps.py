@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from migrate.compose.units import split_command
 from migrate.findings import Action
 from migrate.plan.decision import Decided, Notes
 from migrate.plan.escaping import escaped
@@ -47,9 +48,24 @@ def decide_steps(
                 security=security or None,
             )
         )
+    labels = member.service.labels
+    if (wanted := labels.get("kompose.init.containers.image")) is not None:
+        words = _words(labels.get("kompose.init.containers.command", ""))
+        name = label(labels.get("kompose.init.containers.name") or f"{member.service.name}-init")
+        found.append(
+            InitContainer(name=shortened(name, name, 63), image=wanted, command=tuple(escaped(w) for w in words) or None, like_app=True)
+        )
     if found:
         notes.decide("preStart", f"{len(found)} init containers", "2.2", "steps before the container starts")
     return notes.done(tuple(found))
+
+
+def _words(text: str) -> list[str]:
+    """A command of a label: a JSON or YAML list, else shell words (the peer splits at every comma, which breaks texts)."""
+    stripped = text.strip()
+    if stripped.startswith("[") and stripped.endswith("]"):
+        return [w.strip().strip("\"'") for w in stripped[1:-1].split(",") if w.strip()]
+    return split_command(stripped)[0] or ([stripped] if stripped else [])
 
 
 def _pairs(said: Any) -> list[tuple[str, str]]:

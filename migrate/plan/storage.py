@@ -173,9 +173,10 @@ def _host_path(classified: ClassifiedMount, storage: Storage, notes: Notes, path
     return replace(added, host_paths=True)
 
 
-def _mounted(name: str, classified: ClassifiedMount, sub_path: str | None = None) -> VolumeMount:
+def _mounted(name: str, classified: ClassifiedMount, sub_path: str | None = None, labels: Mapping[str, str] | None = None) -> VolumeMount:
     mount = classified.mount
-    said = (mount.options.get("volume") or {}).get("subpath") or (mount.options.get("image") or {}).get("subpath") or sub_path
+    labelled = labels.get("kompose.volume.subpath") if labels else None
+    said = labelled or (mount.options.get("volume") or {}).get("subpath") or (mount.options.get("image") or {}).get("subpath") or sub_path
     propagation = _PROPAGATION.get(str((mount.options.get("bind") or {}).get("propagation")))
     if propagation == "Bidirectional":
         propagation = None
@@ -230,7 +231,13 @@ def _claimed(
             "MIG516", "the database uses a sub-directory of its claim, which is not empty when it is new", *path, action=Action.MAPPED
         )
     pod_volume = name if name != "secrets" else "claim-secrets"
-    added = _add(storage, pod_volume, {"persistentVolumeClaim": {"claimName": name}}, _mounted(pod_volume, classified, sub_path), name)
+    added = _add(
+        storage,
+        pod_volume,
+        {"persistentVolumeClaim": {"claimName": name}},
+        _mounted(pod_volume, classified, sub_path, service.labels),
+        name,
+    )
     external = volume is not None and volume.external
     if external:
         added = replace(added, external=(*added.external, f"persistentvolumeclaim/{name}"))

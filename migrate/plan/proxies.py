@@ -1,0 +1,102 @@
+"""What the labels and variables of reverse proxies say about hosts and paths (conversion.md 2.9 X4). Pure reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from migrate.compose.model import Service
+
+_ROUTER: Final = re.compile(r"traefik\.http\.routers\.([^.]+)\.(rule|tls|tls\.certresolver|service|middlewares)", re.IGNORECASE)
+_PORT: Final = re.compile(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE)
+_MATCHER: Final = re.compile(r"\s*(!?)\s*([A-Za-z]+)\s*\(([^()]*)\)\s*")
+_VALUE: Final = re.compile(r"[`\"']([^`\"']*)[`\"']")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What a proxy sends to a service: (host, path) pairs, on which port, with TLS or not. `unknown`: what was not understood."""
+
+    places: tuple[tuple[str | None, str], ...]
+    port: int | None
+    tls: bool
+    unknown: tuple[str, ...]
+
+
+def parse_rule(text: str) -> tuple[tuple[tuple[str | None, str], ...], tuple[str, ...]]:
+    """The (host, path) pairs of a Traefik rule, and the matchers that are not understood; an alternative with one of these is left out.
+
+    >>> parse_rule("Host(`a.example`, `b.example`) && PathPrefix(`/x`) || Host(`c.example`)")[0]
+    (('a.example', '/x'), ('b.example', '/x'), ('c.example', '/'))
+    >>> parse_rule("Host(`a`) && Headers(`X`, `y`)")
+    ((), ('Headers',))
+    """
+    places: list[tuple[str | None, str]] = []
+    unknown: list[str] = []
+    for alternative in text.split("||"):
+        hosts: list[str] = []
+        paths: list[str] = []
+        bad: list[str] = []
+        for part in alternative.split("&&"):
+            matched = _MATCHER.fullmatch(part)
+            if matched is None or matched[1]:
+                bad.append(part.strip()[:40])
+                continue
+            values = [v for v in _VALUE.findall(matched[3]) if v]
+            if matched[2] == "Host":
+                hosts += values
+            elif matched[2] in ("PathPrefix", "Path"):
+                paths += values
+            else:
+                bad.append(matched[2])
+        if bad or not (hosts or paths):
+            unknown += bad
+            continue
+        hosted: list[str | None] = [*hosts] or [None]
+        places += [(host, path) for host in hosted for path in (paths or ["/"])]
+    return tuple(dict.fromkeys(places)), tuple(unknown)
+
+
+def route_of(service: Service) -> Route | None:
+    """What Traefik's labels or nginx-proxy's variables say of a service; None if nothing."""
+    return _traefik(service.labels) or _nginx_proxy(service)
+
+
+def _traefik(labels: Mapping[str, str]) -> Route | None:
+    if labels.get("traefik.enable", "true").lower() == "false":
+        return None
+    places: list[tuple[str | None, str]] = []
+    unknown: list[str] = []
+    tls, found = False, False
+    for key, value in labels.items():
+        matched = _ROUTER.fullmatch(key)
+        if matched is None:
+            continue
+        what = matched[2].lower()
+        if what == "rule":
+            found = True
+            understood, others = parse_rule(value)
+            places += understood
+            unknown += others
+        elif what == "middlewares":
+            unknown.append(f"middleware {value}")
+        elif what == "tls.certresolver" or (what == "tls" and value.lower() != "false"):
+            tls = True
+    ports = [int(v) for k, v in labels.items() if _PORT.fullmatch(k) and v.isdigit()]
+    if not found:
+        return None
+    return Route(places=tuple(dict.fromkeys(places)), port=ports[0] if ports else None, tls=tls, unknown=tuple(dict.fromkeys(unknown)))
+
+
+def _nginx_proxy(service: Service) -> Route | None:
+    said = {k: v.value for k, v in service.environment.items() if v.value}
+    hosts = said.get("VIRTUAL_HOST")
+    if not hosts:
+        return None
+    port, path = said.get("VIRTUAL_PORT") or "", said.get("VIRTUAL_PATH") or "/"
+    names = [h.strip() for h in hosts.split(",") if h.strip()]
+    understood = tuple((h, path if path.startswith("/") else "/") for h in names if not h.startswith("~"))
+    unknown = tuple(h for h in names if h.startswith("~"))
+    return Route(places=understood, port=int(port) if port.isdigit() else None, tls="LETSENCRYPT_HOST" in said, unknown=unknown)
