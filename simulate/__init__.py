@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 from simulate.problems import InputError, OutputError, Problem
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from simulate.capacity import Plan
     from simulate.metrics import Interval, Summary
     from simulate.report import Recorded, Report, Variant
@@ -82,8 +80,8 @@ class Result:
 
         return intervals(self.summaries())
 
-    def plot(self) -> Figure:
-        """Four plots: latency, failures, pods by state, CPU."""
+    def plot(self) -> Any:
+        """Four plots in a matplotlib figure: latency, failures, pods by state, CPU."""
         from simulate.figures import overview
 
         return overview(self.summary())

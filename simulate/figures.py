@@ -30,9 +30,13 @@ COLOURS: Mapping[str, str] = {
     "six": "#4a9fd4",
     "bad": "#b3261e",
 }
+Plot = Callable[[Any], None]
+"""Draws on matplotlib axes."""
+
 SERIES = ("one", "two", "three", "four", "five", "six")
 STATE_COLOURS: Mapping[str, str] = {"ready": "three", "starting": "six", "pending": "five", "unready": "bad", "terminating": "muted"}
 SIZE_INCHES = (5.4, 2.9)
+FAR_ABOVE = 3.0
 
 
 def _style() -> Any:
@@ -59,7 +63,7 @@ def _style() -> Any:
     }
 
 
-def draw(plot: Callable[[Axes], None], size: tuple[float, float] = SIZE_INCHES) -> str:
+def draw(plot: Plot, size: tuple[float, float] = SIZE_INCHES) -> str:
     """One plot as SVG for embedding: no size of its own, colours as CSS variables, no identifiers in common with another plot's."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -133,13 +137,22 @@ def latency(summary: Summary, service: str, axes: Axes) -> None:
         points = [(w.end_s + w.start_s) / 2 / unit for w in windows]
         values = [_milliseconds(w.quantiles_s[i]) for w in windows]
         axes.plot(points, values, color=COLOURS[SERIES[i]], linewidth=1.6, label=quantile_name(q))
-    for verdict in summary.verdicts:
-        if verdict.service == service and verdict.clause.endswith("latency"):
-            axes.axhline(
-                verdict.wanted * 1000, color=COLOURS["bad"], linewidth=1, linestyle="--", label=f"objective {verdict.clause.split()[0]}"
-            )
+    _bounds(summary, service, max((_milliseconds(v) for w in windows for v in w.quantiles_s[:3] if v is not None), default=0.0), axes)
     _over_time(axes, summary.context.horizon_s, summary.marks, "latency (ms)")
     _legend(axes, 4)
+
+
+def _bounds(summary: Summary, service: str, highest_ms: float, axes: Axes) -> None:
+    """The objective as lines; one far above all curves is only named, so that the curves keep their shape."""
+    for verdict in summary.verdicts:
+        if verdict.service != service or not verdict.clause.endswith("latency"):
+            continue
+        name = f"objective {verdict.clause.split()[0]}"
+        wanted_ms = verdict.wanted * 1000
+        if wanted_ms > FAR_ABOVE * highest_ms > 0:
+            axes.plot([], [], color=COLOURS["bad"], linewidth=1, linestyle="--", label=f"{name}: {wanted_ms:g} ms, far above")
+        else:
+            axes.axhline(wanted_ms, color=COLOURS["bad"], linewidth=1, linestyle="--", label=name)
 
 
 def _milliseconds(value: float | None) -> float:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from simulate.figures import COLOURS
 from simulate.report.content import Report, as_data, build
+from simulate.report.markdown import lines
 from simulate.report.rundir import Recorded, Variant, joined, read, to_json, write
 
 DARK: Mapping[str, str] = {
@@ -36,28 +37,23 @@ def _runs(blocks: Iterable[Any]) -> list[_Run]:
     return [_Run(kind, list(group)) for kind, group in groupby(blocks, key=lambda block: type(block).__name__)]
 
 
-def _cell(text: object) -> str:
-    """Text of a Markdown line or cell: no line breaks, nothing that Markdown or HTML would take for its own."""
-    plain = " ".join(str(text).split())
-    for special in "\\`*_|<>[]":
-        plain = plain.replace(special, "\\" + special)
-    return plain
-
-
-def _render(template: str, report: Report) -> str:
+def html(report: Report) -> str:
+    """One self-contained page."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=True,
         trim_blocks=True,
-        lstrip_blocks=template.endswith(".html.j2"),
+        lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(runs=_runs, cell=_cell)
+    environment.filters["runs"] = _runs
     version = report.recorded.versions.get("compose-cutover", "")
-    return environment.get_template(template).render(report=report, colours=COLOURS, dark=DARK, subtitle=_subtitle(report), version=version)
+    return environment.get_template("page.html.j2").render(
+        report=report, colours=COLOURS, dark=DARK, subtitle=_subtitle(report), version=version
+    )
 
 
 def _subtitle(report: Report) -> str:
@@ -70,19 +66,9 @@ def _subtitle(report: Report) -> str:
     return f"{lasting} simulated, {told}{label}."
 
 
-def html(report: Report) -> str:
-    """One self-contained page."""
-    return _render("page.html.j2", report)
-
-
 def markdown(report: Report) -> str:
     """The same as Markdown: texts and tables."""
-    text = _render("page.md.j2", report)
-    lines: list[str] = []
-    for line in (line.rstrip() for line in text.splitlines()):
-        if line or (lines and lines[-1]):
-            lines.append(line)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n\n".join(lines(report, _subtitle(report))) + "\n"
 
 
 def as_json(report: Report) -> str:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from simulate import figures
 from simulate.metrics import Interval, seconds
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +35,7 @@ class Picture:
     name: str
     title: str
     says: str
-    plot: Callable[[Axes], None]
+    plot: figures.Plot
     numbers: Table
 
     def svg(self) -> str:

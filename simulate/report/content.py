@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulate import figures
 from simulate.metrics import (
@@ -23,9 +23,6 @@ from simulate.report.advice import advice
 from simulate.report.blocks import Picture, Section, Table, Text, clock, cores, mebibytes, number, percent, ranged, shape_of
 from simulate.report.rundir import Recorded, Variant
 from simulate.trace import HpaRecord, targets
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 SLOWEST = 8
 STARTED_S = 60.0
@@ -190,7 +187,7 @@ def _cost(main: Summary, found: Mapping[str, Interval]) -> Text:
 # ------------------------------------------------------------------ (2) what users feel
 
 
-def _picture(name: str, title: str, says: str, plot: Callable[[Axes], None], numbers: Table) -> Picture:
+def _picture(name: str, title: str, says: str, plot: figures.Plot, numbers: Table) -> Picture:
     return Picture(name=name, title=title, says=says, plot=plot, numbers=numbers)
 
 
