@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from migrate.findings import Action, Finding, Severity, Span
 
@@ -40,7 +40,7 @@ def rules() -> Mapping[str, Rule]:
     >>> rules()["MIG210"].title
     'a literal address is required here'
     """
-    lines = (files("migrate") / "data" / "findings.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (Path(__file__).parent / "data" / "findings.tsv").read_text(encoding="utf-8").splitlines()[1:]
     found_rules: dict[str, Rule] = {}
     for line in lines:
         code, severity, raised_by, title, advice = [*line.split("\t"), "", "", "", ""][:5]

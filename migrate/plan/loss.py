@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from migrate.findings import Action, Finding
@@ -62,7 +62,7 @@ def key_rules() -> Mapping[str, KeyRule]:
     >>> key_rules()["services.*.logging"].finding
     'MIG911'
     """
-    lines = (files("migrate") / "data" / "compose-keys.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (Path(__file__).parents[1] / "data" / "compose-keys.tsv").read_text(encoding="utf-8").splitlines()[1:]
     found = {}
     for line in lines:
         path, action, target, _, finding, note = (line.split("\t") + [""] * 6)[:6]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from migrate.findings import Finding, Severity, in_reading_order
@@ -16,7 +16,7 @@ def html(report: Report) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_cleaned)
-    template = environment.from_string((files("migrate.report") / "report.html.j2").read_text(encoding="utf-8"))
+    template = environment.from_string((Path(__file__).parent / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(_content(report)) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -20,7 +20,7 @@ def knowledge() -> Mapping[str, Any]:
     >>> knowledge()["images"]["redis"]["ports"]
     [6379]
     """
-    text = (files("migrate") / "data" / "conversion-data.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "data" / "conversion-data.yaml").read_text(encoding="utf-8")
     data: Mapping[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, our own file
     return data
 

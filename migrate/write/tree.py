@@ -7,10 +7,7 @@ next run changes only what differs, removes only what it wrote itself, and refus
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,6 +99,8 @@ def _refusal(error: OSError, target: Path) -> OutputError:
 
 
 def _file_difference(target: Path, name: str, new: File | None) -> str:
+    import difflib
+
     path = target / name
     old = _read(path)
     before = [] if old is None else old.decode("utf-8", "replace").splitlines(keepends=True)
@@ -172,6 +171,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _digest(data: bytes) -> str:
+    import hashlib
+
     return hashlib.sha256(data).hexdigest()
 
 
@@ -207,6 +208,8 @@ def _parents(folder: Path) -> Iterator[None]:
 @contextmanager
 def _staged(place: Path, target: Path, new: Mapping[str, File]) -> Iterator[Path]:
     """A folder with every new file, complete; gone at the end in any case. Errors name the file as the user knows it."""
+    import shutil
+
     stage = place / f"{STAGE}{os.getpid()}"
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir()
