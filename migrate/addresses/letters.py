@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from migrate.stack import Occurrence, Text
 
-_RESOLVER = re.compile(r"dns|nameserver|resolver|forward|(^|\.)server$", re.IGNORECASE)
+_RESOLVER = re.compile(r"dns|nameserver|resolver|forward", re.IGNORECASE)
+_UPSTREAM = re.compile(r"(^|\.)(server|rev-server|stub-addr|primaries|masters|also-notify)$", re.IGNORECASE)
 _RESOLVER_SYNTAXES = frozenset({"dnsmasq", "unbound", "named"})
 ROUTE = re.compile(
     r"\b(ip6?tables(-\w+)?|nft)\s|\bip\s+(-\w+\s+)*(r|ro|route|rule|a|addr|address|n|neigh)\s+(add|del|delete|replace|change|append|get|show)\s"
@@ -47,8 +48,8 @@ def is_resolver(text: Text, o: Occurrence) -> bool:
     """An entry of a resolver: `dns`, a variable of one, an upstream of a DNS server."""
     if text.place == "dns":
         return True
-    keyed = any(_RESOLVER.search(k) for k in o.keys)
-    return o.context == "literal_only" and keyed and (bool(o.syntaxes & _RESOLVER_SYNTAXES) or not o.keys[0].endswith("server"))
+    keyed = any(_RESOLVER.search(k) or (o.syntaxes & _RESOLVER_SYNTAXES and _UPSTREAM.search(k)) for k in o.keys)
+    return o.context == "literal_only" and keyed
 
 
 def names_identity(o: Occurrence) -> bool:

@@ -14,7 +14,8 @@ from migrate.stack.types import Kind
 
 _V4 = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
 _V6 = re.compile(
-    r"(?<![0-9A-Za-z_:.\-])(\[)?([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?)(?:%[\w.-]+)?(\])?(?![0-9A-Za-z_:])"
+    r"(?<![0-9A-Za-z_:.\-])(\[)?([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?)(?:%[\w.-]+)?"
+    r"(?(1)\]|(?![0-9A-Za-z_:]))"
 )
 _PREFIX = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.\d{0,3})?)(?=[${%\\])")
 _RANGE = re.compile(r"-(\d{1,3}(?:\.\d{1,3}){0,3})(?![0-9A-Za-z_.])|\s+-\s+(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
@@ -101,8 +102,8 @@ def _ipv4(text: str, m: re.Match[str]) -> Token | None:
 
 
 def _ipv6(text: str, m: re.Match[str]) -> Token | None:
-    bracketed = bool(m[1] and m[3])
-    start, end = (m.start(), m.end()) if bracketed else (m.start(2), m.end(2))
+    bracketed = bool(m[1])
+    start, end = m.span() if bracketed else m.span(2)
     address = canonical(m[2])
     if address is None or ":" not in address or set(m[2]) <= {":"}:
         return None

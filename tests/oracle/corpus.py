@@ -1,4 +1,4 @@
-"""Real stacks through the whole conversion: nothing crashes, manifests are valid, no address is left without a word, the network is the same.
+"""Real stacks through the whole conversion: no crash, valid manifests, no address left without a word, the network as it was.
 
 A case is a folder with a Compose file, as `source.json` names it (`path`), else as `docker compose` finds it. `run` judges each folder,
 or each folder inside a folder of cases.

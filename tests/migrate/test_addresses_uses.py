@@ -1,0 +1,195 @@
+"""One use of every kind: class, rule, action and the text after it (conversion.md 2.5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from migrate import addresses, stack
+from migrate.plan.decision import Answers
+from tests.migrate.stacks import NET, addressed, meaning, project, uses
+
+_TWO = """
+services:
+  web:
+    image: web:1
+    {web}
+    networks: {{n: {{ipv4_address: 172.28.0.10}}}}
+  db:
+    image: db:1
+    networks: {{n: {{ipv4_address: 172.28.0.20}}}}
+"""
+
+
+def _one(folder: Path, web: str, files: dict[str, str] | None = None) -> tuple[str, str, str, str | None]:
+    """(letter, rule, action, new) of the only use in web."""
+    decided = addressed(meaning(folder, _TWO.format(web=web) + NET, files))
+    (use,) = {(u.use.place, u.use.key, u.use.start): u for u in uses(decided, "web")}.values()
+    return use.use.letter, use.use.rule, use.action, use.new
+
+
+@pytest.mark.parametrize(
+    ("web", "expected"),
+    [
+        ('environment: {DB_HOST: "172.28.0.20"}', ("b", "A9", "rewritten", "db")),
+        ('environment: {DB: "mysql://u:p@172.28.0.20:3306/x"}', ("c", "A9", "rewritten", "db")),
+        ('environment: {PIHOLE_DNS_: "172.28.0.20#5054"}', ("f", "A7", "refused", None)),
+        ('environment: {API_WHITELIST_IP: "172.28.0.20"}', ("g", "A8", "left", None)),
+        ('environment: {MY_IP: "172.28.0.10"}', ("j", "A6b", "pod-ip", "$(POD_IP)")),
+        ('environment: {PEERS: "172.28.0.10,172.28.0.20"}', None),
+        ('environment: {APP_URL: "http://172.28.0.10:80"}', ("j", "A5", "pod-ip", "$(POD_IP)")),
+        ('environment: {SUBNET: "172.28.0.0/24"}', ("w", "A2", "left", None)),
+        ('environment: {DB_NET: "172.28.0.20/24"}', ("b", "A2", "left", None)),
+        ('environment: {GW: "http://172.28.0.1:99"}', ("p", "A10", "pod-ip", "$(HOST_IP)")),
+        ('environment: {LAN: "172.28.0.99"}', ("w", "A12", "left", None)),
+        ('environment: {LAN: "192.168.7.7"}', ("w", "A13", "left", None)),
+        ('environment: {PREFIX: "172.28.0"}', ("t", "A3", "left", None)),
+        ('command: ["serve", "--bind", "172.28.0.10"]', ("j", "A4", "rewritten", "0.0.0.0")),
+        ('command: "route add default gw 172.28.0.20"', ("m", "A7", "refused", None)),
+        ('command: "serve --peer /ip4/172.28.0.20/tcp/4001"', ("u", "A9", "rewritten", "db")),
+        ('command: "serve --peer abc@172.28.0.20:26656"', ("u", "A9", "rewritten", "db")),
+        ('healthcheck: {test: ["CMD", "ping", "172.28.0.20"]}', ("l", "A9", "rewritten", "db")),
+        ('dns: ["172.28.0.20"]', ("f", "A7", "dropped", None)),
+        ('extra_hosts: ["data:172.28.0.20"]', ("h", "A3b", "dropped", None)),
+        ('extra_hosts: ["pay.example:198.51.100.7"]', ("w", "A3b", "left", None)),
+    ],
+)
+def test_a_use(tmp_path: Path, web: str, expected: tuple[str, str, str, str | None] | None) -> None:
+    if expected is None:
+        both = uses(addressed(meaning(tmp_path, _TWO.format(web=web) + NET)), "web")
+        assert [(u.use.letter, u.use.rule, u.new) for u in both] == [("d", "A6a", "web"), ("d", "A9", "db")]
+    else:
+        assert _one(tmp_path, web) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("app.conf", "db = 172.28.0.20\n", ("e", "A9", "rewritten", "db")),
+        ("nginx.conf", "allow 172.28.0.20;\n", ("g", "A8", "left", None)),
+        ("dnsmasq.conf", "address=/x.example/172.28.0.20\n", ("q", "A7", "rendered", "@@ADDR:db@@")),
+        ("resolved.conf", "nameserver 172.28.0.20\n", ("f", "A7", "rendered", "@@ADDR:db@@")),
+        ("app.conf", "my_ip = 172.28.0.10\n", ("j", "A6b", "rendered", "@@POD_IP@@")),
+        ("openssl.cnf", "[alt_names]\nIP.1 = 172.28.0.20\n", ("r", "A7", "rendered", "@@ADDR:db@@")),
+    ],
+)
+def test_a_use_in_a_mounted_file(tmp_path: Path, name: str, content: str, expected: tuple[str, str, str, str | None]) -> None:
+    assert _one(tmp_path, f"volumes: ['./{name}:/etc/x/{name}:ro']", {name: content}) == expected
+
+
+def test_the_whole_service_after_rewriting(tmp_path: Path) -> None:
+    web = """command: serve --bind 172.28.0.10 --db=172.28.0.20:5432 --net 172.28.0.200
+    environment: {IP: 172.28.0.10, "URL": "http://172.28.0.20/172.28.0.20x", IMG: "db:172.28.0.20"}
+    healthcheck: {test: ["CMD", "curl", "http://172.28.0.10:80/a b"]}
+    volumes: ["./a.conf:/etc/a.conf:ro"]"""
+    decided = addressed(meaning(tmp_path, _TWO.format(web=web) + NET, {"a.conf": "# 172.28.0.20\nhost: 172.28.0.20\r\nx 172.28.0.201"}))
+    service = decided.outcome.services["web"]
+    assert service.command == ("serve", "--bind", "0.0.0.0", "--db=db:5432", "--net", "172.28.0.200")
+    assert service.environment == {"IP": "$(POD_IP)", "URL": "http://db/172.28.0.20x", "IMG": "db:db"}
+    assert service.healthcheck == ("CMD", "curl", "http://127.0.0.1:80/a b")
+    assert service.needs_pod_ip
+    assert service.files[str(tmp_path / "a.conf")].text == "# 172.28.0.20\nhost: db\r\nx 172.28.0.201"
+    assert decided.outcome.services["db"].environment == {}
+
+
+def test_an_own_address_in_a_health_check_is_a_shell_variable(tmp_path: Path) -> None:
+    web = 'healthcheck: {test: ["CMD", "curl", "-f", "http://172.28.0.10/$$x"]}'
+    service = addressed(meaning(tmp_path, _TWO.format(web=web) + NET)).outcome.services["web"]
+    assert service.healthcheck == ("CMD-SHELL", 'curl -f "http://$POD_IP/\\$x"')
+    assert service.needs_pod_ip
+
+
+def test_places_are_exact(tmp_path: Path) -> None:
+    text = """
+    services:
+      web:
+        image: web:1
+        environment:
+          A: "http://172.28.0.20:1,http://172.28.0.20:2"
+          B: ${HOST}
+        command: >
+          serve
+          --db 172.28.0.20
+        networks: {n: {ipv4_address: 172.28.0.10}}
+      db: {image: db:1, networks: {n: {ipv4_address: 172.28.0.20}}}
+    networks: {n: {}}
+    """
+    decided = addressed(meaning(tmp_path, text, environment={"HOST": "172.28.0.20"}))
+    places = {(u.use.key, u.use.span.line, u.use.span.column) for u in uses(decided, "web")}
+    assert places == {("A", 6, 18), ("A", 6, 39), ("B", 7, 10), ("2", 10, 12)}
+
+
+def test_one_env_file_means_me_in_one_and_peer_in_the_other(tmp_path: Path) -> None:
+    text = """
+    services:
+      amf: {image: "a:1", env_file: [all.env], networks: {n: {ipv4_address: 172.28.0.10}}}
+      smf: {image: "a:2", env_file: [all.env], networks: {n: {ipv4_address: 172.28.0.20}}}
+    networks: {n: {}}
+    """
+    services = addressed(meaning(tmp_path, text, {"all.env": "AMF_IP=172.28.0.10\nSMF_IP=172.28.0.20\n"})).outcome.services
+    assert services["amf"].environment == {"AMF_IP": "$(POD_IP)", "SMF_IP": "smf"}
+    assert services["smf"].environment == {"AMF_IP": "amf", "SMF_IP": "$(POD_IP)"}
+
+
+def test_findings_name_the_address_and_no_secret(tmp_path: Path) -> None:
+    decided = addressed(meaning(tmp_path, _TWO.format(web='environment: {DB: "mysql://u:hunter2@172.28.0.20:3306/x"}') + NET))
+    told = [f for f in decided.findings if f.address == "172.28.0.20"]
+    assert [f.code for f in told] == ["MIG202"]
+    assert all("hunter2" not in f.message + f.advice for f in decided.findings)
+    assert [(f.code, f.address) for f in decided.findings if f.code == "MIG201"] == [("MIG201", "172.28.0.10")]
+
+
+def test_a_port_of_the_host_is_the_service_that_publishes_it(tmp_path: Path) -> None:
+    text = """
+    services:
+      web: {image: "w:1", environment: {DB: "http://172.28.0.1:8080/x", D2: "http://host.docker.internal:8080"}, networks: [n]}
+      db: {image: "d:1", ports: ["8080:80"], networks: {n: {ipv4_address: 172.28.0.20}}}
+    """
+    service = addressed(meaning(tmp_path, dedent(text) + NET)).outcome.services["web"]
+    assert service.environment == {"DB": "http://db:80/x", "D2": "http://db:80"}
+
+
+def test_a_virtual_address_becomes_a_service(tmp_path: Path) -> None:
+    text = """
+    services:
+      lb1: {image: "k:1", volumes: ["./keepalived.conf:/etc/keepalived/keepalived.conf:ro"], networks: {n: {ipv4_address: 172.28.0.2}}}
+      lb2: {image: "k:1", volumes: ["./keepalived.conf:/etc/keepalived/keepalived.conf:ro"], networks: {n: {ipv4_address: 172.28.0.3}}}
+      app: {image: "a:1", environment: {UPSTREAM: "http://172.28.0.4:8080"}, networks: [n]}
+    """
+    conf = "vrrp_instance A {\n  virtual_ipaddress {\n    172.28.0.4/24 dev eth0\n  }\n}\n"
+    outcome = addressed(meaning(tmp_path, dedent(text) + NET, {"keepalived.conf": conf})).outcome
+    assert outcome.vips == {"vip-4": ("lb1", "lb2")}
+    assert outcome.vip_ports == {"vip-4": ((8080, "tcp"),)}
+    assert outcome.services["app"].environment == {"UPSTREAM": "http://vip-4:8080"}
+
+
+def test_keep_is_an_answer(tmp_path: Path) -> None:
+    meant = meaning(tmp_path, _TWO.format(web='environment: {DB_HOST: "172.28.0.20"}') + NET)
+    decided = addressed(meant, Answers(addresses={"172.28.0.20": "keep"}))
+    assert decided.outcome.services["web"].environment == {"DB_HOST": "172.28.0.20"}
+    assert {a.owner.address: a.outcome for a in decided.outcome.addresses} == {"172.28.0.10": "dropped", "172.28.0.20": "left"}
+
+
+def test_a_stack_without_fixed_addresses_is_untouched(tmp_path: Path) -> None:
+    meant = meaning(tmp_path, 'services: {web: {image: "w:1", environment: {DB_HOST: db}}, db: {image: "d:1"}}')
+    decided = addressed(meant)
+    assert decided.outcome.services["web"].environment == {"DB_HOST": "db"}
+    assert decided.outcome.addresses == () and decided.findings == ()
+
+
+@pytest.mark.parametrize("net", ["172.28.0", "10.1.2", "203.0.113"])
+def test_renumbering_changes_nothing(tmp_path: Path, net: str) -> None:
+    web = 'command: "serve --bind 172.28.0.10 --db 172.28.0.20:1"'
+    text = (_TWO.format(web=web) + NET).replace("172.28.0", net)
+    assert addressed(meaning(tmp_path, text)).outcome.services["web"].command == ("serve", "--bind", "0.0.0.0", "--db", "db:1")
+
+
+def test_rewriting_twice_is_rewriting_once(tmp_path: Path) -> None:
+    text = _TWO.format(web='command: "serve --db 172.28.0.20:1"') + NET
+    first = addressed(meaning(tmp_path, text)).outcome.services["web"].command or ()
+    again = project(tmp_path, (_TWO.format(web=f"command: {list(first)}") + NET))
+    meant = stack.resolve(again)
+    assert uses(addressed(meant), "web") == []
+    assert [u.kind for u in addresses.take_inventory(meant).uses] == ["name"]
