@@ -197,19 +197,25 @@ class KubeletLoop:
         state = probes.worker(kind, str(process))
         if settled:
             state = replace(state, result="success", last=True, run=1)
+        if settled and self._settles(pod, probe, state):
+            return
         if settled or kind == "liveness":
             yield self._clock.timeout(self._until_tick(pod, probe))
         while self._same(pod, process):
-            deleting = pod.deleting_s is not None
-            tick = Tick(container=str(process), age_s=self._clock.now - begun_s + 1e-9, started=kind != "startup", deleting=deleting)
-            if probes.due(state, probe, tick):
+            steady = state.last is True and state.result == "success" and pod.deleting_s is None
+            if steady or probes.due(state, probe, self._tick(pod, kind, begun_s)):
                 outcome = yield from self._probe(pod, kind, probe)
                 if not self._same(pod, process):
                     return
-                before, state = state.result, probes.probed(state, probe, outcome)
-                if (yield from self._judged(pod, container, kind, before, state)) or (outcome and self._settles(pod, probe, state)):
-                    return
+                if not (steady and outcome):
+                    before, state = state.result, probes.probed(state, probe, outcome)
+                    if (yield from self._judged(pod, container, kind, before, state)) or (outcome and self._settles(pod, probe, state)):
+                        return
             yield self._clock.timeout(self._until_tick(pod, probe))
+
+    def _tick(self, pod: Pod, kind: probes.Kind, begun_s: float) -> Tick:
+        age_s = self._clock.now - begun_s + 1e-9
+        return Tick(container=str(pod.process), age_s=age_s, started=kind != "startup", deleting=pod.deleting_s is not None)
 
     def _until_tick(self, pod: Pod, probe: Probe) -> float:
         return probes.next_tick(self._added_s[pod.name], probe.period_s, self._clock.now) - self._clock.now
