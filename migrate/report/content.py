@@ -47,6 +47,11 @@ class Report:
     objects: Mapping[str, int] | None = None
     services: int = 0
 
+    @property
+    def declared(self) -> int:
+        """How many of the addresses a service of the stack owns."""
+        return sum(address.owner.service is not None for address in self.addresses)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:

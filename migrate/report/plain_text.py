@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from migrate.findings import Finding, Severity, in_reading_order
+from migrate.findings import Action, Finding, Severity, in_reading_order
 from migrate.report.content import OUTCOMES, Fold, Report, counted, folded, number
+from migrate.rules import rules
 
+_PLACES: Final = 8
 _HIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _COLOUR: Final = {Severity.ERROR: "31;1", Severity.WARNING: "33", Severity.INFO: "36"}
 
@@ -32,10 +34,26 @@ def one_line(text: str) -> str:
 
 
 def terminal(findings: Iterable[Finding], *, verbosity: int = 0, colour: bool = False) -> str:
-    """What people see first: errors, then warnings, folded; infos only with `verbosity` 1, errors alone with -1."""
+    """What people see first: errors, then warnings, folded; infos only with `verbosity` 1, errors alone with -1.
+
+    Infos are counted; of those that tell what was dropped one line a code says what and where, so that no loss is silent.
+    """
+    ordered = in_reading_order(findings)
     wanted = {-1: (Severity.ERROR,), 0: (Severity.ERROR, Severity.WARNING)}.get(verbosity, tuple(Severity))
-    folds = folded(finding for finding in in_reading_order(findings) if finding.severity in wanted)
-    return "".join(f"{line}\n" for fold in folds for line in _fold(fold, colour))
+    folds = folded(finding for finding in ordered if finding.severity in wanted)
+    lines = [line for fold in folds for line in _fold(fold, colour)]
+    return "".join(f"{line}\n" for line in (*lines, *(_dropped(ordered) if verbosity == 0 else ())))
+
+
+def _dropped(findings: Iterable[Finding]) -> Iterator[str]:
+    codes: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.severity is Severity.INFO and finding.action is Action.DROPPED:
+            codes.setdefault(finding.code, []).append(finding)
+    for code, members in codes.items():
+        places = [f"{one_line(f.address or '')} {one_line(str(f.span or ''))}".strip() for f in members]
+        more = [f"{len(places) - _PLACES} more"] if len(places) > _PLACES else []
+        yield f"{len(members)} x {code} {rules()[code].title}: {', '.join((*places[:_PLACES], *more))}"
 
 
 def _fold(fold: Fold, colour: bool) -> Iterator[str]:
@@ -75,7 +93,7 @@ def summary(report: Report) -> str:
         services = number(report.services, "service", "services")
         parts.append(f"{services} -> {number(sum(report.objects.values()), 'object', 'objects')}")
     if report.addresses:
-        parts.append(number(len(report.addresses), "fixed address", "fixed addresses"))
+        parts.append(number(report.declared, "fixed address", "fixed addresses"))
     return "; ".join((*parts, counted(report.findings)))
 
 
