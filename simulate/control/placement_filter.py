@@ -64,18 +64,19 @@ def untolerated(pod: PodView, node: NodeView) -> bool:
 
 
 class Counting:
-    """How many pods on a node a spread constraint of `pod` counts: same namespace, selected, not terminating."""
+    """How many pods on a node a selector counts for spreading: of one namespace, selected, not terminating."""
 
-    def __init__(self, pod: PodView, selector: Selector | None) -> None:
-        self._namespace = pod.namespace
+    def __init__(self, namespace: str, selector: Selector | None) -> None:
+        self._namespace = namespace
         self._selector = selector
         self._known: dict[Group, bool] = {}
 
     def of(self, node: NodeView) -> int:
         """The number on this node."""
-        return sum(number for group, number in node.groups.items() if self._selects(group))
+        return sum(number for group, number in node.groups.items() if self.selects(group))
 
-    def _selects(self, group: Group) -> bool:
+    def selects(self, group: Group) -> bool:
+        """Whether pods of this namespace with these labels are counted."""
         found = self._known.get(group)
         if found is None:
             found = group[0] == self._namespace and self._selector is not None and self._selector.matches(dict(group[1]))
@@ -122,7 +123,7 @@ class Filter:
 
     def _count_domains(self, nodes: Sequence[NodeView]) -> list[dict[str, int]]:
         result: list[dict[str, int]] = [{} for _ in self._spread]
-        countings = [Counting(self.pod, one.selector) for one in self._spread]
+        countings = [Counting(self.pod.namespace, one.selector) for one in self._spread]
         for node in nodes if self._spread else ():
             if any(one.topology not in node.labels for one in self._spread):
                 continue

@@ -132,7 +132,7 @@ def topology_spread(pod: PodView, feasible: Sequence[NodeView], nodes: Sequence[
     def ignored(node: NodeView) -> bool:
         return strict and any(one.topology not in node.labels for one in spreads)
 
-    countings = [Counting(pod, one.selector) for one in spreads]
+    countings = [Counting(pod.namespace, one.selector) for one in spreads]
     taking = [node for node in feasible if not ignored(node)]
     domains = [dict.fromkeys((node.labels[one.topology] for node in taking if one.topology in node.labels), 0) for one in spreads]
     for node in nodes:

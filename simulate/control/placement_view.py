@@ -149,6 +149,14 @@ class PodView:
         """Whether other pods' placement can depend on this pod's own affinity."""
         return bool(self.affinity or self.anti_affinity or self.preferred_affinity or self.preferred_anti_affinity)
 
+    def named(self, name: str) -> PodView:
+        """The same pod under another name."""
+        _ = self.group  # what is computed once is copied with the rest
+        other = object.__new__(PodView)
+        other.__dict__.update(self.__dict__)
+        other.__dict__["name"] = name
+        return other
+
     def tolerates(self, taint: Taint) -> bool:
         """Whether any of its tolerations covers the taint."""
         return any(one.tolerates(taint) for one in self.tolerations)

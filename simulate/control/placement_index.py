@@ -1,0 +1,283 @@
+"""The scheduler's cache of a whole cluster: the same choices as `placement.choose_node`, fast for many nodes.
+
+Pods that ask for nothing but cpu and memory, and whose placement depends on no other pod but by the default spreading, are chosen by a
+compiled kernel over arrays that follow every change; all others, and small clusters, go through the plain functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from simulate.control.labels import Selector
+from simulate.control.placement import Placement, choose_node, scan_limit
+from simulate.control.placement_filter import CORDONED, Counting, untolerated
+from simulate.control.placement_view import ZONE, NodeView, PodView
+
+FAST_NODES = 100
+"""From so many nodes on the kernel is worth being loaded."""
+
+MOST_CLASSES = 256
+"""So many kinds of pods are kept with their scores; the oldest makes room."""
+
+
+@dataclass(slots=True)
+class _Counter:
+    """Pods that one (namespace, selector) counts: per node and per zone, kept up to date."""
+
+    counting: Counting
+    hosts: Any
+    domains: Any
+
+
+@dataclass(slots=True)
+class _Class:
+    """Pods that ask for the same on the same nodes: what each node scores for them, and which nodes changed since."""
+
+    asked: Any
+    allowed: Any
+    scores: Any
+    stale: list[int]
+
+
+class PlacementIndex:
+    """Nodes in the order of the scan, with their pods. `change`: the BalancedAllocation of 1.36 and later.
+
+    >>> index = PlacementIndex([NodeView("a", {"cpu": 1000, "memory": 2**30})])
+    >>> index.choose(PodView(name="p", requests={"cpu": 500})).node
+    'a'
+    """
+
+    def __init__(self, nodes: Iterable[NodeView] = (), *, change: bool = True) -> None:
+        self._nodes: dict[str, NodeView] = {node.name: node for node in nodes}
+        self._order: list[NodeView] = list(self._nodes.values())
+        self._change = change
+        self._start = 0
+        self._arrays: _Arrays | None = None
+
+    @property
+    def nodes(self) -> Sequence[NodeView]:
+        """The nodes in the order of the scan; change them only through this index."""
+        return self._order
+
+    def put(self, node: NodeView) -> None:
+        """A node that is new or whose taints, labels, room or pods were changed from outside."""
+        self._nodes[node.name] = node
+        self._renew()
+
+    def drop(self, name: str) -> None:
+        """A node is gone; nothing happens if it was not here."""
+        if self._nodes.pop(name, None) is not None:
+            self._renew()
+
+    def add(self, name: str, pod: PodView) -> None:
+        """A pod is bound to a node, or has changed there (it is being deleted)."""
+        self.remove(name, pod)
+        self._nodes[name].add(pod)
+        if self._arrays is not None:
+            self._arrays.changed(name, pod, 1)
+
+    def remove(self, name: str, pod: PodView) -> None:
+        """A pod object is gone; nothing happens if it or its node was not here."""
+        node = self._nodes.get(name)
+        found = node.pods.get(f"{pod.namespace}/{pod.name}") if node is not None else None
+        if node is None or found is None:
+            return
+        node.remove(found)
+        if self._arrays is not None:
+            self._arrays.changed(name, found, -1)
+
+    def choose(self, pod: PodView, draw: float = 0.0) -> Placement:
+        """The node for a pod, or why there is none, as `choose_node`; the next scan begins where this one ended."""
+        arrays = self._fast(pod)
+        if arrays is not None:
+            chosen, ties, after, fits = arrays.place(pod, self._start, (draw,), keep=False)
+            if fits:
+                self._start = after
+                return Placement(node=self._order[chosen[0]].name, refusals={}, ties=int(ties[0]), next_start=after)
+        result = choose_node(pod, self._order, draw=draw, start=self._start, change=self._change)
+        self._start = result.next_start
+        return result
+
+    def place_many(self, pod: PodView, names: Sequence[str], draws: Sequence[float]) -> list[str | None]:
+        """Choose for equal pods one after the other and bind each at once; the node of each, None where it did not fit."""
+        arrays = self._fast(pod)
+        if arrays is None or pod.node_selector or pod.node_terms is not None:
+            return [self._place_one(pod.named(name), draw) for name, draw in zip(names, draws, strict=True)]
+        chosen, _, self._start, _ = arrays.place(pod, self._start, draws, keep=True)
+        result: list[str | None] = []
+        for name, i in zip(names, chosen.tolist(), strict=True):
+            if i >= 0:
+                self._order[i].add(pod.named(name))
+            result.append(self._order[i].name if i >= 0 else None)
+        return result
+
+    def _place_one(self, pod: PodView, draw: float) -> str | None:
+        node = self.choose(pod, draw).node
+        if node is not None:
+            self.add(node, pod)
+        return node
+
+    def _renew(self) -> None:
+        self._order = list(self._nodes.values())
+        self._arrays = None
+        self._start = self._start % len(self._order) if self._order else 0
+
+    def _fast(self, pod: PodView) -> _Arrays | None:
+        """The arrays, where the kernel may decide for this pod."""
+        if len(self._order) < FAST_NODES or not plain(pod) or find_spec("numba") is None:
+            return None
+        if self._arrays is None:
+            self._arrays = _Arrays(self._order, self._change)
+        return self._arrays if self._arrays.usable(pod) else None
+
+
+def plain(pod: PodView) -> bool:
+    """Whether only cpu, memory, node conditions and the default spreading decide about a pod."""
+    return not (pod.ports or pod.spread or pod.has_terms or pod.preferred_nodes) and all(key in ("cpu", "memory") for key in pod.requests)
+
+
+class _Arrays:
+    """The cluster as arrays. `state` rows: used cpu and memory, pods, cpu and memory as scored; `rooms`: cpu, memory, pods."""
+
+    def __init__(self, order: Sequence[NodeView], change: bool) -> None:
+        import numpy as np
+
+        self._order, self._change = order, change
+        self._kernel = _kernel()
+        self._positions = {node.name: i for i, node in enumerate(order)}
+        self._np = np
+        room = [[node.allocatable.get(key, 0) for node in order] for key in ("cpu", "memory", "pods")]
+        self._rooms = np.array(room, np.int64)
+        used = [[node.used.get(key, 0) for node in order] for key in ("cpu", "memory")]
+        counts = [[len(node.pods) for node in order], [node.score_cpu for node in order], [node.score_memory for node in order]]
+        self._state = np.array(used + counts, np.int64)
+        names: dict[str, int] = {}
+        found = [node.labels.get(ZONE) for node in order]
+        self._zones = np.array([-1 if zone is None else names.setdefault(zone, len(names)) for zone in found], np.int64)
+        self._zone_count = len(names)
+        self._logs = np.array([math.log(n) if n else 0.0 for n in range(len(order) + 3)])
+        self._counters: dict[tuple[str, Selector], _Counter] = {}
+        self._classes: dict[Hashable, _Class] = {}
+        self._wanted: dict[Hashable, Any] = {}
+        self._termed = sum(len(node.termed) for node in order)
+        self._images = any(node.images for node in order)
+        self._soft_taints = any(taint.effect == "PreferNoSchedule" for node in order for taint in node.taints)
+
+    def usable(self, pod: PodView) -> bool:
+        """Whether nothing in the cluster matters to this pod that the kernel does not know."""
+        return not (self._termed or self._soft_taints or (self._images and pod.images))
+
+    def changed(self, name: str, pod: PodView, sign: int) -> None:
+        """A pod came to a node or left it."""
+        i = self._positions[name]
+        amounts = (pod.requests.get("cpu", 0), pod.requests.get("memory", 0), 1, pod.score_cpu, pod.score_memory)
+        for row, amount in enumerate(amounts):
+            self._state[row, i] += sign * amount
+        for one in self._classes.values():
+            one.stale.append(i)
+        self._termed += sign * pod.has_terms
+        if not pod.terminating:
+            for counter in self._counters.values():
+                if counter.counting.selects(pod.group):
+                    self._count(counter, i, sign)
+
+    def place(self, pod: PodView, start: int, draws: Sequence[float], *, keep: bool) -> tuple[Any, Any, int, int]:
+        """Ask the kernel."""
+        np = self._np
+        own = self._class(pod)
+        selector = pod.default_selector
+        spreads = selector is not None and bool(selector.requirements)
+        counter = self._counter(pod.namespace, selector) if spreads and selector is not None else None
+        hosts, domains = self._eligible(pod, counter)
+        itself = counter is not None and counter.counting.selects(pod.group)
+        result: tuple[Any, Any, int, int] = self._kernel.place(
+            self._rooms, self._state, own.allowed, own.asked, self._change, own.scores, start, scan_limit(len(self._order)),
+            np.array(draws, np.float64), spreads, hosts, self._zones, domains, self._logs, itself, keep,
+        )  # fmt: skip
+        if keep:
+            self._note_batch(pod, own, counter if itself else None, result[0])
+        return result
+
+    def _class(self, pod: PodView) -> _Class:
+        np = self._np
+        amounts = (pod.requests.get("cpu", 0), pod.requests.get("memory", 0), pod.score_cpu, pod.score_memory)
+        place = (pod.tolerations, pod.node_name, tuple(sorted(pod.node_selector.items())), pod.node_terms)
+        found = self._classes.get((amounts, place))
+        if found is None:
+            if len(self._classes) >= MOST_CLASSES:
+                self._classes.pop(next(iter(self._classes)))
+            nodes = len(self._order)
+            found = _Class(np.array(amounts, np.int64), self._allows(pod), np.empty(nodes, np.int64), list(range(nodes)))
+            self._classes[amounts, place] = found
+        if found.stale:
+            stale = np.array(found.stale, np.int64)
+            self._kernel.refresh(self._rooms, self._state, found.allowed, found.asked, self._change, stale, found.scores)
+            found.stale.clear()
+        return found
+
+    def _note_batch(self, pod: PodView, own: _Class, kept: _Counter | None, chosen: Any) -> None:
+        """After a batch: what the kernel did not keep up to date."""
+        where = [i for i in chosen.tolist() if i >= 0]
+        for one in self._classes.values():
+            if one is not own:
+                one.stale.extend(where)
+        for counter in self._counters.values():
+            if counter is not kept and counter.counting.selects(pod.group):
+                for i in where:
+                    self._count(counter, i, 1)
+
+    def _count(self, counter: _Counter, i: int, sign: int) -> None:
+        counter.hosts[i] += sign
+        if self._zones[i] >= 0:
+            counter.domains[self._zones[i]] += sign
+
+    def _counter(self, namespace: str, selector: Selector) -> _Counter:
+        key = namespace, selector
+        if key not in self._counters:
+            np = self._np
+            counting = Counting(namespace, selector)
+            hosts = np.array([counting.of(node) for node in self._order], np.int64)
+            self._counters[key] = _Counter(counting, hosts, self._sums(hosts, np.ones(len(self._order), np.bool_)))
+        return self._counters[key]
+
+    def _sums(self, hosts: Any, taking: Any) -> Any:
+        np = self._np
+        domains = np.zeros(max(1, self._zone_count), np.int64)
+        chosen = taking & (self._zones >= 0)
+        np.add.at(domains, self._zones[chosen], hosts[chosen])
+        return domains
+
+    def _eligible(self, pod: PodView, counter: _Counter | None) -> tuple[Any, Any]:
+        """(pods per node, pods per zone); nodes that the pod does not want are left out of the zones."""
+        if counter is None:
+            return self._zones, self._np.zeros(1, self._np.int64)
+        if not pod.node_selector and pod.node_terms is None:
+            return counter.hosts, counter.domains
+        return counter.hosts, self._sums(counter.hosts, self._wants(pod))
+
+    def _wants(self, pod: PodView) -> Any:
+        key = (tuple(sorted(pod.node_selector.items())), pod.node_terms)
+        if key not in self._wanted:
+            self._wanted[key] = self._np.array([pod.wants(node) for node in self._order], self._np.bool_)
+        return self._wanted[key]
+
+    def _allows(self, pod: PodView) -> Any:
+        """Nodes that taints, cordons, the name and node affinity leave to the pod."""
+        values = [
+            not (node.unschedulable and not pod.tolerates(CORDONED))
+            and pod.node_name in ("", node.name)
+            and not untolerated(pod, node)
+            and pod.wants(node)
+            for node in self._order
+        ]
+        return self._np.array(values, self._np.bool_)
+
+
+def _kernel() -> Any:
+    from simulate.control import placement_kernel
+
+    return placement_kernel
