@@ -114,13 +114,10 @@ class SourceMap:
         """The deepest node on `path` and how many steps lead to it."""
         node = self._tree
         for steps, step in enumerate(path):
-            value = node.value if node is not None else None
-            if (isinstance(value, dict) and isinstance(step, str) and step in value) or (
-                isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value)
-            ):
-                node = value[step]
-            else:
+            child = _child(node, step)
+            if child is None:
                 return node, steps
+            node = child
         return node, len(path)
 
     def origin(self, path: Path_) -> Origin | None:
@@ -144,6 +141,15 @@ class SourceMap:
             return found.written
         node, steps = self._walk(path)
         return node.written if node is not None and steps == len(path) else None
+
+
+def _child(node: Node | None, step: str | int) -> Node | None:
+    value = node.value if node is not None else None
+    if isinstance(value, dict):
+        return value.get(step) if isinstance(step, str) else None
+    if isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
+        return value[step]
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """What the Compose files SAY: from files to a typed, canonical project with the place of every value.
 
-`load` is the stage; the order of its work is the list in its body (compose-semantics.md, rule 136).
+`load` is the stage; the order of its work is the list in the body of `_load` (compose-semantics.md, rule 136).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from migrate.findings import Action, Finding, Severity, Span, Unusable, in_reading_order
@@ -50,6 +52,49 @@ def load(
     no YAML, no service. With `strict` any fault that Docker would refuse (MIG001 to MIG043, errors) raises Unusable, and a project without
     services is none. `all_resources` keeps those that no enabled service uses.
     """
+    with _no_collector():
+        return _load(
+            files,
+            directory=directory,
+            environment=environment,
+            stdin=stdin,
+            name=project_name,
+            profiles=profiles,
+            env_files=env_files,
+            project_directory=project_directory,
+            interpolate=interpolate,
+            strict=strict,
+            all_resources=all_resources,
+        )
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Loading makes many objects and no garbage in cycles; the collector would only look at them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _load(
+    files: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    stdin: str | None,
+    name: str | None,
+    profiles: Sequence[str],
+    env_files: Sequence[str],
+    project_directory: str | None,
+    interpolate: bool,
+    strict: bool,
+    all_resources: bool,
+) -> Project:
+    """The order of the work."""
     log = Log()
     where = surroundings(
         files,
@@ -68,7 +113,7 @@ def load(
         files=[],
     )
     documents = _documents(assembly, where)
-    name = _name(project_name, documents, where, log, interpolate)
+    name = _name(name, documents, where, log, interpolate)
     lookup = _with_project_name(where.lookup, name)
     tree = assembly.model(documents, where.directory, lookup, tuple(place.path for place in where.files[1:]))
     draft = draft_of(settled(tree, PROJECT, (), log) or Node({}), name, where.directory)

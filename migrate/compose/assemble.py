@@ -23,6 +23,9 @@ from .merge import merged
 from .schema import PROJECT, SERVICE
 from .short import Scope
 
+DEEPEST_CHAIN: Final = 100
+"""Services that may extend each other in a row, and files that may include each other."""
+
 IMPORTED: Final = ("services", "networks", "volumes", "secrets", "configs", "models")
 
 
@@ -46,7 +49,7 @@ class Assembly:
     files: list[Path] = field(default_factory=list)
     used: dict[str, str] = field(default_factory=dict)
     _texts: dict[str, list[Document]] = field(default_factory=dict)
-    _lent: dict[tuple[str, str], Node | None] = field(default_factory=dict)
+    _imports: dict[tuple[object, ...], tuple[Lookup, Node]] = field(default_factory=dict)
 
     def documents(self, place: Place) -> list[Document]:
         """The documents of a file, read once. Raises FileFault or Unreadable."""
@@ -161,6 +164,9 @@ class Assembly:
             return None
         scope = Scope(directory=directory, home=self.home, lookup=lookup)
         paths = [scope.absolute(text) for text in texts]
+        if len(trail) > DEEPEST_CHAIN:
+            self.log.add("include-cycle", f"a chain of more than {DEEPEST_CHAIN} files that include each other", span=item.span, path=path)
+            return None
         if any(file in trail for file in paths):
             chain = " -> ".join(self.names.shown(file) for file in (*trail, paths[0]))
             self.log.add("include-cycle", f"files include each other: {chain}", span=item.span, path=path)
@@ -168,6 +174,9 @@ class Assembly:
         said = _texts(keys.get("project_directory"))
         base = scope.absolute(said[0]) if said else os.path.dirname(paths[0])  # noqa: PTH120
         given = [scope.absolute(text) for text in _texts(keys.get("env_file"))]
+        known = (*paths, "", base, "", *given, "", id(lookup))
+        if known in self._imports:
+            return self._imports[known][1]
         values, _ = environment_of(given, base, {}, self.names, self.log, known=lookup)
         documents: list[Document] = []
         for file in paths:
@@ -180,7 +189,9 @@ class Assembly:
         imported: dict[str, Node] = {key: sections[key] for key in IMPORTED if key in sections}
         if values and "services" in imported:
             imported["services"] = _passed_through(imported["services"], inner)
-        return model.with_value(imported)
+        whole = model.with_value(imported)
+        self._imports[known] = (lookup, whole)
+        return whole
 
 
 @dataclass(slots=True, kw_only=True)
@@ -240,6 +251,9 @@ class _Lender:
                     self._files[absolute] = self.assembly.lender_of(absolute, self.lookup, file)
                 lender = self._files[absolute]
         if lender is None:
+            return None
+        if len(trail) > DEEPEST_CHAIN:
+            log.add("extends-cycle", f"a chain of more than {DEEPEST_CHAIN} services that extend each other", span=extends.span, path=path)
             return None
         if (lender.place.path, target) in trail:
             chain = " -> ".join(service for _, service in (*trail, ("", target)))

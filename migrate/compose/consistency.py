@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from migrate.findings import Action
@@ -135,8 +136,21 @@ def _build_contexts(name: str, build: dict[str, Node], draft: Draft, log: Log) -
 
 
 def _defined(draft: Draft, section: str) -> str:
-    known = [f"{key} (line {node.line})" if node.line else key for key, node in draft.resources[section].items()]
-    return f"defined: {', '.join(known)}" if known else f"no {section} are defined"
+    known = [f"{key} (line {node.line})" for key, node in islice(draft.resources[section].items(), MENTIONED + 1)]
+    return f"defined: {named(known)}" if known else f"no {section} are defined"
+
+
+MENTIONED: Final = 8
+"""Names that one message lists."""
+
+
+def named(names: Sequence[str]) -> str:
+    """Names as a message lists them.
+
+    >>> named(["a", "b"]), named([str(n) for n in range(20)])
+    ('a, b', '0, 1, 2, 3, 4, 5, 6, 7 and others')
+    """
+    return ", ".join(names[:MENTIONED]) + (" and others" if len(names) > MENTIONED else "")
 
 
 def undefined_networks(draft: Draft, log: Log) -> None:
@@ -150,7 +164,7 @@ def undefined_networks(draft: Draft, log: Log) -> None:
     used = {network for service in draft.services.values() for network in members(service.get("networks"))}
     for network, users in missing.items():
         likely, reason = _likely_network(network, users, used, draft)
-        names = ", ".join(name for name, _ in users)
+        names = named([name for name, _ in users])
         services = f"service {names} uses" if len(users) == 1 else f"services {names} use"
         message = f"{services} network {network!r}, which is not defined ({_defined(draft, 'networks')}); {reason}"
         first = users[0][1]
@@ -189,7 +203,7 @@ def _likely_network(network: str, users: list[tuple[str, Node]], used: set[str],
         subnet = next((member_text(item, "subnet") for item in _subnets(draft.resources["networks"][key])), "")
         return (
             key,
-            f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({', '.join(addresses)}), and no service uses it",
+            f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({named(addresses)}), and no service uses it",
         )
     if (near := nearest(network, draft.resources["networks"])) is not None:
         return near, f"{near!r} is assumed, the nearest name"
@@ -306,7 +320,8 @@ def _search(start: str, draft: Draft, log: Log, done: set[str]) -> None:
 def _cut(name: str, other: str, circle: list[str], draft: Draft, log: Log) -> None:
     node = draft.services[name]["depends_on"]
     entry = members(node)[other]
-    message = f"services wait for each other: {' -> '.join(circle)}; the wait of {name} for {other} is dropped"
+    shown = circle if len(circle) <= MENTIONED else [*circle[:MENTIONED], "...", circle[-1]]
+    message = f"services wait for each other: {' -> '.join(shown)}; the wait of {name} for {other} is dropped"
     log.add("dependency-cycle", message, span=entry.span, path=_path(name, "depends_on", other), action=Action.ASSUMED)
     left = {key: child for key, child in members(node).items() if key != other}
     draft.services[name]["depends_on"] = node.with_value(left)

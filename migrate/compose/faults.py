@@ -7,8 +7,9 @@ brackets behind the message, so that it can be searched for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from migrate.findings import Action, Finding, Severity, Span
@@ -81,6 +82,19 @@ def path_text(path: Path_) -> str:
     return text
 
 
+LONGEST: Final = 600
+"""Characters of a message; what is quoted from the input may be longer."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _printable(message: str) -> str:
+    """The message without control characters of the input and not endless."""
+    if len(message) > LONGEST:
+        message = f"{message[: LONGEST - 100]} ... {message[-80:]}"
+    return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", message)
+
+
 class Log:
     """Collects the findings of one load; the same fault at the same place counts once."""
 
@@ -103,6 +117,7 @@ class Log:
     ) -> None:
         """Tell one fault of class (or code) `kind` at its place."""
         code = code_of(kind)
+        message = _printable(message)
         place = (kind, str(span), message if span is None else "")
         if place in self._seen and span is not None:
             return
@@ -115,7 +130,7 @@ class Log:
                 action=action,
                 span=span,
                 service=service,
-                path=path_text(path) or None,
+                path=_printable(path_text(path)) or None,
                 also=also,
                 advice=advice,
                 severity=severity,
@@ -130,14 +145,18 @@ class Log:
         return all(fault.keep for fault in node.faults)
 
 
-def nearest(word: str, known: object, *, distance: int = 2) -> str | None:
+CANDIDATES: Final = 500
+"""Known words that are compared with an unknown one."""
+
+
+def nearest(word: str, known: Iterable[str], *, distance: int = 2) -> str | None:
     """The known word that is at most `distance` edits away, the nearest and then the first in order; None without one.
 
     >>> nearest("enviroment", ["environment", "env_file"]), nearest("x", ["y"])
     ('environment', None)
     """
     best: tuple[int, str] | None = None
-    for candidate in known:  # type: ignore[attr-defined]
+    for candidate in islice(known, CANDIDATES):
         if abs(len(candidate) - len(word)) <= distance and len(word) > distance:
             edits = _edits(word, candidate, distance)
             if edits <= distance and (best is None or edits < best[0]):

@@ -18,6 +18,9 @@ from .short import Scope
 from .units import scalar_text
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9._-]+\Z")
+MOST_PORTS: Final = 70_000
+"""Ports that the ranges of one service may mean together."""
+
 _TRUE: Final = frozenset(("true", "y", "yes", "on"))
 _FALSE: Final = frozenset(("false", "n", "no", "off"))
 
@@ -268,7 +271,10 @@ def _form_list(node: Node, type_: Type, scope: Scope) -> Node:
     for child in value:
         made = formed(child, item, scope)
         if type_.splice and isinstance(made.value, list) and not isinstance(child.value, list):
-            items.extend(formed(part, item, scope) for part in made.value)
+            if len(items) + len(made.value) > MOST_PORTS:
+                items.append(spoiled(child, "bad-port", f"the ranges mean more than {MOST_PORTS} ports; the entry is left out"))
+            else:
+                items.extend(made.value)
         else:
             items.append(made)
     return Node(items, node.file, node.line, node.column, node.written, node.tag, node.faults)

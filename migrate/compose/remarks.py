@@ -54,7 +54,7 @@ def _subnets(draft: Draft, log: Log) -> None:
                 message = f"subnet {written} of network {key} has host bits; {subnet} is meant"
                 log.add("MIG054", message, span=node.span, path=path, action=Action.ASSUMED)
             for other, owner, place in known:
-                if other.version == subnet.version and other.overlaps(subnet):  # type: ignore[arg-type]
+                if other.version == subnet.version and other.overlaps(subnet):
                     message = f"subnet {written} of network {key} overlaps {other} of network {owner}"
                     log.add("MIG054", message, span=node.span, path=path, action=Action.ASSUMED, also=(place.span,))
                     break

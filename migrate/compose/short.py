@@ -143,12 +143,10 @@ def long_port(node: Node, scope: Scope) -> Node:
         ports = read_port(text)
     except PortFault as fault:
         return spoiled(node, fault.kind, f"port {text!r}: {fault.message}")
-    return node.with_value(
-        [
-            _long(node, mode="ingress", host_ip=host_ip or None, target=target, published=published or None, protocol=protocol)
-            for host_ip, published, target, protocol in ports
-        ]
-    )
+    shared = _long(node, mode="ingress", host_ip=ports[0][0] or None, protocol=ports[0][3]).value
+    same = shared if isinstance(shared, dict) else {}
+    made = [_long(node, target=target, published=published or None) for _, published, target, _ in ports]
+    return node.with_value([port.with_value({**same, **port.value}) for port in made if isinstance(port.value, dict)])
 
 
 class PortFault(Exception):
