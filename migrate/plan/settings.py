@@ -29,6 +29,7 @@ _OLD_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _NEW_NAME: Final = re.compile(r"[^=\x00-\x1f\x7f]+", re.ASCII)
 _PASSWORD_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"@@ADDR:([^@\s]+)@@|@@POD_IP@@|@@HOST_IP@@")
+_IN_CLEAR: Final = "values of Secrets stand in clear in the output"
 _LIMIT_BYTES: Final = 1 << 20
 _APPLY_LIMIT_BYTES: Final = 1 << 18
 
@@ -184,7 +185,7 @@ class _Service:
             self.external.append(f"secret/{secret_name}")
         elif secret:
             self.make("Secret", secret_name, secret, {}, own=True)
-            self.notes.find("MIG402", f"Secret {secret_name} stands in clear in the output", "environment", action=Action.MAPPED)
+            self.notes.find("MIG402", _IN_CLEAR, "environment", action=Action.MAPPED)
         if plain:
             self.make("ConfigMap", f"{self.name}-env", plain, {}, own=True)
         zone = self.answers.project.get("timezone")
@@ -279,7 +280,7 @@ class _Service:
                 return False
             content = value.encode()
         if kind == "Secret" and ("Secret", name) not in self.made.made:
-            self.notes.find("MIG402", f"Secret {name} stands in clear in the output", span=source.span, action=Action.MAPPED)
+            self.notes.find("MIG402", _IN_CLEAR, span=source.span, action=Action.MAPPED)
         self.make(kind, name, *_split({key: content}), span=source.span, annotations=source.data.get("labels") or {})
         return True
 
