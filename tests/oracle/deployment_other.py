@@ -146,12 +146,12 @@ def scheduler_balanced_allocation(case: Case) -> str | None:
 # ------------------------------------------------------------------ StatefulSets
 
 
-def sts_spec(case: Case) -> StsSpec:
-    """The spec of a case, in the middle of an update from revision old to new."""
+def sts_spec(case: Case, revision: int = 1) -> StsSpec:
+    """The spec of a case; revision 0 is the old template."""
     return StsSpec(
         replicas=case["replicas"],
-        current_revision="old",
-        update_revision="new",
+        current_revision=0,
+        update_revision=revision,
         management=case.get("pod_management_policy", "OrderedReady"),
         strategy=case.get("update_strategy", "RollingUpdate"),
         partition=case.get("partition") or 0,
@@ -163,44 +163,51 @@ def statefulset_max_unavailable(case: Case) -> str | None:
     """5.1, one update pass."""
     spec = sts_spec(case)
     ending = case["terminating_ordinals"]
-    pods: dict[int, StsPod | None] = {i: StsPod(revision="old", terminating=i in ending) for i in range(spec.replicas)}
+    pods: dict[int, StsPod | None] = {i: StsPod(revision=0, terminating=i in ending) for i in range(spec.replicas)}
     gone = len(statefulset.update_pass(spec, pods))
     return each(case["expect"], {"pods_deleted_by_this_update_pass": gone, "pods_left_in_store": spec.replicas - gone})
 
 
 def clauses(text: str) -> list[str]:
-    """A remark's parts."""
-    return [part.strip() for part in re.split(r"[;,]", text) if part.strip()]
+    """A remark's parts; a comma between two numbers does not part."""
+    return [part.strip() for part in re.split(r";|,(?!\s*\d)", text) if part.strip()]
 
 
 def statefulset_rollout_steps(case: Case) -> str | None:
     """5.1, look after look; the remarks tell what happened in between."""
-    spec = sts_spec(case)
-    pods = {i: StsPod(revision="old") for i in range(spec.replicas)}
+    revision = 0
+    pods = {i: StsPod(revision=0) for i in range(case["replicas"])}
     for step in case["steps"]:
         for clause in clauses(step["before"]):
-            pods = sts_happened(pods, clause)
-        decision = statefulset.decide(spec, pods)
+            revision += "template changed" in clause
+            pods = sts_happened(pods, clause, revision)
+        decision = statefulset.decide(sts_spec(case, revision), pods)
         pods = {ordinal: pod for ordinal, pod in pods.items() if ordinal not in decision.deletes}
-        pods |= {
-            ordinal: StsPod(revision=revision, phase="Pending", ready=False, available=False) for ordinal, revision in decision.creates
-        }
+        pods |= {ordinal: StsPod(revision=made, phase="Pending", ready=False, available=False) for ordinal, made in decision.creates}
         reason = differs("pods_present", step["expect"].get("pods_present", sorted(pods)), sorted(pods))
         if reason:
             return f"{step['before']}: {reason}"
     return None
 
 
-def sts_happened(pods: Mapping[int, StsPod], clause: str) -> dict[int, StsPod]:
-    """The pods after what a clause says."""
-    if clause.startswith("all pods ready"):
-        return {i: replace(pod, phase="Running", ready=True, available=True) for i, pod in pods.items()}
-    if clause.startswith("no old pod is ready"):
-        return {i: replace(pod, ready=False, available=False) if pod.revision == "old" else pod for i, pod in pods.items()}
-    if found := re.fullmatch(r"((?:\d+(?:\s+and\s+)?)+)\s+(ready|running but not ready)", clause):
+def sts_happened(pods: Mapping[int, StsPod], clause: str, revision: int) -> dict[int, StsPod]:
+    """The pods after what a clause says; `revision` is that of the template."""
+
+    def turned(choose: Callable[[int], bool], ready: bool) -> dict[int, StsPod]:
+        return {i: replace(pod, phase="Running", ready=ready, available=ready) if choose(i) else pod for i, pod in pods.items()}
+
+    def old(i: int) -> bool:
+        return pods[i].revision != revision
+
+    if re.search(r"\ball (\d+ )?pods ready", clause):
+        return turned(lambda _: True, True)
+    if re.search(r"\d+ old pods ready", clause):
+        return turned(old, True)
+    if "no old pod is ready" in clause:
+        return turned(old, False)
+    if found := re.search(r"((?:\d+(?:\s*,\s*|\s+and\s+)?)+)\s+(ready|running but not ready)$", clause):
         chosen = set(map(int, re.findall(r"\d+", found.group(1))))
-        ready = found.group(2) == "ready"
-        return {i: replace(pod, phase="Running", ready=ready, available=ready) if i in chosen else pod for i, pod in pods.items()}
+        return turned(lambda i: i in chosen, found.group(2) == "ready")
     return dict(pods)
 
 
@@ -240,7 +247,9 @@ class Daemons:
             self.revision += 1
         if "no old pod is ready" in clause or "old pods unavailable" in clause:
             self.ready(lambda _, revision: revision != self.revision, None)
-        if re.search(r"all (\d+ )?(old )?pods ready", clause):
+        if re.search(r"\b(all )?(\d+ )old pods ready", clause):
+            self.ready(lambda _, revision: revision != self.revision, self.now_s)
+        elif re.search(r"all (\d+ )?(old )?pods ready", clause):
             self.ready(lambda _, __: True, self.now_s)
         if found := re.search(r"(\w+) (?:more )?updated pods? ready", clause):
             self.some_ready(number(found.group(1)))
@@ -270,7 +279,7 @@ def number(word: str) -> int:
 def daemonset_rollout_steps(case: Case) -> str | None:
     """5.2, sync after sync; the remarks tell what happened in between."""
     nodes = [f"node-{i}" for i in range(case["nodes"])]
-    state = Daemons(nodes=nodes, pods=[(node, 1, 0.0) for node in nodes])
+    state = Daemons(nodes=nodes, pods=[(node, 1, -1e6) for node in nodes], min_ready_s=case.get("min_ready_seconds", 0))
     for step in case["steps"]:
         parts = re.split(r";", step["before"])
         for part in parts:
