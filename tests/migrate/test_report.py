@@ -162,7 +162,9 @@ def test_terminal_shows_first_what_must_be_decided() -> None:
     lines = terminal(FINDINGS).splitlines()
     assert lines[0] == "stack/compose.yaml:7:5 MIG210 error: web needs a literal [refused]"
     assert lines[1] == "    `--addresses pin --service-cidr ...`"
-    assert "MIG201" not in terminal(FINDINGS) and "MIG201" in terminal(FINDINGS, verbosity=1)
+    assert "MIG201 info" not in terminal(FINDINGS) and "MIG201 info" in terminal(FINDINGS, verbosity=1)
+    assert lines[-1] == "1 x MIG201 address dropped, no reference found: 10.0.0.9 stack/compose.yaml:3:1"
+    assert "MIG201" not in terminal(FINDINGS, verbosity=-1)
     assert "MIG902" not in terminal(FINDINGS, verbosity=-1)
 
 
