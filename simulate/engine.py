@@ -35,6 +35,11 @@ def window_s(horizon_s: float) -> float:
     return WINDOW_S * max(1, math.ceil(horizon_s / WINDOWS / WINDOW_S - 1e-9))
 
 
+def takes_behaviour(plane: Plane) -> bool:
+    """Whether this data plane lets the pods of one service behave differently."""
+    return "behaviour" in signature(plane.start).parameters
+
+
 class _Joined:
     """The data plane as the control plane sees it: operations happen now."""
 
@@ -43,9 +48,10 @@ class _Joined:
         self._spec = spec
         self._plane = plane
         self._behaviours = {one.name: one for one in spec.traffic.behaviours}
-        self._takes_behaviour = "behaviour" in signature(plane.start).parameters
+        self._takes_behaviour = takes_behaviour(plane)
         self.reached_s = 0.0
         self.started: dict[str, str] = {}
+        self._speeds: dict[str, float] = {}
         self.control: Control | None = None
 
     @property
@@ -72,6 +78,7 @@ class _Joined:
         own = {} if behaviour == usual or not self._takes_behaviour else {"behaviour": behaviour}
         speed = 1.0 if own or behaviour == usual else relative_speed(usual, behaviour)
         self.started[pod.name] = pod.workload
+        self._speeds[pod.name] = speed
         self._plane.start(
             self.now,
             pod.name,
@@ -84,6 +91,9 @@ class _Joined:
             memory_limit_bytes=_limit(containers, "limit_bytes"),
             **own,
         )
+
+    def warm(self, pod: str, factor: float) -> None:
+        self._plane.set_pod(self.now, pod, speed=self._speeds[pod] * factor)
 
     def occupy(self, pod: Pod) -> None:
         """A pod that the data plane does not know yet becomes one without a process (model.md 3.1, `down`)."""
@@ -143,6 +153,24 @@ def mean(one: Distribution | None) -> float:
             return low / share * math.log(high / low)
         return float(alpha * low**alpha * (high ** (1 - alpha) - low ** (1 - alpha)) / ((1 - alpha) * share))
     return one.mean
+
+
+CONTROLLED = ("start_wait_s", "start_cpu_s", "handles_term", "accept_on_term", "warm_time")
+"""Fields of a behaviour that the control plane carries out, so that each version has its own."""
+
+
+def _outside(one: Behaviour) -> Behaviour:
+    """A behaviour without what each version can have of its own: those fields and the sizes of its bursts."""
+    steps = tuple(replace(step, cpu_s=None if step.cpu_s is None else replace(step.cpu_s, mean=0.0, value=0.0)) for step in one.program)
+    usual = Behaviour(name=one.name, program=())
+    return replace(one, program=steps, **{name: getattr(usual, name) for name in CONTROLLED})
+
+
+def stands_for(usual: Behaviour, changed: Behaviour) -> bool:
+    """Whether a pod of another speed is the changed version exactly: all bursts longer by one factor, and nothing else different."""
+    pairs = [(mean(a.cpu_s), mean(b.cpu_s)) for a, b in zip(usual.program, changed.program, strict=False) if a.cpu_s and b.cpu_s]
+    factors = {round(b / a, 12) if a else b for a, b in pairs}
+    return _outside(usual) == _outside(changed) and len(factors) <= 1
 
 
 def relative_speed(usual: Behaviour, changed: Behaviour) -> float:
@@ -249,11 +277,19 @@ VERBS = frozenset({"rollout", "undo", "scale", "pause", "resume", "nodeLoss", "z
 OF_WORKLOADS = frozenset({"rollout", "undo", "scale", "pause", "resume"})
 
 
-def refuse_what_is_missing(spec: ClusterSpec) -> None:
-    """InputError for what this engine cannot honour, all at once."""
+def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:
+    """InputError for what this engine and its data plane cannot honour, all at once."""
     kinds = {one.name: one.kind for one in spec.workloads}
+    behaviours = {one.name: one for one in spec.traffic.behaviours}
     problems = []
     for one in spec.events:
+        changed = one.arguments.get("behaviour")
+        usual = behaviours.get(changed.name) if isinstance(changed, Behaviour) else None
+        if changed is not None and usual is not None and not takes_behaviour(plane) and not stands_for(usual, changed):
+            problems.append(
+                f"{one.verb} {one.target}: of what requests need, a new version can only change the CPU of all steps by one factor"
+                " (the same shape of distribution), and how it starts and ends"
+            )
         if one.verb not in VERBS:
             problems.append(f"verb {one.verb!r} is not simulated")
         elif one.verb in OF_WORKLOADS and one.target not in kinds:
@@ -273,11 +309,11 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
     """
     if seed is not None and seed != spec.seed:
         spec = replace(spec, seed=seed, traffic=replace(spec.traffic, seed=seed))
-    refuse_what_is_missing(spec)
     if plane is None:
         from simulate.traffic import make_plane
 
         plane = make_plane(spec.traffic)
+    refuse_what_is_missing(spec, plane)
     environment = Environment()
     trace = Trace(horizon_s=spec.horizon_s, seed=spec.seed)
     joined = _Joined(environment, spec, plane)

@@ -1,0 +1,1 @@
+"""The control plane: pure decisions, one file per question, and the loops that carry them out."""

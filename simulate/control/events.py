@@ -1,27 +1,21 @@
-"""Texts of the events and messages that the control plane writes, in the words of the real components."""
+"""How the event client of the controllers groups what it writes (kubernetes-semantics.md 3.4)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-AFTER_UNSCHEDULABLE = (
-    "no new claims to deallocate, preemption: 0/{nodes} nodes are available: {nodes} No preemption victims found for incoming pod."
-)
+LIMIT = 10
+"""From so many different messages of one object on they are combined."""
+
+WINDOW_S = 600.0
+"""Messages older than this are forgotten."""
 
 
-def unschedulable(nodes: int, reasons: Iterable[str]) -> str:
-    """The message of PodScheduled=False: reasons counted over the nodes and sorted as text (8.2). A node can count in several.
+def combined(earlier: Sequence[tuple[float, str]], message: str, now_s: float) -> str:
+    """The text that is stored: `earlier` are the (time, message) of the same object and reason.
 
-    >>> unschedulable(3, ["Insufficient cpu", "Insufficient cpu", "node(s) were unschedulable"])[:86]
-    '0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. no new clai'
+    >>> combined([(float(i), f"message {i}") for i in range(9)], "message 9", 10.0)
+    '(combined from similar events): message 9'
     """
-    counted = Counter(reasons)
-    text = ", ".join(sorted(f"{number} {reason}" for reason, number in counted.items()))
-    return f"0/{nodes} nodes are available: {text}. " + AFTER_UNSCHEDULABLE.format(nodes=nodes)
-
-
-def combined(messages: list[str], message: str, limit: int = 10) -> str:
-    """What the event client stores (3.4): from the tenth different message on they are grouped. `messages` are the earlier ones."""
-    different = {*messages, message}
-    return message if len(different) < limit else f"(combined from similar events): {message}"
+    different = {text for at_s, text in earlier if now_s - at_s <= WINDOW_S} | {message}
+    return message if len(different) < LIMIT else f"(combined from similar events): {message}"

@@ -55,6 +55,9 @@ class DataPlane(Protocol):
     def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
         """A new process."""
 
+    def warm(self, pod: str, factor: float) -> None:
+        """The process runs at `factor` of its usual speed from now on."""
+
     def occupy(self, pod: Pod) -> None:
         """The container runs and nothing in it listens yet: who is sent there is refused."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from simulate.engine import assert_conserved, relative_speed, run
 from simulate.problems import InputError
-from simulate.spec import Autoscaler, Behaviour, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Step
+from simulate.spec import Autoscaler, Behaviour, ClusterSpec, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Step
 from simulate.trace import Trace, log_lines
 from simulate.traffic.plane import SourceCounters
 from simulate.views import describe_events, get_hpa, get_pods, get_rs, rollout_status, watch_rs
@@ -301,6 +301,34 @@ def test_a_slower_version_is_a_slower_pod() -> None:
     )
     slower = replace(usual, program=(Step(cpu_s=Distribution(name="const", value=0.04)),))
     assert relative_speed(usual, slower) == pytest.approx(0.5)
+
+
+def test_a_version_that_is_not_only_slower_is_refused() -> None:
+    def event_with(changed: Behaviour) -> ClusterSpec:
+        return world(workload(), events=(event(10.0, "rollout", behaviour=changed),))
+
+    usual = world(workload()).traffic.behaviours[0]
+    run(event_with(replace(usual, program=(Step(cpu_s=Distribution(name="exp", mean=0.03)),), start_wait_s=3.0)), plane=QuietPlane())
+    for changed in (replace(usual, workers=1), replace(usual, program=(Step(wait_s=Distribution(name="const", value=0.01)),))):
+        with pytest.raises(InputError, match="a new version can only change the CPU of all steps by one factor"):
+            run(event_with(changed), plane=QuietPlane())
+
+
+def test_warm_up_by_time_changes_the_speed() -> None:
+    spec = world(workload(replicas=1), events=(event(10.0, "scale", replicas=2),), behaviour={"warm_time": ((0.0, 0.5), (60.0, 0.9))})
+    plane = QuietPlane()
+    run(spec, plane=plane)
+    sets = [(round(t), pod) for t, what, pod in plane.log if what == "set"]
+    assert sets == [(0, "web-v1-0"), (11, "web-v1-1"), (71, "web-v1-1")]
+
+
+def test_many_sizes_are_told_combined() -> None:
+    spec = world(
+        workload(replicas=8, max_surge=1, max_unavailable=0, template=template(readiness=READY)),
+        events=(event(10.0, "rollout", image="web:2"),),
+    )
+    messages = [one.message for one in run(spec, plane=QuietPlane()).events if one.reason == "ScalingReplicaSet"]
+    assert [text.startswith("(combined from similar events): ") for text in messages] == [False] * 9 + [True] * (len(messages) - 9)
 
 
 def test_recorded_controllers(shared: Path) -> None:

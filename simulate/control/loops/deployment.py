@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from simulate.control import rollout
+from simulate.control.events import combined
 from simulate.control.loops.queue import WorkQueue
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView
 from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version, after
@@ -21,6 +22,7 @@ class DeploymentLoop:
         self._queue = WorkQueue(cluster.clock, self.sync)
         self._watch_s = cluster.spec.control.watch_s
         self._api_s = cluster.spec.control.api_s
+        self._said: dict[str, list[tuple[float, str]]] = {}
         cluster.on_workload.append(self._workload_changed)
         cluster.on_set.append(lambda one: self._workload_changed(cluster.workloads[one.workload]))
         cluster.on_pod.append(self._pod_changed)
@@ -112,7 +114,9 @@ class DeploymentLoop:
 
     def _scaled(self, live: LiveWorkload, name: str, direction: str, before: int, size: int) -> None:
         text = f"Scaled {direction} replica set {name} from {before} to {size}"
-        self._cluster.event("Deployment", live.key, "Normal", "ScalingReplicaSet", text)
+        earlier = self._said.setdefault(live.key, [])
+        self._cluster.event("Deployment", live.key, "Normal", "ScalingReplicaSet", combined(earlier, text, self._cluster.clock.now))
+        earlier.append((self._cluster.clock.now, text))
 
 
 def deployment_view(live: LiveWorkload) -> DeploymentView:

@@ -61,6 +61,8 @@ class KubeletLoop:
         self._added_s[pod.name] = pod.created_s + 0.001 * pod.number
         self._cluster.nodes[str(pod.node)].images.update(one.image for one in pod.version.template.containers)
         self._plane.start(pod, pod.version.behaviour, 0.0)
+        if pod.version.behaviour.warm_time:
+            self._plane.warm(pod.name, pod.version.behaviour.warm_time[-1][1])
         pod.ready = True
         self._cluster.trace_pod(pod, "running")
         self._cluster.trace_pod(pod, "ready")
@@ -160,12 +162,19 @@ class KubeletLoop:
             return
         booted = self._expect(pod.name, "booted") if behaviour.start_cpu_s > 0 else None
         self._plane.start(pod, behaviour, behaviour.start_cpu_s)
+        for at_s, factor in behaviour.warm_time:
+            after(self._clock, at_s, self._warm, pod, process, factor)
         for watcher in self.on_process:
             watcher(pod)
         if booted is not None:
             yield booted
         if self._same(pod, process):
             pod.listening = True
+
+    def _warm(self, pod: Pod, process: int, factor: float) -> None:
+        """Warm-up by time, counted from the start of the process (model.md 3.7)."""
+        if self._same(pod, process):
+            self._plane.warm(pod.name, factor)
 
     def _same(self, pod: Pod, process: int) -> bool:
         return not pod.gone and pod.process == process
