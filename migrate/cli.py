@@ -499,10 +499,22 @@ def _run(arguments: Sequence[str] | None) -> int:
         _say(error.findings, 0)
         _error(f"migrate: nothing to convert: {len(error.findings)} findings\n")
         return UNUSABLE
-    except (OutputError, UnicodeError, RecursionError, MemoryError) as error:
-        _error(_cleaned(f"migrate: {error or type(error).__name__}\n"))
+    except OutputError as error:
+        _error(_cleaned(f"migrate: {error}\n"))
+        return UNUSABLE
+    except Exception as error:
+        _error(_cleaned(f"migrate: {_bug(error)}\n"))
         return UNUSABLE
     return code if isinstance(code, int) else DONE
+
+
+def _bug(error: Exception) -> str:
+    """A fault of this program in one line, with its place; never a traceback, and no value of the input."""
+    import traceback
+
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}migrate{os.sep}" in f.filename]
+    place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"a fault of this program ({type(error).__name__}{place}); nothing was written. Please report it with the input"
 
 
 def _cleaned(text: str) -> str:

@@ -49,7 +49,7 @@ WORK: Final[Mapping[str, Work]] = {
 
 
 def draft(stack: Stack, plan: Plan) -> dict[str, Any]:
-    """The draft as plain data; keys of mappings are texts. Entries are what is published, else what nobody calls."""
+    """The draft as plain data. Entries are what is published, else what nobody calls."""
     guesses: dict[str, str] = {}
     running = {key: service for key, service in plan.services.items() if service.kind in RUNNING}
     names = {key: service.object_name for key, service in running.items()}
@@ -59,7 +59,7 @@ def draft(stack: Stack, plan: Plan) -> dict[str, Any]:
     for entry in entries:
         name = running[entry].object_name
         scenario["load"][name] = [{"name": f"{name}-users", "open": {"rate": "10/s"}}]
-        scenario["objective"][name] = {"latency": {"0.95": "500ms"}, "errors": 0.001}
+        scenario["objective"][name] = {"latency": {0.95: "500ms"}, "errors": 0.001}
         guesses[f"load.{name}"] = "no file tells how many requests come; measure it, for example from access logs"
         guesses[f"objective.{name}"] = "what users expect; agree on it"
     for key, service in running.items():

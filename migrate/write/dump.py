@@ -123,8 +123,8 @@ def _first_keys(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 
 def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"key {key!r} is not a string")
+    if isinstance(key, bool) or not isinstance(key, (str, int, float)):
+        raise TypeError(f"key {key!r} is neither text nor a number")
     return scalar(key)
 
 
