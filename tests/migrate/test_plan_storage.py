@@ -1,0 +1,124 @@
+"""V1 to V12, sharing, copy-up, ownership (2.8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.migrate.planned import codes, contains, objects_of, plan_of, pod
+
+TOP = "\nvolumes: {vol: , other: , out: {external: true, name: Old_Data}, mem: {driver_opts: {type: tmpfs, device: tmpfs, o: 'size=64m'}}, share: {driver_opts: {type: nfs, o: 'addr=192.0.2.1,rw,nfsvers=4', device: ':/export'}}}\n"  # noqa: E501
+
+MOUNTS: dict[str, tuple[str, dict[str, Any], str | None]] = {
+    "V1 tmpfs": ("tmpfs: ['/scratch:size=64m']", {"emptyDir": {"medium": "Memory", "sizeLimit": "67108864"}}, None),
+    "V1 long form": ("volumes: [{type: tmpfs, target: /scratch, tmpfs: {size: 1024}}]", {"emptyDir": {"medium": "Memory", "sizeLimit": "1024"}}, None),
+    "V1 by driver": ("volumes: ['mem:/scratch']", {"emptyDir": {"medium": "Memory", "sizeLimit": "67108864"}}, None),
+    "V4 shm": ("shm_size: 1g", {"emptyDir": {"medium": "Memory", "sizeLimit": "1073741824"}}, "MIG711"),
+    "V5 system path": ("volumes: ['/sys/fs/cgroup:/sys/fs/cgroup:ro']", {"hostPath": {"path": "/sys/fs/cgroup"}}, "MIG533"),
+    "V8 anonymous": ("volumes: ['/scratch']", {"emptyDir": {}}, "MIG511"),
+    "V9 host directory": ("volumes: ['/srv/app/data:/x']", {"persistentVolumeClaim": {"claimName": "data-srv-app-data"}}, "MIG532"),
+    "V10 external": ("volumes: ['out:/x']", {"persistentVolumeClaim": {"claimName": "old-data"}}, "MIG520"),
+    "V11 nfs": ("volumes: ['share:/x']", {"persistentVolumeClaim": {"claimName": "share"}}, "MIG521"),
+    "V12 image": ("volumes: [{type: image, source: 'busybox:1', target: /x}]", {"image": {"reference": "busybox:1"}}, "MIG537"),
+}
+
+
+@pytest.mark.parametrize("case", MOUNTS)
+def test_mount(case: str, tmp_path: Path) -> None:
+    service, source, code = MOUNTS[case]
+    text = f"services: {{a: {{image: x, deploy: {{replicas: 1}}, {service}}}}}" + TOP
+    objects = objects_of(tmp_path, text, "services: {a: {kind: Deployment}}")
+    (volume,) = pod(objects["Deployment/a"])["volumes"]
+    assert contains(volume, source)
+    assert code is None or code in codes(plan_of(tmp_path, text))
+
+
+def test_v2_the_docker_socket_is_never_mounted(tmp_path: Path) -> None:
+    text = "services: {a: {image: portainer, volumes: ['/var/run/docker.sock:/var/run/docker.sock']}}"
+    objects = objects_of(tmp_path, text)
+    assert objects["Deployment/a"]["spec"]["replicas"] == 0
+    assert "volumes" not in pod(objects["Deployment/a"])
+    assert "MIG125" in codes(plan_of(tmp_path, text))
+
+
+def test_v3_time_zone(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: ['/etc/localtime:/etc/localtime:ro']}}"
+    assert "env" not in pod(objects_of(tmp_path, text)["Deployment/a"])["containers"][0]
+    found = pod(objects_of(tmp_path, text, "project: {timezone: Europe/Berlin}")["Deployment/a"])["containers"][0]
+    assert found["env"] == [{"name": "TZ", "value": "Europe/Berlin"}]
+
+
+def test_v6_read_write_many_by_plan(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: ['vol:/x']}, b: {image: y, volumes: ['vol:/x']}}" + TOP
+    claim = objects_of(tmp_path, text, "project: {storage: {rwxClass: nfs}}")["PersistentVolumeClaim/vol"]["spec"]
+    assert (claim["accessModes"], claim["storageClassName"]) == (["ReadWriteMany"], "nfs")
+
+
+def test_v6_replicas_share_a_volume(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "services: {a: {image: x, scale: 2, volumes: ['vol:/x']}}" + TOP)
+    assert plan.claims["vol"].one_node
+    assert {"MIG503", "MIG506"} <= codes(plan)
+
+
+def test_v7_a_deployment_gets_a_standalone_claim_and_recreate(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: ['vol:/x']}}" + TOP
+    objects = objects_of(tmp_path, text, "services: {a: {kind: Deployment}}")
+    assert objects["PersistentVolumeClaim/vol"]["spec"]["resources"]["requests"]["storage"] == "10Gi"
+    assert objects["Deployment/a"]["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_v8_a_mask_of_the_source_tree_is_dropped_with_it(tmp_path: Path) -> None:
+    text = "services: {a: {build: ., volumes: ['.:/app', '/app/node_modules']}}"
+    plan = plan_of(tmp_path, text, files={"Dockerfile": "FROM node\nCOPY . /app\n"})
+    assert plan.services["a"].storage.mounts == ()
+    assert {"MIG530", "MIG512"} <= codes(plan)
+
+
+def test_v11_nfs_volume_is_bound_to_its_claim(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, "services: {a: {image: x, volumes: ['share:/x']}}" + TOP)
+    volume = objects["PersistentVolume/demo-share"]["spec"]
+    assert volume["nfs"] == {"server": "192.0.2.1", "path": "/export"}
+    assert volume["mountOptions"] == ["nfsvers=4"]
+    assert objects["PersistentVolumeClaim/share"]["spec"]["volumeName"] == "demo-share"
+
+
+def test_missing_files_are_told_and_missing_directories_are_claims(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: ['./gone.conf:/gone.conf', './newdir:/x', './app.log:/app.log']}}"
+    plan = plan_of(tmp_path, text)
+    missing = {f.message.split()[3]: f.severity.value for f in plan.findings if f.code == "MIG416"}
+    assert missing == {"/gone.conf": "error", "/app.log": "warning"}
+    assert "data-newdir" in plan.claims
+
+
+def test_sizes(tmp_path: Path) -> None:
+    text = """
+services: {a: {image: x, volumes: ["one:/1", "two:/2", "three:/3"]}}
+volumes: {one: {labels: {kompose.volume.size: 3Gi}}, two: {driver_opts: {size: 1g}}, three: }
+"""
+    claims = plan_of(tmp_path, text, "project: {storage: {size: 1Gi, class: fast}}").claims
+    assert {n: c.size for n, c in claims.items()} == {"one": "3Gi", "two": "1073741824", "three": "1Gi"}
+    assert claims["one"].storage_class == "fast"
+
+
+def test_ownership_and_sub_directory(tmp_path: Path) -> None:
+    text = "services: {a: {image: 'mysql:8', user: '999:998', volumes: ['vol:/var/lib/mysql']}}" + TOP
+    found = pod(objects_of(tmp_path, text)["StatefulSet/a"])
+    assert found["securityContext"]["fsGroup"] == 998
+    assert found["containers"][0]["volumeMounts"][0]["subPath"] == "data"
+
+
+def test_copy_up_where_images_bring_content(tmp_path: Path) -> None:
+    text = "services: {a: {image: 'wordpress:6', volumes: ['vol:/var/www/html']}, b: {image: y, volumes: ['other:/data']}}" + TOP
+    objects = objects_of(tmp_path, text)
+    (init,) = pod(objects["StatefulSet/a"])["initContainers"]
+    assert init["image"] == "wordpress:6" and init["volumeMounts"] == [{"name": "vol", "mountPath": "/copy-up"}]
+    assert "initContainers" not in pod(objects["StatefulSet/b"])
+
+
+def test_volumes_from_borrows_mounts(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: ['vol:/x']}, b: {image: y, volumes_from: ['a:ro']}}" + TOP
+    objects = objects_of(tmp_path, text)
+    assert pod(objects["Deployment/b"])["containers"][0]["volumeMounts"] == [{"name": "vol", "mountPath": "/x", "readOnly": True}]
+    assert "MIG503" in codes(plan_of(tmp_path, text))
