@@ -184,7 +184,7 @@ def _answers(data: Mapping[str, Any]) -> Answers:
         namespace=project.get("namespace"),
         kubernetes_version=project.get("kubernetesVersion") or Answers().kubernetes_version,
         project=project,
-        services={k: v or {} for k, v in (data.get("services") or {}).items()},
+        services={k: v for k, v in (data.get("services") or {}).items() if v},
         addresses=data.get("addresses") or {},
         images=tuple(data.get("images") or ()),
         tools=data.get("tools") or {},
