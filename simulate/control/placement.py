@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simulate.control.placement_filter import Filter, Refusal
+from simulate.control.placement_read import amounts, pod_of, pod_of_template
 from simulate.control.placement_score import scores
-from simulate.control.placement_view import NodeView, PodTerm, PodView, Spread, Taint, Toleration, amounts, pod_of, pod_of_template
+from simulate.control.placement_view import NodeView, PodTerm, PodView, Spread, Taint, Toleration
 
 __all__ = [
     "NodeView",

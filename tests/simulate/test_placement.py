@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from simulate.control import placement, placement_score
 from simulate.control.labels import from_object
 from simulate.control.placement import NodeView, PodView, Taint, choose_node, pod_of, preempt
-from simulate.control.placement_view import ZONE, total
+from simulate.control.placement_read import total
+from simulate.control.placement_view import ZONE
 from simulate.spec import ContainerSpec, PodTemplate
 from tests.oracle import traces_scheduler
 
