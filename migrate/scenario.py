@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from migrate.stack import Reference, Stack
 
 
+NO_CALLS: Final = frozenset("fgmqr")
+"""Classes of use that name a service without calling it in a request: resolver, access rule, route, zone record, certificate."""
 RUNNING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 NODE_CORES, NODE_MEMORY_GI, FILL_RATIO = 4, 16, 0.6
 
@@ -87,7 +89,10 @@ def _entries(running: Mapping[str, ServicePlan], calls: Mapping[str, Mapping[str
 def _calls(stack: Stack, plan: Plan, running: Mapping[str, ServicePlan], guesses: dict[str, str]) -> dict[str, dict[str, Reference]]:
     """Whom each running service calls, with the first reference as evidence. Calls that would close a circle are left out."""
     calls: dict[str, dict[str, Reference]] = {key: {} for key in running}
+    records = {used.use.span for decided in plan.addresses for used in decided.uses if used.use.letter in NO_CALLS}
     for reference in stack.references:
+        if reference.span in records:
+            continue
         caller, callee = _in_pod_of(reference.caller, plan), _in_pod_of(reference.callee, plan)
         if caller == callee or caller not in running or callee not in running or callee in calls[caller]:
             continue
@@ -126,9 +131,11 @@ def _behaviour(service: ServicePlan, calls: Mapping[str, Reference], names: Mapp
     guesses[f"services.{name}.cpu"] = f"typical of {work.what}; measure it"
     guesses[f"services.{name}.start"] = f"typical of {work.what}"
     if calls:
-        behaviour["calls"] = [{"to": names[callee]} for callee in calls]
+        share = {"probability": round(1 / len(calls), 3)} if work is PROXY and len(calls) > 1 else {}
+        behaviour["calls"] = [{"to": names[callee], **share} for callee in calls]
+        how = "one of them per request, as a load balancer does" if share else "one call of each per request"
         places = ", ".join(str(reference.span) for reference in calls.values())
-        guesses[f"services.{name}.calls"] = f"one call of each per request; that it calls them is written in {places}"
+        guesses[f"services.{name}.calls"] = f"{how}; that it calls them is written in {places}"
     return behaviour
 
 

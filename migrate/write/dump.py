@@ -19,7 +19,8 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./$(-][A-Za-z0-9_./@%+=:$(),^~;<>\\-]*(?
 _WORDS: Final = frozenset(
     {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "-", "---", "...", "<<", "=", ".inf", ".nan", "+.inf", "-.inf"}
 )
-_NUMBER_LIKE: Final = re.compile(r"[-+.]*[0-9]")
+_NUMBER_LIKE: Final = re.compile(r"[-+.]*[0-9](?!\d*(\.\d+)?(ns|us|ms|[smh]|[KMGTPE]i|%|/s|/min|/month)\Z)")
+"""What begins like a number is quoted, but for durations, quantities and rates with a unit that no reader takes for a part of a number."""
 _BLOCK_TEXT: Final = re.compile(r"[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*\Z")
 _HIDDEN: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -61,8 +62,8 @@ def dump_stream(values: Iterable[Any]) -> str:
 def scalar(value: Any) -> str:
     r"""A value that stands on one line.
 
-    >>> [scalar(v) for v in ("web", "08", "0o14", "10.0.0.1", "a: b", "", None, True, 3, 0.5, "a\x1b[31m")]
-    ['web', '"08"', '"0o14"', '"10.0.0.1"', '"a: b"', '""', 'null', 'true', '3', '0.5', '"a\\u001b[31m"']
+    >>> [scalar(v) for v in ("web", "08", "0o14", "10.0.0.1", "10Gi", "a: b", "", None, True, 3, 0.5, "a\x1b[31m")]
+    ['web', '"08"', '"0o14"', '"10.0.0.1"', '10Gi', '"a: b"', '""', 'null', 'true', '3', '0.5', '"a\\u001b[31m"']
     """
     if isinstance(value, str):
         return value if _stands_plain(value) else _quoted(value)
