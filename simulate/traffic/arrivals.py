@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from simulate.spec import Distribution, Factor, Rate, Source
+from simulate.spec import Factor, Rate, Source
 from simulate.traffic import draws
 
 Steps = list[tuple[float, float]]
@@ -169,7 +169,7 @@ def batch_times(source: Source, horizon_s: float, seed: int) -> Iterator[float]:
 def batch_size(size: draws.Sampler, key: int) -> int:
     """How many requests one arrival brings: rounded half up, at least one.
 
-    >>> batch_size(draws.sampler(Distribution(name="const", value=2.5)), 0)
+    >>> batch_size(lambda key, purpose, j: 2.5, 0)
     3
     """
     return max(1, math.floor(size(key, draws.SIZE, 0) + 0.5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from simulate.spec import Edge
-from simulate.traffic import draws
+from simulate.traffic import cpu, draws
 from simulate.traffic.state import DEPENDENCY, EJECTING, OK, Attempt, CallState, Connection, EdgeState, Path, Pod, Proxy
 
 
@@ -156,7 +156,7 @@ def add(proxy: Proxy, pod: Pod, now: float) -> None:
     if pod in proxy.pods:
         return
     values = [proxy.average[other][0] for other in proxy.pods]
-    proxy.average[pod] = (sum(values) / len(values) if values else 0.0, now)
+    proxy.average[pod] = (cpu.added(values) / len(values) if values else 0.0, now)
     proxy.pods.append(pod)
 
 

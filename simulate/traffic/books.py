@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from simulate.traffic.cpu import NEARLY_S, throttled
+from simulate.traffic.cpu import NEARLY_S, added, throttled
 from simulate.traffic.plane import PodCounters, SourceCounters
 from simulate.traffic.state import EdgeState, Pod, SourceState
 
@@ -50,7 +50,7 @@ def source_counters(source: SourceState) -> SourceCounters:
         ok=source.ok,
         failed=dict(source.failed),
         in_flight=source.arrived - source.ok - sum(source.failed.values()),
-        latency_sum_s=source.latency_sum_s,
+        latency_sum_s=added([total for _, total in sorted(source.latency_sums_s.items())]),
         histogram=dict(source.histogram),
     )
 

@@ -113,10 +113,18 @@ def cap(pod: Pod) -> float:
     return min(float(pod.bursts), pod.parallelism, pod.node.cores)
 
 
+def added(values: list[float]) -> float:
+    """The sum from left to right: `sum` does it differently from Python 3.12 on, and engines must agree in every digit."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
 def shares(node: Node) -> list[float]:
     """The weighted max-min fair share of every pod of the node, in the order of `node.pods`."""
     caps = [cap(pod) for pod in node.pods]
-    if sum(caps) + sum(threads for threads, _ in node.background) <= node.cores:
+    if added(caps) + added([threads for threads, _ in node.background]) <= node.cores:
         return caps
     demands = [(c, pod.weight) for c, pod in zip(caps, node.pods, strict=True)] + list(node.background)
     level = water_level(demands, node.cores)
@@ -130,7 +138,7 @@ def water_level(demands: list[tuple[float, float]], cores: float) -> float:
     3.0
     """
     wanting = sorted((c / w, c, w) for c, w in demands if c > 0.0)
-    left, weight = cores, sum(w for _, _, w in wanting)
+    left, weight = cores, added([w for _, _, w in wanting])
     for ratio, c, w in wanting:
         if ratio * weight >= left:
             break

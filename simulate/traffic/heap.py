@@ -374,7 +374,9 @@ class HeapPlane:
         latency = self.now - call.start_s
         if outcome == OK:
             source.ok += 1
-            source.latency_sum_s += latency
+            pod = call.attempt.pod if call.attempt is not None else None
+            ordinal = pod.ordinal if pod is not None else -1
+            source.latency_sums_s[ordinal] = source.latency_sums_s.get(ordinal, 0.0) + latency
             number = bucket(latency)
             source.histogram[number] = source.histogram.get(number, 0) + 1
         else:

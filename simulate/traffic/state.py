@@ -87,12 +87,6 @@ class Node:
         cores = math.inf if machine.cores is None else machine.cores
         return cls(machine.name, cores, machine.speed, tuple((float(b.threads), b.weight) for b in machine.background))
 
-    def decoupled(self) -> bool:
-        """Whether no pod can ever take a core from another (3.4)."""
-        if self.cores == math.inf:
-            return True
-        return sum(pod.parallelism for pod in self.pods) + sum(threads for threads, _ in self.background) <= self.cores
-
 
 @dataclass(slots=True, eq=False)
 class Pod:
@@ -246,7 +240,7 @@ class SourceState:
     arrived: int = 0
     ok: int = 0
     failed: dict[str, int] = field(default_factory=dict)
-    latency_sum_s: float = 0.0
+    latency_sums_s: dict[int, float] = field(default_factory=dict)
     histogram: dict[int, int] = field(default_factory=dict)
 
 

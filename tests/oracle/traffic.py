@@ -27,21 +27,22 @@ from simulate.spec import (
     Step,
     TrafficSpec,
 )
-from simulate.traffic.heap import HeapPlane
+from simulate.traffic import make_plane
 from simulate.traffic.plane import Trigger
 from simulate.traffic.state import RequestRecord
 
 Case = Mapping[str, Any]
 MIB = float(2**20)
 WORDS = {"dist": "name", "min": "minimum", "max": "maximum"}
-ENGINES = ("heap",)
+ENGINES = ("heap", "auto")
 
 
 def run(paths: list[Path]) -> Iterator[tuple[str, str | None]]:
-    """Each case by its id with None, or the first difference as one line. A file with names and values is the table of draws."""
+    """Each case by its id with None, or the first difference as one line; every case by each engine that can run it."""
     for path in paths:
         case = json.loads(path.read_text(encoding="utf-8"))
-        yield case["id"], next(iter(differences(case)), None)
+        found = (f"{engine}: {text}" for engine in ENGINES for text in differences(case, engine))
+        yield case["id"], next(found, None)
 
 
 # ------------------------------------------------------------------ words of a case to nouns
@@ -51,7 +52,7 @@ def distribution(data: Any) -> Distribution:
     """A number is a constant."""
     if not isinstance(data, Mapping):
         return Distribution(name="const", value=float(data))
-    words = {WORDS.get(key, key): value for key, value in data.items() if key not in ("q", "x")}
+    words: dict[str, Any] = {WORDS.get(str(key), str(key)): value for key, value in data.items() if key not in ("q", "x")}
     if "q" in data:
         words["points"] = tuple(zip(map(float, data["q"]), map(float, data["x"]), strict=True))
     return Distribution(**words)
@@ -106,7 +107,8 @@ def factor(data: Case) -> Factor:
     """A factor of a rate."""
     if "mmpp" in data:
         return Factor(mmpp=(tuple(data["mmpp"]["factors"]), tuple(data["mmpp"]["dwell_s"])))
-    return Factor(**{key: tuple(tuple(v) if isinstance(v, list) else v for v in value) for key, value in data.items()})
+    words: dict[str, Any] = {key: tuple(tuple(v) if isinstance(v, list) else v for v in value) for key, value in data.items()}
+    return Factor(**words)
 
 
 def rate(data: Case) -> Rate:
@@ -157,7 +159,7 @@ def spec_of(case: Case) -> TrafficSpec:
 class World:
     """A plane with what a case says about pods: a repeated start changes only what it names."""
 
-    def __init__(self, case: Case, plane: HeapPlane) -> None:
+    def __init__(self, case: Case, plane: Any) -> None:
         self.plane = plane
         self.pods: dict[str, dict[str, Any]] = {}
         self.triggers: list[Trigger] = []
@@ -228,10 +230,10 @@ def close(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def differences(case: Case, plane: HeapPlane | None = None) -> Iterable[str]:
+def differences(case: Case, engine: str) -> Iterable[str]:
     """What differs from the recorded results, requests first, in order of their end."""
     try:
-        world = World(case, plane or HeapPlane(spec_of(case), record=True))
+        world = World(case, make_plane(spec_of(case), engine=engine, record=True))
         for operation in case["control"]:
             world.apply(operation)
         world.until(case["horizon_s"])
