@@ -15,6 +15,7 @@ ROUTE = re.compile(
     r"|\broute\s+(-\w+\s+)*(add|del|delete)\s",
     re.IGNORECASE,
 )
+_ROUTER_KEY = re.compile(r"(^|[-_.])default[-_.]?(router|gateway|gw)$", re.IGNORECASE)
 _ZONE = re.compile(r"\sIN\s+(A|AAAA)\s+$|\bin-addr\b", re.IGNORECASE)
 _ZONE_KEYS = re.compile(r"^(address|host-record|ptr-record|local-data|local-data-ptr)$", re.IGNORECASE)
 SAN = re.compile(r"subjectAltName|-ip-addresses|\bIP:$|^\s*IP(\.\d+)?\s*=", re.IGNORECASE)
@@ -28,6 +29,11 @@ def letter_of(text: Text, o: Occurrence, *, own: bool, rule: str) -> str:
         if fits(text, o, own, rule):
             return letter
     return "b"
+
+
+def is_route(o: Occurrence) -> bool:
+    """A next hop or a packet filter: a command that sets one, or a variable that names the router."""
+    return ROUTE.search(o.before) is not None or any(_ROUTER_KEY.search(k) for k in o.keys)
 
 
 def is_zone_record(o: Occurrence) -> bool:
@@ -71,7 +77,7 @@ _TESTS: tuple[tuple[str, Callable[[Text, Occurrence, bool, str], bool]], ...] = 
     ("d", lambda text, o, own, rule: own and len(o.beside) > 1),
     ("j", lambda text, o, own, rule: own),
     ("f", lambda text, o, own, rule: is_resolver(text, o)),
-    ("m", lambda text, o, own, rule: ROUTE.search(o.before) is not None),
+    ("m", lambda text, o, own, rule: is_route(o)),
     ("g", lambda text, o, own, rule: o.context == "acl"),
     ("u", lambda text, o, own, rule: names_identity(o)),
     ("h", lambda text, o, own, rule: text.place == "extra_hosts"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from migrate.addresses.application import applied, overlay_target
-from migrate.addresses.letters import ROUTE, is_certificate, is_zone_record, names_identity
+from migrate.addresses.letters import is_certificate, is_route, is_zone_record, names_identity
 from migrate.addresses.types import (
     Addressing,
     DecidedAddress,
@@ -28,6 +29,8 @@ from migrate.stack import Occurrence, Stack, Text
 from migrate.stack.names import Directory
 from migrate.stack.tokens import canonical
 
+_MOST_OUTSIDE = 20
+_MOST_PLACES = 200
 _FILES = ("file", "config", "secret")
 _ADDRESS_VARIABLE = re.compile(r"_(IP|ADDR)$", re.IGNORECASE)
 _TLS = frozenset({"https", "wss", "ldaps", "amqps", "rediss", "mqtts"})
@@ -66,6 +69,7 @@ class _Fate:
     code: str | None = None
     message: str = ""
     severity: Severity | None = None
+    crowd: bool = False
 
 
 @dataclass(slots=True)
@@ -98,6 +102,10 @@ class _Work:
             mate for u in inventory.uses if u.rule == "A4" and u.own for mate in stack.namesakes.get(u.service or "", ())
         )
         self.vip_names = _vip_names(inventory, names)
+        self.outside_by_text: dict[int, set[str]] = {}
+        for u in inventory.uses:
+            if u.rule == "A13":
+                self.outside_by_text.setdefault(stack.occurrences[u.occurrence].text, set()).add(u.address)
         self.vip_ports: dict[str, set[tuple[int, str]]] = {}
 
     def occurrence(self, use: Use) -> Occurrence:
@@ -116,7 +124,8 @@ class _Work:
         if fate.edit is not None:
             self.edits.setdefault(self.occurrence(use).text, []).append(fate.edit)
         if fate.code is not None:
-            self.tell(fate.code, fate.message, _ACTIONS[fate.action], use.span, address=_named(use), use=use, severity=fate.severity)
+            named = None if fate.crowd else _named(use)
+            self.tell(fate.code, fate.message, _ACTIONS[fate.action], use.span, address=named, use=use, severity=fate.severity)
         if fate.action in ("rewritten", "rendered"):
             self._beside(use, fate)
         return DecidedUse(use=use, action=fate.action, new=fate.new)
@@ -141,7 +150,8 @@ class _Work:
                 code=code, message=message, action=action, severity=severity, address=address, path=path or (_path(use) if use else None)
             ),
         )
-        note.spans.setdefault(span)
+        if len(note.spans) < _MOST_PLACES:
+            note.spans.setdefault(span)
         by = service or (use.service if use else None)
         if by is not None:
             note.services.setdefault(by)
@@ -150,7 +160,10 @@ class _Work:
         if use.kind == "name":
             return self._name(use)
         if use.place == "script":
-            message = f"{use.token} ({use.owner}) is used outside the containers; there it is reached as {self._object(use.owner)}"
+            meant = f"({use.owner}) is used outside the containers; there it is reached as {self._object(use.owner)}"
+            if use.owner is None:
+                meant = f"begins an address that is put together outside the containers: {', '.join(use.addresses)}"
+            message = f"{use.token} {meant}"
             return _Fate(action="left", code="MIG219", message=message)
         if use.place == "ports":
             return _Fate(action="left")
@@ -195,7 +208,7 @@ class _Work:
 
     def _literal(self, use: Use) -> _Fate:
         o, service = self.occurrence(use), self._object(use.owner)
-        routes = ROUTE.search(o.before) is not None
+        routes = is_route(o)
         if use.place in _RENDERABLE and not routes:
             self.rendered.setdefault(use.owner or "")
             new = f"@@ADDR:{service}@@"
@@ -264,6 +277,11 @@ class _Work:
         return _Fate(action="left", code="MIG227", message=f"{use.token} lies in network {use.network} and belongs to nobody")
 
     def _outside(self, use: Use) -> _Fate:
+        if ip_address(use.address).is_multicast:
+            return _Fate(action="left", code="MIG223", message=f"the multicast address {use.token} does not pass between pods")
+        if len(self.outside_by_text[self.occurrence(use).text]) > _MOST_OUTSIDE:
+            count = len(self.outside_by_text[self.occurrence(use).text])
+            return _Fate(action="left", code="MIG208", message=f"{count} addresses outside the stack stay in {use.span.file}", crowd=True)
         return _Fate(action="left", code="MIG208", message=f"{use.token} lies outside the stack and stays")
 
     def _resolver(self, use: Use) -> _Fate:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from pathlib import Path
 
 from migrate.compose.model import Mount, Project, Service
@@ -12,6 +12,7 @@ from migrate.findings import Action, Finding
 from migrate.rules import found
 from migrate.stack.data import image_name, image_repository
 from migrate.stack.dockerfile import parse
+from migrate.stack.faults import address_faults
 from migrate.stack.files import Disk, shown_from
 from migrate.stack.mounts import build_context, classify
 from migrate.stack.names import Directory, namesakes
@@ -20,6 +21,7 @@ from migrate.stack.ports import known_ports, port_findings
 from migrate.stack.positions import Locator
 from migrate.stack.texts import file_span, script_texts, service_texts
 from migrate.stack.types import ClassifiedMount, Dockerfile, Member, Occurrence, Reference, Stack, Text
+from migrate.stack.unread import unread
 
 _LEADS_OUT = re.compile(r"(?:^|[\s\"':{$}-])\.\.(?:/|$|[:\"'])")
 _IDENTITY = ("advertise", "own_literal")
@@ -228,7 +230,8 @@ def _findings(
     for name, member in members.items():
         yield from port_findings(project.services[name], member.ports)
     yield from _files_outside(project, mounts, disk)
-    yield from _address_faults(project, directory)
+    yield from address_faults(project, directory, disk)
+    yield from unread(project, mounts, disk, directory)
 
 
 def _files_outside(project: Project, mounts: Mapping[str, tuple[ClassifiedMount, ...]], disk: Disk) -> Iterator[Finding]:
@@ -238,27 +241,8 @@ def _files_outside(project: Project, mounts: Mapping[str, tuple[ClassifiedMount,
             source = mount.mount.source or ""
             if mount.files and source not in told and not Path(source).is_relative_to(project.directory):
                 told.add(source)
-                message = f"{disk.name(Path(source))} lies outside the project directory and is read"
+                message = f"{os.path.relpath(source, project.directory)} lies outside the project directory and is read"
                 yield found("MIG424", message, action=Action.MAPPED, span=mount.mount.span, service=name)
     for path in dict.fromkeys(disk.refused):
         message = f"the link {disk.name(path)} leads out of its directory and is not followed"
         yield found("MIG424", message, action=Action.DROPPED, span=file_span(disk, path))
-
-
-def _address_faults(project: Project, directory: Directory) -> Iterator[Finding]:
-    for network in project.networks.values():
-        for entry in network.subnets:
-            try:
-                subnet = ip_network(entry.subnet or "", strict=False)
-            except ValueError:
-                continue
-            if subnet.is_global:
-                message = f"network {network.key} uses the public range {subnet}"
-                yield found("MIG232", message, action=Action.MAPPED, span=entry.span, path=f"networks.{network.key}.ipam")
-    for address, owners in directory.by_address.items():
-        for net in dict.fromkeys(n for _, n in owners):
-            services = [s for s, n in owners if n == net]
-            if len(services) > 1:
-                spans = [project.services[s].networks[net].span for s in services]
-                message = f"{address} on network {net} is given to {', '.join(services)}; references mean {services[0]}"
-                yield found("MIG245", message, action=Action.ASSUMED, span=spans[0], address=address, also=tuple(spans[1:]))

@@ -292,11 +292,11 @@ def _declares(unit: _Unit, offset: int) -> bool:
 
 
 def _is_nobodys(address: str) -> bool:
-    """A1: loopback, unspecified, broadcast, netmasks and what looks like a version."""
+    """A1: loopback, unspecified, netmasks and what looks like a version."""
     number = ip_address(address)
     if number.is_loopback or number.is_unspecified or (number.is_link_local and number.version == 6):
         return True
-    return number.version == 4 and (address.startswith(("0.", "255.")) or number.is_multicast)
+    return number.version == 4 and address.startswith(("0.", "255."))
 
 
 def _identity(token: Token | Word) -> tuple[str | None, Kind]:

@@ -1,0 +1,78 @@
+"""What is wrong or worth knowing about the declared addresses themselves (conversion.md 2.5): outside the subnet, twice, without value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from migrate.compose.model import Attachment, Project, Subnet
+from migrate.findings import Action, Finding, Span
+from migrate.rules import found
+from migrate.stack.files import Disk
+from migrate.stack.names import Directory
+from migrate.stack.tokens import canonical
+
+
+def address_faults(project: Project, directory: Directory, disk: Disk) -> Iterator[Finding]:
+    """MIG232 public ranges, MIG245 one address for several services, MIG053 outside the subnet, MIG229 without a value."""
+    for network in project.networks.values():
+        for entry in network.subnets:
+            if (subnet := _subnet(entry)) is not None and subnet.is_global:
+                message = f"network {network.key} uses the public range {subnet}"
+                yield found("MIG232", message, action=Action.MAPPED, span=entry.span, path=f"networks.{network.key}.ipam")
+    for address, owners in directory.by_address.items():
+        for net in dict.fromkeys(n for _, n in owners):
+            services = [s for s, n in owners if n == net]
+            if len(services) > 1:
+                spans = [project.services[s].networks[net].span for s in services]
+                message = f"{address} on network {net} is given to {', '.join(services)}; references mean {services[0]}"
+                yield found("MIG245", message, action=Action.ASSUMED, span=spans[0], address=address, also=tuple(spans[1:]))
+            yield from _outside_subnet(project, address, services[0], net)
+    yield from _unset(project, disk)
+
+
+def _outside_subnet(project: Project, address: str, service: str, key: str) -> Iterator[Finding]:
+    """A fixed address that no subnet of its network holds: Docker refuses to start the container."""
+    network = project.networks.get(key)
+    version = ip_address(address).version
+    subnets = [n for e in (network.subnets if network else ()) if (n := _subnet(e)) is not None and n.version == version]
+    if subnets and not any(ip_address(address) in subnet for subnet in subnets):
+        attachment = project.services[service].networks[key]
+        span = (attachment.ipv6_span if ":" in address else attachment.ipv4_span) or attachment.span
+        message = f"{address} of {service} lies in no subnet of network {key} ({', '.join(map(str, subnets))})"
+        yield found("MIG053", message, action=Action.ASSUMED, span=span, service=service, address=address)
+
+
+def _unset(project: Project, disk: Disk) -> Iterator[Finding]:
+    """MIG229: a fixed address that is a variable without a value; what refers to it by the same variable is empty text, too."""
+    for service in project.services.values():
+        for attachment in service.networks.values():
+            for key, said in (("ipv4_address", attachment.ipv4_address), ("ipv6_address", attachment.ipv6_address)):
+                if canonical(said or "") is not None or (place := _written_variable(attachment, key, disk)) is None:
+                    continue
+                written, span = place
+                message = f"the address of {service.name} on network {attachment.network} is {written}, which has no value"
+                path = f"services.{service.name}.networks.{attachment.network}.{key}"
+                yield found("MIG229", message, action=Action.DROPPED, span=span, service=service.name, path=path)
+
+
+def _written_variable(attachment: Attachment, key: str, disk: Disk) -> tuple[str, Span] | None:
+    """What stands for an address in the file, if it is an expression: the loader keeps nothing of an empty one."""
+    if not attachment.span.file:
+        return None
+    lines = (disk.text(disk.named(attachment.span.file)) or "").split("\n")[attachment.span.line - 1 :][:8]
+    indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+    for i, line in enumerate(lines):
+        if i > 1 and line.strip() and len(line) - len(line.lstrip()) < indent:
+            return None
+        if m := re.search(rf"{key}[\"']?\s*:\s*[\"']?([^\s\"',}}]*\$(?:\{{[^}}]*\}}|\w+)[^\s\"',}}]*)", line):
+            return m[1], Span(file=attachment.span.file, line=attachment.span.line + i, column=m.start(1) + 1)
+    return None
+
+
+def _subnet(entry: Subnet) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(entry.subnet or "", strict=False)
+    except ValueError:
+        return None
