@@ -100,7 +100,7 @@ def context(spec: ClusterSpec) -> Context:
 def _percent(metrics: Sequence[Mapping[str, Any]]) -> int | None:
     for metric in metrics:
         resource = metric.get("resource") or {}
-        target = resource.get("target") or {}
+        target = resource.get("target") or {}  # its shape was checked when it was read
         if resource.get("name") == "cpu" and isinstance(target.get("averageUtilization"), int):
             return int(target["averageUtilization"])
     return None
@@ -500,7 +500,8 @@ def _nodes(context: Context, trace: Trace, pool: str | None = None) -> list[tupl
 
 
 def _integral(steps: Sequence[tuple[float, int]], until_s: float) -> float:
-    return sum(count * (after - at) for (at, count), after in zip(steps, [*(t for t, _ in steps[1:]), until_s], strict=True))
+    ends = [*(at for at, _ in steps[1:]), until_s]
+    return sum(count * (after - at) for (at, count), after in zip(steps, ends, strict=False))
 
 
 def _cost_month(context: Context, trace: Trace) -> float | None:

@@ -25,6 +25,7 @@ from simulate.report.rundir import Recorded, Variant
 from simulate.trace import HpaRecord, targets
 
 SLOWEST = 8
+AS_WRITTEN = "as written"
 STARTED_S = 60.0
 
 
@@ -69,7 +70,9 @@ def _answer(recorded: Recorded, variant: Variant, draws: Sequence[Summary]) -> I
         yield Text(text=text)
     guesses = [a for a in main.context.assumptions if a.origin == "guess"]
     if guesses:
-        subjects = "; ".join(f"{a.subject} = {a.value}" for a in guesses[:6]) + ("; ..." if len(guesses) > 6 else "")
+        subjects = "; ".join(a.subject if a.value == AS_WRITTEN else f"{a.subject} = {a.value}" for a in guesses[:6]) + (
+            "; ..." if len(guesses) > 6 else ""
+        )
         yield Text(
             text=f"{len(guesses)} {'input was' if len(guesses) == 1 else 'inputs were'} guessed, and the numbers hang on them: {subjects}.",
             role="bad",
@@ -112,10 +115,10 @@ def _objective(draws: Sequence[Summary], found: Mapping[str, Interval]) -> Table
         name = f"{verdict.service} {verdict.clause}" + ("" if verdict.clause == "error ratio" else " (s)")
         had = ranged(found[name], shape) if name in found else (shape(verdict.had) if verdict.had is not None else "no request ended well")
         held = all(each.held for each in all_draws)
-        rows.append((verdict.service, verdict.clause, f"at most {shape(verdict.wanted)}", had, "yes" if held else "no"))
+        rows.append((f"{verdict.service} {verdict.clause}", "yes" if held else "no", had, f"at most {shape(verdict.wanted)}"))
     return Table(
         caption="The objective, over the whole run",
-        columns=("service", "clause", "wanted", "had", "held"),
+        columns=("clause", "held", "had", "wanted"),
         rows=tuple(rows),
         numeric=frozenset({2, 3}),
     )

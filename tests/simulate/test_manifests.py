@@ -87,6 +87,43 @@ def test_autoscalers_of_every_version_mean_the_same(spec: dict[str, Any]) -> Non
     assert scaler.metrics[0]["resource"]["target"]["averageUtilization"] == 20
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"behavior": {"scaleDown": {"policies": [{"type": "Pods", "periodSeconds": 60}]}}}, "behavior.scaleDown.policies.0 needs value"),
+        ({"behavior": []}, "spec.behavior must be a mapping, is a list"),
+        ({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": 3}}]}, "target must be a mapping, is a number"),
+        (
+            {"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 0}}}]},
+            "a whole number from 1, is a number",
+        ),
+    ],
+)
+def test_autoscaler_of_another_shape_is_refused(spec: dict[str, Any], message: str) -> None:
+    made = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 10, **spec},
+    }
+    with pytest.raises(InputError) as caught:
+        read([deployment(), made])
+    assert message in str(caught.value)
+
+
+def test_affinity_of_another_shape_is_refused() -> None:
+    odd = deployment()
+    odd["spec"]["template"]["spec"]["affinity"] = {
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": 3}]}
+    }
+    with pytest.raises(InputError) as caught:
+        read([odd])
+    assert [p.message.rpartition("Execution.")[2] for p in caught.value.problems] == [
+        "0.labelSelector must be a mapping, is a number",
+        "0 needs topologyKey",
+    ]
+
+
 def test_what_is_not_modelled_is_an_assumption() -> None:
     found = read([deployment(), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}])
     assert [a.subject for a in found.assumptions] == ["ConfigMap c"]
