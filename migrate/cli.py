@@ -22,7 +22,9 @@ import migrate
 from migrate.findings import Finding, OutputError, Severity, Unusable
 
 if TYPE_CHECKING:
+    from migrate.addresses.types import Addressing
     from migrate.report import Report
+    from migrate.stack import Stack
     from migrate.write import Saved
 
 DONE, FINDINGS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -330,13 +332,14 @@ def _check_kinds(external: Iterable[str]) -> None:
             raise click.UsageError(f"--external {text}: must be KIND/NAME, as in secret/db-password")
 
 
-def _compose_beside(sources: Sources) -> migrate.Conversion | None:
-    """The conversion of the Compose file that was given, or of one found here; None without one."""
+def _compose_beside(sources: Sources) -> tuple[Stack, Addressing] | None:
+    """The stack of the Compose file that was given, or of one found here, and what became of its addresses; None without one."""
     if sources == Sources():
         names = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
         if not any(Path(name).is_file() for name in names):
             return None
-    return _converted(sources)
+    conversion = _converted(sources)
+    return conversion.stack, conversion.plan.addressing
 
 
 @program.command()

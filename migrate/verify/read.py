@@ -13,7 +13,8 @@ from migrate.rules import found
 from migrate.source import Node, SourceMap, Unreadable, YamlFault, read_yaml
 
 if TYPE_CHECKING:
-    from migrate import Conversion
+    from migrate.addresses.types import Addressing
+    from migrate.stack import Stack
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
@@ -51,19 +52,19 @@ def read_manifests(name: str, stdin: Callable[[], str] | None = None) -> Manifes
 
 
 def verified(
-    manifests: Manifests, kubernetes_version: str, external: Collection[str], compose: Callable[[], Conversion | None]
+    manifests: Manifests, kubernetes_version: str, external: Collection[str], compose: Callable[[], tuple[Stack, Addressing] | None]
 ) -> tuple[Finding, ...]:
-    """Every finding about a set of manifests. `compose` gives the conversion of the Compose file beside them, if there is one; its network
-    is compared only where the manifests are of the same project."""
+    """Every finding about a set of manifests. `compose` gives the stack of the Compose file beside them and what became of its addresses,
+    if there is one; its network is compared only where the manifests are of the same project."""
     from migrate.verify import check
 
     findings = [*manifests.faults]
     findings += check(manifests.objects, kubernetes_version=kubernetes_version, external=external, places=manifests.places)
-    conversion = compose()
-    if conversion is not None and _same_project(manifests, conversion.project.name):
+    before = compose()
+    if before is not None and _same_project(manifests, before[0].project.name):
         from migrate.verify.network import equivalence
 
-        findings += equivalence(conversion.stack, conversion.plan.addressing, manifests.objects)
+        findings += equivalence(*before, manifests.objects)
     return in_reading_order(findings)
 
 
