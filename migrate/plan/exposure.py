@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from migrate.compose.model import Port
-from migrate.findings import Action
+from migrate.findings import Action, Span
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.proxies import route_of
 from migrate.plan.spelling import is_port_name, is_subdomain
@@ -78,7 +78,8 @@ def _service(
     ingress = _ingress(member, name, main, said, answers, notes)
     if service.network_mode == "host":
         return Exposure(ingress=ingress)
-    kept = [p for p in service.ports if _goes_out(stack, member, p, said, notes)]
+    long = _long_ranges(service.ports)
+    kept = [p for p in service.ports if _goes_out(stack, member, p, (p.protocol, p.span) in long, said, notes)]
     default = str(answers.project.get("exposure") or "loadbalancer").lower()
     if said in ("ingress", "clusterip", "headless") or (said is None and default in ("clusterip", "ingress")):
         if kept:
@@ -107,7 +108,7 @@ def _targets(ports: Sequence[Port]) -> tuple[tuple[str, int], ...]:
     return tuple(dict.fromkeys((p.protocol.upper(), p.target) for p in ports))
 
 
-def _goes_out(stack: Stack, member: Member, port: Port, said: str | None, notes: Notes) -> bool:
+def _goes_out(stack: Stack, member: Member, port: Port, in_long_range: bool, said: str | None, notes: Notes) -> bool:
     """X3, X5 to X8 for one port: whether it is reached from outside at all."""
     service = member.service
     where = f"{port.published or ''}:{port.target}/{port.protocol}"
@@ -125,7 +126,7 @@ def _goes_out(stack: Stack, member: Member, port: Port, said: str | None, notes:
     networks = [stack.project.networks[k] for k in service.networks if k in stack.project.networks]
     if networks and all(n.internal for n in networks):
         return inside("MIG322", "X6", "all its networks are internal", action=Action.DROPPED)
-    if _range_length(service.ports, port) > _MOST_IN_RANGE and said is None:
+    if in_long_range and said is None:
         return inside("MIG315", "X7", "a range of more than 100 ports", action=Action.REFUSED)
     if said is None and _keeps_data(member) and port.host_ip in _WILDCARDS:
         return inside("MIG313", "X8", "a data store", action=Action.DROPPED)
@@ -141,8 +142,12 @@ def _is_loopback(text: str) -> bool:
         return False
 
 
-def _range_length(ports: Sequence[Port], port: Port) -> int:
-    return sum(1 for p in ports if p.span == port.span and p.protocol == port.protocol)
+def _long_ranges(ports: Sequence[Port]) -> frozenset[tuple[str, Span]]:
+    """Protocol and place of the entries that expand to more ports than a Service should list."""
+    counts: dict[tuple[str, Span], int] = {}
+    for port in ports:
+        counts[port.protocol, port.span] = counts.get((port.protocol, port.span), 0) + 1
+    return frozenset(key for key, count in counts.items() if count > _MOST_IN_RANGE)
 
 
 def _keeps_data(member: Member) -> bool:

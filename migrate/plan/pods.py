@@ -36,12 +36,13 @@ def decide_pods(stack: Stack, answers: Answers) -> Decided[Mapping[str, Pod]]:
             joins[name] = target
             _note(notes, stack, name, target, "G3", "asked for by the plan or a label")
     owners = {name: _owner(name, joins) for name in services}
-    pods: dict[str, Pod] = {}
+    followers: dict[str, list[str]] = {}
     for name in services:
-        owner = owners[name]
-        if owner not in pods:
-            members = (owner, *(n for n in services if owners[n] == owner and n != owner)) if joins else (owner,)
-            pods[owner] = Pod(owner=owner, members=members, share_processes=any(m in shared_processes for m in members))
+        followers.setdefault(owners[name], []).append(name)
+    pods: dict[str, Pod] = {}
+    for owner, names in followers.items():
+        members = (owner, *(n for n in names if n != owner))
+        pods[owner] = Pod(owner=owner, members=members, share_processes=any(m in shared_processes for m in members))
     for pod in {id(p): p for p in pods.values() if len(p.members) > 1}.values():
         _check(notes, stack, pod, answers)
     return notes.done({name: pods[owners[name]] for name in services})

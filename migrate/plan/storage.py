@@ -31,6 +31,7 @@ class _Work:
     answers: Answers
     claims: dict[str, Claim] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
 
 
 def decide_storage(
@@ -279,7 +280,8 @@ def _claim(
         if home not in known.users:
             work.claims[key] = replace(known, users=(*known.users, home))
         return known.name
-    name = unique(wanted, {c.name for c in work.claims.values()}, key)
+    name = unique(wanted, work.names, key)
+    work.names.add(name)
     external = volume is not None and volume.external
     if external:
         notes.find("MIG520", f"claim {name} must exist before", span=volume.span if volume else None, action=Action.MAPPED)
@@ -340,7 +342,8 @@ def _network_volume(work: _Work, volume: ComposeVolume, kind: str, classified: C
             work.claims[key] = replace(known, users=(*known.users, home))
         name = known.name
     else:
-        name = unique(name, {c.name for c in work.claims.values()}, key)
+        name = unique(name, work.names, key)
+        work.names.add(name)
         options = [o for o in str(volume.driver_opts.get("o", "")).split(",") if o]
         server = next((o.partition("=")[2] for o in options if o.startswith("addr=")), "")
         device = str(volume.driver_opts.get("device", ""))

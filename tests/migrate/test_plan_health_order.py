@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """H1 to H5 (2.12) and O1 to O6 (2.11)."""
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def test_readiness(case: str, tmp_path: Path) -> None:
 
 
 def test_h2_labels_of_another_converter(tmp_path: Path) -> None:
-    labels = "{kompose.service.healthcheck.readiness.http_get_path: /up, kompose.service.healthcheck.readiness.http_get_port: '80', kompose.service.healthcheck.readiness.interval: 5s}"  # noqa: E501
+    labels = "{kompose.service.healthcheck.readiness.http_get_path: /up, kompose.service.healthcheck.readiness.http_get_port: '80', kompose.service.healthcheck.readiness.interval: 5s}"
     found = pod(objects_of(tmp_path, f"services: {{a: {{image: x, labels: {labels}}}}}")["Deployment/a"])["containers"][0]
     assert found["readinessProbe"]["httpGet"] == {"path": "/up", "port": 80}
     assert found["readinessProbe"]["periodSeconds"] == 5

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Loss is never silent: for every service key of the table a project with it has the key carried or told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Life cycle, updates, scaling (2.13), resources and placement (2.14), security and images (2.15), policies (2.10)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """S1 to S6, ports, aliases (2.4) and X1 to X10 (2.9)."""
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ services:
   k1: {image: "cassandra:4", environment: {CASSANDRA_BROADCAST_ADDRESS: 10.9.0.2, CASSANDRA_SEEDS: "10.9.0.2,10.9.0.3"}, networks: {n: {ipv4_address: 10.9.0.2}}}
   k2: {image: "cassandra:4", environment: {CASSANDRA_BROADCAST_ADDRESS: 10.9.0.3, CASSANDRA_SEEDS: "10.9.0.2,10.9.0.3"}, networks: {n: {ipv4_address: 10.9.0.3}}}
 networks: {n: {ipam: {config: [{subnet: 10.9.0.0/24}]}}}
-"""  # noqa: E501
+"""
     objects = objects_of(tmp_path, text)
     assert objects["Service/k1"]["spec"]["clusterIP"] == "None"
     assert objects["Service/k1"]["spec"]["publishNotReadyAddresses"] is True
@@ -97,7 +98,7 @@ def test_exposure(rule: str, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, text, answers)
     assert any(d.question == "exposure" and d.rule == rule for d in plan.services["a"].decisions)
     assert code in codes(plan)
-    outside = [s for s in plan.services["a"].exposure.services]
+    outside = plan.services["a"].exposure.services
     assert bool(outside) == (rule in ("X10", "X9", "X1"))
     assert ("a-published" in {p.name for p in plan.policies}) == bool(outside)
 

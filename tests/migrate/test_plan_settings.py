@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Environment E1 to E4, `$`, commands, configs, secrets, mounted files (2.7)."""
 
 from __future__ import annotations

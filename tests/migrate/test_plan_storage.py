@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """V1 to V12, sharing, copy-up, ownership (2.8)."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import pytest
 
 from tests.migrate.planned import codes, contains, objects_of, plan_of, pod
 
-TOP = "\nvolumes: {vol: , other: , out: {external: true, name: Old_Data}, mem: {driver_opts: {type: tmpfs, device: tmpfs, o: 'size=64m'}}, share: {driver_opts: {type: nfs, o: 'addr=192.0.2.1,rw,nfsvers=4', device: ':/export'}}}\n"  # noqa: E501
+TOP = "\nvolumes: {vol: , other: , out: {external: true, name: Old_Data}, mem: {driver_opts: {type: tmpfs, device: tmpfs, o: 'size=64m'}}, share: {driver_opts: {type: nfs, o: 'addr=192.0.2.1,rw,nfsvers=4', device: ':/export'}}}\n"
 
 MOUNTS: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "V1 tmpfs": ("tmpfs: ['/scratch:size=64m']", {"emptyDir": {"medium": "Memory", "sizeLimit": "67108864"}}, None),

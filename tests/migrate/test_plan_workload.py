@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """G1 to G3, W1 to W10, C1 and C2, replicas: one fixture for each rule, and one that the next rule takes."""
 
 from __future__ import annotations
