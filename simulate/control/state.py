@@ -271,7 +271,7 @@ class Cluster:
         pod.ready = False
         pod.listening = False
         del self.pods[pod.name]
-        if pod.node is not None:
+        if pod.node in self.nodes:
             self.nodes[pod.node].pods.pop(pod.name, None)
         live = self.workloads[pod.workload]
         home = live.sets[pod.owner].pods if pod.owner in live.sets else live.pods
@@ -328,6 +328,11 @@ class Cluster:
         self.event("Condition", live.key, kind, after_.reason, f"Progressing={after_.status}")
 
     # -------------------------------------------------------------- the rest
+
+    def node_up(self, pod: Pod) -> bool:
+        """Whether the machine of a bound pod runs."""
+        node = self.nodes.get(pod.node or "")
+        return node is not None and node.up
 
     def event(self, kind: str, name: str, type_: str, reason: str, message: str) -> None:
         """Leave an event in the trace."""

@@ -331,6 +331,26 @@ def test_many_sizes_are_told_combined() -> None:
     assert [text.startswith("(combined from similar events): ") for text in messages] == [False] * 9 + [True] * (len(messages) - 9)
 
 
+def test_a_pool_grows_for_what_does_not_fit_and_shrinks_when_it_is_over() -> None:
+    pool = (NodePool(name="pool", cores=1.0, memory_bytes=2.0**33, count=2, minimum=2, maximum=4, provision_s=120.0),)
+    spec = world(
+        workload(replicas=4, template=template(request_cores=0.4)),
+        workload(name="agent", kind="DaemonSet", replicas=0, template=template(request_cores=0.05)),
+        events=(event(20.0, "scale", replicas=7), event(600.0, "scale", replicas=3)),
+        pools=pool,
+        horizon_s=2400.0,
+    )
+    trace = run(spec, plane=QuietPlane())
+    changes = [(round(one.t_s), one.node, one.state) for one in trace.nodes if one.t_s > 0]
+    assert changes[:4] == [(30, "pool-2", "requested"), (30, "pool-3", "requested"), (150, "pool-2", "ready"), (150, "pool-3", "ready")]
+    assert len([t for t, pod in pods(trace, "ready") if pod.startswith("web") and t > 150]) >= 3
+    removed = [(t, node) for t, node, state in changes if state == "removed"]
+    assert len(removed) == 2
+    assert all(t >= 1200 for t, _ in removed), "ten minutes after the addition, ten minutes unneeded"
+    alive = {one.pod: one.state for one in trace.pods}
+    assert sum(state == "ready" for pod, state in alive.items() if pod.startswith("agent")) == 2
+
+
 def test_recorded_controllers(shared: Path) -> None:
     """All but four of the recorded rollouts, and every other trace; DECISIONS tells why these four are not."""
     results = dict(traces.run(sorted((shared / "oracle" / "traces").glob("*.json"))))

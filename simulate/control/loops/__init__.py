@@ -15,6 +15,7 @@ from simulate.control.loops.endpoints import EndpointsLoop
 from simulate.control.loops.hpa import HpaLoop
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.metrics import MetricsLoop
+from simulate.control.loops.nodes import NodesLoop
 from simulate.control.loops.placing import Placer
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
@@ -51,6 +52,7 @@ class Control:
         self.endpoints.settle()
         environment.process(self.metrics.run())
         self.autoscalers = HpaLoop(self.cluster, self.metrics)
+        self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, self.kubelet)
 
     def _add_nodes(self, spec: ClusterSpec) -> None:
         for pool in spec.pools:

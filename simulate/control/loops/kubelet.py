@@ -44,7 +44,7 @@ class KubeletLoop:
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "scheduled":
             self._clock.process(self._start(pod))
-        elif state == "terminating" and pod.node is not None and self._cluster.nodes[pod.node].up:
+        elif state == "terminating" and self._cluster.node_up(pod):
             self._clock.process(self._terminate(pod))
         elif state == "deleted":
             self._added_s.pop(pod.name, None)
@@ -102,8 +102,7 @@ class KubeletLoop:
     # -------------------------------------------------------------- start
 
     def _alive(self, pod: Pod, process: int) -> bool:
-        up = pod.node is not None and self._cluster.nodes[pod.node].up
-        return up and not pod.gone and pod.deleting_s is None and pod.process == process
+        return self._cluster.node_up(pod) and not pod.gone and pod.deleting_s is None and pod.process == process
 
     def _start(self, pod: Pod) -> Steps:
         process = pod.process
@@ -308,7 +307,7 @@ class KubeletLoop:
         """6.6: preStop, SIGTERM, the rest of the grace period, SIGKILL, and the object goes."""
         control = self._control
         yield self._clock.timeout(control.kubelet_sync_s)
-        if pod.container_up and self._cluster.nodes[str(pod.node)].up:
+        if pod.container_up and self._cluster.node_up(pod):
             grace_s = pod.version.template.grace_s if pod.grace_s is None else pod.grace_s
             hook_s = min(grace_s, max((one.prestop_s for one in pod.version.template.containers), default=0.0))
             if hook_s:
@@ -316,10 +315,10 @@ class KubeletLoop:
             yield from self._stop(pod, max(2.0, grace_s - math.floor(hook_s)))
         elif pod.container_up:
             return
-        if pod.gone or not self._cluster.nodes[str(pod.node)].up:
+        if pod.gone or not self._cluster.node_up(pod):
             return
         yield self._clock.timeout(control.termination_extra_s)
-        if self._cluster.nodes[str(pod.node)].up:
+        if self._cluster.node_up(pod):
             self._cluster.remove_pod(pod)
 
     def _stop(self, pod: Pod, left_s: float) -> Steps:

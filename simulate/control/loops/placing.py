@@ -31,13 +31,13 @@ class Placer:
         """(node, "") or (None, the message of the PodScheduled condition)."""
         self._picks += 1
         draw = uniform(self._cluster.spec.seed, "placement", pod.name, self._picks)
-        found = placement.choose_node(self._view(pod), list(self._views.values()), draw=draw, start=self._start, change=self._change)
+        found = placement.choose_node(self.view(pod), list(self._views.values()), draw=draw, start=self._start, change=self._change)
         self._start = found.next_start
         return found.node, found.message
 
     def bound(self, pod: Pod) -> None:
         """A pod has its node."""
-        view = self._view(pod)
+        view = self.view(pod)
         self._views[str(pod.node)].add(view)
         self._pods[pod.name] = str(pod.node), view
 
@@ -54,13 +54,21 @@ class Placer:
                 self._views[node].remove(view)
 
     def _node_changed(self, node: Node) -> None:
+        if node.name not in self._cluster.nodes:
+            self._views.pop(node.name, None)
+            return
         view = self._views.get(node.name)
         if view is None:
             view = self._views[node.name] = node_view(node)
         view.unschedulable = node.cordoned
         view.taints = (*_taints(node), *(() if node.ready else (UNREACHABLE,)))
 
-    def _view(self, pod: Pod) -> PodView:
+    def views(self) -> list[NodeView]:
+        """The nodes as they are."""
+        return list(self._views.values())
+
+    def view(self, pod: Pod) -> PodView:
+        """A pod as the scheduler compares it."""
         live = self._cluster.workloads[pod.workload]
         return placement.pod_of_template(
             pod.name, pod.version.template, namespace=live.spec.namespace, default_selector=selector_of(live), start_s=pod.created_s

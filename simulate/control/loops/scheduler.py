@@ -36,6 +36,10 @@ class SchedulerLoop:
         self._cluster.bind(pod, self._cluster.nodes[node], settled=True)
         return True
 
+    def unschedulable(self) -> list[Pod]:
+        """Pods that were judged and wait."""
+        return list(self._parked.values())
+
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "created" and pod.node is None:
             after(self._cluster.clock, self._control.watch_s, self._add, pod)
