@@ -138,7 +138,7 @@ def _as_text(node: Node) -> Node:
     if node.written is None or node.written == text or isinstance(node.value, bool):
         return Node(text, node.file, node.line, node.column, node.written, node.tag, node.faults)
     what = "time" if isinstance(node.value, str) else "number"
-    message = f"YAML reads {node.written} as the {what} {text}; quote it if the text is meant"
+    message = f"YAML reads this as a {what}, and it is printed otherwise than written; quote it if the text is meant"
     return Node(
         text, node.file, node.line, node.column, node.written, node.tag, (*node.faults, Fault(kind="MIG057", message=message, keep=True))
     )

@@ -93,19 +93,25 @@ def _closing(text: str, opening: int) -> int:
             depth += 1
             position += 1 if position != opening else 0
         position += 1
-    raise InterpolationFault("interpolation-format", f"invalid interpolation format: {text[opening - 1 :][:80]}")
+    raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[opening + 1 :])}, without closing brace")
+
+
+def _shown(inside: str) -> str:
+    """What a message quotes of a substitution: the name and the sign behind it, because a default may be a secret."""
+    named = _NAME.match(inside)
+    return "${" + (inside[: named.end() + 1] if named else inside[:1])
 
 
 def _braced(inside: str, lookup: Lookup, seen: Seen, depth: int) -> str:
     named = _NAME.match(inside)
     if named is None:
-        raise InterpolationFault("interpolation-format", f"invalid interpolation format: ${{{inside[:80]}}}")
+        raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(inside)}")
     name, rest = named.group(), inside[named.end() :]
     if not rest:
         return _value(name, lookup, seen)
     operator = next((sign for sign in _OPERATORS if rest.startswith(sign)), None)
     if operator is None:
-        raise InterpolationFault("interpolation-format", f"invalid interpolation format: ${{{inside[:80]}}}")
+        raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(inside)}")
     word = rest[len(operator) :]
     if "\n" in word:
         raise InterpolationFault("interpolation-format", f"a default may not hold a line end: ${{{name}{operator}")
