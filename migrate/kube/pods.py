@@ -25,7 +25,7 @@ class _Volumes:
         for volume in volumes:
             name = volume.name
             known = self.found.get(name)
-            if known is not None and (known.source != volume.source or "emptyDir" in volume.source):
+            if known is not None and (known.source != volume.source or ("emptyDir" in volume.source and not name.startswith("socket-"))):
                 name = f"{prefix}-{name}"[:63].rstrip("-")
             names[volume.name] = name
             self.found.setdefault(name, Volume(name=name, source=volume.source, claim=volume.claim))

@@ -32,6 +32,7 @@ from migrate.plan.resources import decide_resources
 from migrate.plan.security import decide_security, laxest
 from migrate.plan.services import decide_services
 from migrate.plan.settings import decide_settings
+from migrate.plan.sockets import decide_sockets
 from migrate.plan.spelling import is_label_value, label, object_name, unique
 from migrate.plan.steps import decide_steps
 from migrate.plan.storage import decide_storage, place_claims
@@ -80,11 +81,13 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     texts = addressing.services
     images = record.each({n: decide_image(stack, m, answers) for n, m in members.items()})
     one_shots = record.take(decide_one_shots(stack, pods, answers))
+    sockets = record.take(decide_sockets(stack, pods, one_shots, answers))
+    pods = sockets.pods
     homes = {n: one_shots[n].host or n if n in one_shots else pods[n].owner for n in members}
     containers = _container_names(stack, pods, homes)
     copies = {n: _most_copies(stack, n, answers) for n in members}
     references = {n: image.reference for n, image in images.items()}
-    storage, claims = record.take(decide_storage(stack, homes, copies, references, answers))
+    storage, claims = record.take(decide_storage(stack, homes, copies, references, sockets.volumes, sockets.passing, answers))
     workloads = record.take(decide_workloads(stack, pods, one_shots, claims, names, answers))
     workloads = _without_engine(record, stack, workloads, storage)
     claims = place_claims(claims, workloads)

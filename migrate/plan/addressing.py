@@ -102,6 +102,14 @@ class _Work:
             mate for u in inventory.uses if u.rule == "A4" and u.own for mate in stack.namesakes.get(u.service or "", ())
         )
         self.vip_names = _vip_names(inventory, names)
+        self.texts_by_service: dict[str, list[tuple[int, Text]]] = {}
+        for i, text in enumerate(stack.texts):
+            if text.service is not None:
+                self.texts_by_service.setdefault(text.service, []).append((i, text))
+        self.aliases_of: dict[str, list[str]] = {}
+        for alias, services in names.aliases.items():
+            for service in services:
+                self.aliases_of.setdefault(service, []).append(alias)
         self.outside_by_text: dict[int, set[str]] = {}
         for u in inventory.uses:
             if u.rule == "A13":
@@ -493,12 +501,16 @@ def _service(work: _Work, name: str) -> RewrittenService:
         a.ipv4_address for a in work.stack.project.services[name].networks.values()
         if a.ipv4_address and (n := work.stack.project.networks.get(a.network)) is not None and n.driver in ("macvlan", "ipvlan")
     ]  # fmt: skip
-    mine = {i: e for i, e in work.edits.items() if work.stack.texts[i].service == name}
     return applied(
-        work.stack, name, mine, host_aliases=work.host_aliases.get(name, {}), nameservers=work.nameservers.get(name),
-        alias_names=tuple(alias for alias, services in work.names.aliases.items() if name in services),
+        work.stack,
+        name,
+        work.texts_by_service.get(name, ()),
+        work.edits,
+        host_aliases=work.host_aliases.get(name, {}),
+        nameservers=work.nameservers.get(name),
+        alias_names=tuple(work.aliases_of.get(name, ())),
         load_balancer_ip=lan[0] if lan else None,
-    )  # fmt: skip
+    )
 
 
 def _decisions(work: _Work, addresses: tuple[DecidedAddress, ...]) -> Iterator[Decision]:

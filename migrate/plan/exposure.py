@@ -240,7 +240,7 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
     if wanted is None:
         return None
     tcp = [p for p in main if p.protocol == "TCP"]
-    port = next((p.port for p in tcp if p.target == wanted.port), wanted.port) or next((p.port for p in tcp), None)
+    port = next((p for p in tcp if p.target == wanted.port), None) or next(iter(tcp), None)
     if port is None:
         notes.find("MIG319", "an Ingress needs a known port", action=Action.REFUSED)
         return None
@@ -249,7 +249,7 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
         if host and not is_subdomain(host.lower().removeprefix("*.")):
             notes.find("MIG317", f"host {host!r} is not a host name of an Ingress")
             continue
-        rules.append(IngressRule(host=host.lower() if host else None, path=path, service=name, port=port))
+        rules.append(IngressRule(host=host.lower() if host else None, path=path, service=name, port=port.port, target=port.target))
     if not rules:
         return None
     notes.find("MIG316", "exposed by an Ingress", action=Action.MAPPED)

@@ -40,9 +40,11 @@ def decide_lifecycle(
         notes.find("MIG610", f"stop signal {signal} is sent by a preStop hook", "stop_signal")
         notes.decide("stopSignal", signal, "2.13", "the kubelet sends SIGTERM", notes.span("stop_signal"))
         pre_stop = {"exec": {"command": ["/bin/sh", "-c", f"kill -s {signal.removeprefix('SIG')} 1; sleep {seconds}"]}}
-    elif pre_stop is None and behind and workload.kind == "Deployment" and answers.at_least("1.30"):
+    elif pre_stop is None and behind and workload.kind == "Deployment":
         drain = int(answers.of(member.service.name, "drain", DRAIN_S))
-        if drain > 0:
+        if drain > 0 and not answers.at_least("1.30"):
+            notes.find("MIG953", "lifecycle.preStop.sleep came with 1.30: left out", action=Action.DROPPED)
+        elif drain > 0:
             notes.find("MIG614", f"waits {drain} s before it stops, so that no request reaches a stopping pod", action=Action.ASSUMED)
             notes.decide("drain", f"{drain} s", "2.13", "endpoints lag behind SIGTERM")
             pre_stop = {"sleep": {"seconds": drain}}

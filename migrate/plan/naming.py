@@ -44,6 +44,8 @@ class _Work:
     subdomains: dict[str, tuple[str, str]] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    named: dict[tuple[str, str], dict[Span, None]] | None = None
+    claimed: set[str] = field(default_factory=set)
 
     def tell(self, code: str, message: str, action: Action, service: str, also: tuple[Span, ...] = (), path: str | None = None) -> None:
         """A finding at the service's own line."""
@@ -54,9 +56,12 @@ class _Work:
 
     def references(self, service: str, name: str) -> tuple[Span, ...]:
         """Where `name` stands in host position and means `service`, each place once."""
-        folded = name.casefold()
-        spans = [o.span for o in self.stack.occurrences if o.kind == "name" and o.service == service and o.token.casefold() == folded]
-        return tuple(dict.fromkeys(spans))
+        if self.named is None:
+            self.named = {}
+            for o in self.stack.occurrences:
+                if o.kind == "name" and o.service is not None:
+                    self.named.setdefault((o.service, o.token.casefold()), {}).setdefault(o.span)
+        return tuple(self.named.get((service, name.casefold()), ()))
 
 
 def _object_names(stack: Stack, work: _Work) -> dict[str, str]:
@@ -108,25 +113,28 @@ def _claims(work: _Work) -> None:
             spelled.setdefault((name, folded), said)
             held = claims.setdefault(folded, {})
             held[name] = held.get(name, frozenset()) | networks
+    owners = {obj: s for s, obj in work.objects.items()}
     free_labels = {n for n in claims if "." not in n} | set(work.objects.values())
     for folded, holders in claims.items():
         if "." in folded:
             for service in holders:
                 _dotted(work, service, spelled[service, folded], free_labels)
         elif is_label(folded):
-            _legal(work, folded, holders, spelled)
+            _legal(work, folded, holders, spelled, owners)
         else:
             for service in holders:
                 _illegal(work, service, spelled[service, folded])
     _private_names(work, claims)
 
 
-def _legal(work: _Work, name: str, holders: Mapping[str, frozenset[str]], spelled: Mapping[tuple[str, str], str]) -> None:
+def _legal(
+    work: _Work, name: str, holders: Mapping[str, frozenset[str]], spelled: Mapping[tuple[str, str], str], owners: Mapping[str, str]
+) -> None:
     """N3: an alias Service for a legal label, unless it is an object's name; a service key wins over others' aliases."""
     for service in holders:
         if spelled[service, name] != name and service.lower() == name:
             work.tell("MIG106", f"the name {spelled[service, name]} is written {name}; DNS ignores case", Action.MAPPED, service)
-    taken_by = next((s for s, obj in work.objects.items() if obj == name), None)
+    taken_by = owners.get(name)
     others = {s: n for s, n in holders.items() if s != taken_by}
     if taken_by is not None:
         for service in others:
@@ -146,7 +154,8 @@ def _legal(work: _Work, name: str, holders: Mapping[str, frozenset[str]], spelle
 
 
 def _told_claimed(work: _Work, name: str, services: tuple[str, ...], outcome: str) -> None:
-    if not any(f.code == "MIG104" and f.message.startswith(f"{name} ") for f in work.findings):
+    if name not in work.claimed:
+        work.claimed.add(name)
         work.tell("MIG104", f"{name} is a name of {', '.join(dict.fromkeys(services))}; {outcome}", Action.APPROXIMATED, services[-1])
 
 

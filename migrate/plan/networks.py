@@ -129,7 +129,7 @@ def _published(
     for name, exposed in exposure.items():
         ports = [{"port": port, "protocol": protocol} for protocol, port in exposed.open_ports]
         if exposed.ingress is not None and not ports:
-            ports = [{"port": r.port, "protocol": "TCP"} for r in exposed.ingress.rules[:1]]
+            ports = [{"port": r.target, "protocol": "TCP"} for r in exposed.ingress.rules[:1]]
         if ports:
             span = stack.members[name].service.span
             found.append(Policy(name=f"{objects[name]}-published", spec=_open(selectors[name], ports), span=span))

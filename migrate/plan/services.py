@@ -10,6 +10,7 @@ from migrate.addresses.types import RewrittenService
 from migrate.findings import Action
 from migrate.plan.cycles import components
 from migrate.plan.decision import Answers, Decided, Names, Notes
+from migrate.plan.proxies import route_of
 from migrate.plan.spelling import is_port_name
 from migrate.plan.types import Health, OneShot, Pod, ServiceObject, ServicePort, Workload
 from migrate.stack import KnownPort, Member, Stack
@@ -52,7 +53,7 @@ def decide_services(
     mains: dict[str, ServiceObject | None] = {}
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
-        merged[name] = _known_ports(stack, pods[name])
+        merged[name] = _known_ports(stack, pods[name], answers)
         mains[name] = None
         if _has_service(member, workloads[name], one_shots.get(name), name in called):
             mains[name] = _main(
@@ -68,12 +69,16 @@ def decide_services(
     )
 
 
-def _known_ports(stack: Stack, pod: Pod) -> tuple[KnownPort, ...]:
+def _known_ports(stack: Stack, pod: Pod, answers: Answers) -> tuple[KnownPort, ...]:
     """P(s): of all containers of the pod, which share its network."""
     found: dict[tuple[int, str], KnownPort] = {}
     for name in pod.members:
         for port in stack.members[name].ports:
             found.setdefault((port.port, port.protocol), port)
+        route = route_of(stack.members[name].service)
+        for said in (route.port if route else None, (answers.services.get(name, {}).get("ingress") or {}).get("port")):
+            if said is not None:
+                found.setdefault((said, "tcp"), KnownPort(port=said, protocol="tcp", evidence="reference", span=None))
     return tuple(found.values())
 
 

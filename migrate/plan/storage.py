@@ -28,6 +28,8 @@ class _Work:
     stack: Stack
     homes: Mapping[str, str]
     replicas: Mapping[str, int]
+    sockets: frozenset[str]
+    passing: frozenset[str]
     answers: Answers
     claims: dict[str, Claim] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
@@ -35,15 +37,22 @@ class _Work:
 
 
 def decide_storage(
-    stack: Stack, homes: Mapping[str, str], replicas: Mapping[str, int], images: Mapping[str, str], answers: Answers
+    stack: Stack,
+    homes: Mapping[str, str],
+    replicas: Mapping[str, int],
+    images: Mapping[str, str],
+    sockets: frozenset[str],
+    passing: frozenset[str],
+    answers: Answers,
 ) -> Decided[tuple[Mapping[str, Storage], Mapping[str, Claim]]]:
     """Volumes and mounts of every service, and the claims by name.
 
+    `sockets` are the keys of volumes that carry Unix sockets, `passing` those of them that hold nothing else and stay in one pod.
     `homes` maps a service to the owner of the pod that its container runs in, `replicas` to the most pods that may run at once,
     `images` to its image reference. Single files and configuration directories are answered by the settings.
     """
     notes = Notes(stack.project)
-    work = _Work(stack=stack, homes=homes, replicas=replicas, answers=answers)
+    work = _Work(stack=stack, homes=homes, replicas=replicas, sockets=sockets, passing=passing, answers=answers)
     found: dict[str, Storage] = {}
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
@@ -217,6 +226,10 @@ def _claimed(
 ) -> Storage:
     mount, service = classified.mount, member.service
     volume = work.stack.project.volumes.get(mount.source or "") if classified.kind == "named" else None
+    if classified.kind == "named" and mount.source in work.passing:
+        name = f"socket-{object_name(mount.source or '')}"
+        notes.decide("storage", "emptyDir", "G4", "it passes a socket between containers of one pod", mount.span)
+        return _add(storage, name, {"emptyDir": {}}, _mounted(name, classified))
     if volume is not None and (special := _special(work, volume, classified, storage, notes, path)) is not None:
         return special
     key, wanted, rule, why = _stands_for(work, member, classified)
@@ -287,6 +300,8 @@ def _claim(
         notes.find("MIG520", f"claim {name} must exist before", span=volume.span if volume else None, action=Action.MAPPED)
     elif volume is not None and volume.driver not in (None, "", "local") and not volume.driver_opts.get("type"):
         notes.find("MIG523", f"volume driver {volume.driver} is unknown here: a claim of the cluster's default class", span=volume.span)
+    if not external and classified.kind != "anonymous":
+        _copy(work, name, classified, volume, notes)
     size, assumed = _size(work, member, classified, volume)
     if assumed and not external:
         notes.find("MIG501", f"claim {name} gets {size}", span=classified.mount.span, action=Action.ASSUMED)
@@ -305,6 +320,17 @@ def _claim(
         annotations={k: v for k, v in (volume.labels if volume else {}).items() if not k.startswith("kompose.")},
     )
     return name
+
+
+def _copy(work: _Work, name: str, classified: ClassifiedMount, volume: ComposeVolume | None, notes: Notes) -> None:
+    """MIG507: the command that moves what is there into the claim."""
+    if classified.kind == "data" and classified.size_bytes is None:
+        return
+    source = volume.name if volume is not None else _shown(work, classified.mount.source)
+    command = (
+        f"docker run --rm -v {source}:/from alpine tar -C /from -cf - . | kubectl exec -i POD -- tar -C {classified.mount.target} -xf -"
+    )
+    notes.find("MIG507", f"what {source} holds is not copied into claim {name}", span=classified.mount.span, advice=command)
 
 
 def _size(work: _Work, member: Member, classified: ClassifiedMount, volume: ComposeVolume | None) -> tuple[str, bool]:
@@ -423,7 +449,7 @@ def _shared(work: _Work, key: str, claim: Claim, notes: Notes) -> Claim:
     users = ", ".join(claim.users)
     if len(claim.users) == 1:
         notes.find("MIG506", f"all replicas of {users} share claim {claim.name}", span=claim.span)
-    if wide:
+    if wide and key.removeprefix("volume ") not in work.sockets:
         notes.find("MIG504", f"claim {claim.name} of {users} is ReadWriteMany", span=claim.span, action=Action.MAPPED)
         notes.decide("storage", f"{claim.name}: ReadWriteMany", "V6", f"mounted by {users}", claim.span)
         return replace(claim, access_mode="ReadWriteMany", storage_class=str(wide))

@@ -302,12 +302,13 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngressRule:
-    """One host and path; `host` None answers every host."""
+    """One host and path to `port` of a Service, which leads to `target`; `host` None answers every host."""
 
     host: str | None
     path: str
     service: str
     port: int
+    target: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

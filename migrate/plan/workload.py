@@ -131,6 +131,8 @@ def _host(name: str, waiting: Sequence[str], stack: Stack, callers: Sequence[Ref
     if answers.services.get(name, {}).get("kind") is not None or "kompose.cronjob.schedule" in stack.members[name].service.labels:
         return None
     waiter = waiting[0]
+    if not set(stack.members[name].service.networks) <= set(stack.members[waiter].service.networks):
+        return None
     if replicas_of(stack.members[waiter], answers) != 1 or _scales(stack.members[waiter], answers):
         return None
     return waiter
@@ -189,7 +191,12 @@ def decide_workloads(
         workloads[name] = _workload(member, members, one_shots.get(name), name in private, names, answers, own, stack)
     for name in stack.members:
         workload, pod = workloads[name], pods[name]
-        if pod.owner == name and len(pod.members) > 1 and _waited_for_by_members(stack, pod) and answers.at_least("1.29"):
+        if pod.owner != name or len(pod.members) == 1 or not _waited_for_by_members(stack, pod):
+            continue
+        if not answers.at_least("1.29"):
+            own = Notes(stack.project, stack.members[name].service, notes.decisions, notes.findings)
+            own.find("MIG953", "native sidecars came with 1.29: the containers of its pod start side by side")
+        else:
             workloads[name] = replace(workload, native_sidecar=True)
     return notes.done(workloads)
 

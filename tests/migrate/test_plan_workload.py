@@ -136,3 +136,49 @@ def _without_lines(value: object) -> object:
     if isinstance(value, dict):
         return {k: _without_lines(v) for k, v in value.items() if k != "compose-cutover/source"}
     return [_without_lines(v) for v in value] if isinstance(value, list) else value
+
+
+SOCKET = """
+services:
+  php: {image: "php:8-fpm", volumes: ["run:/var/run/php"]%s}
+  web: {image: "nginx:1", ports: ["80:80"], volumes: ["run:/var/run/php"]}
+%svolumes: {run: }
+"""
+
+
+def test_g4_two_users_of_a_socket_share_a_pod(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, SOCKET % ("", ""))
+    found = pod(objects["Deployment/php"])
+    assert [c["name"] for c in found["containers"]] == ["php", "web"]
+    assert found["volumes"] == [{"name": "socket-run", "emptyDir": {}}]
+    assert "PersistentVolumeClaim/run" not in objects
+    assert "MIG123" in codes(plan_of(tmp_path, SOCKET % ("", "")))
+
+
+def test_g4_by_text_alone_keeps_the_claim(tmp_path: Path) -> None:
+    text = """
+services:
+  a: {image: x, command: [serve, --listen, /shared/app.sock], volumes: ["vol:/shared"]}
+  b: {image: y, volumes: ["vol:/shared"]}
+volumes: {vol: }
+"""
+    plan = plan_of(tmp_path, text)
+    assert plan.services["b"].pod.owner == "a"
+    assert "vol" in plan.claims and not plan.claims["vol"].one_node
+
+
+@pytest.mark.parametrize(("first", "more"), [(", scale: 2", ""), ("", '  log: {image: x, volumes: ["run:/var/run/php"]}\n')])
+def test_g5_otherwise_one_node(first: str, more: str, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SOCKET % (first, more), "project: {storage: {rwxClass: nfs}}")
+    assert "MIG124" in codes(plan)
+    assert plan.claims["run"].one_node and plan.claims["run"].access_mode == "ReadWriteOnce"
+
+
+def test_c1_needs_the_networks_of_its_host(tmp_path: Path) -> None:
+    text = """
+services:
+  setup: {image: x, networks: [back]}
+  app: {image: y, networks: [front], depends_on: {setup: {condition: service_completed_successfully}}}
+networks: {front: , back: }
+"""
+    assert plan_of(tmp_path, text).services["setup"].kind == "Job"
