@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 from pathlib import Path
@@ -33,8 +34,6 @@ def convert(path: Path) -> migrate.Conversion:
 
 def corpus_files() -> list[Path]:
     """The Compose file of every corpus stack, where the corpus is beside the checkout."""
-    import json
-
     index = CORPUS / "index.json"
     return [CORPUS / stack["id"] / stack["path"] for stack in json.loads(index.read_text())] if index.is_file() else []
 
@@ -44,18 +43,19 @@ def run() -> dict[str, object]:
     small = SAMPLES / "ghost" / "docker-compose.yml"
     convert(small)
     peer = min(process_seconds(["-c", "import yaml"]) for _ in range(5))
-    figures: dict[str, object] = {"small stack in process / start of import yaml": round(min(seconds(lambda: convert(small)) for _ in range(7)) / peer, 2)}
+    best = min(seconds(lambda: convert(small)) for _ in range(7))
+    figures: dict[str, object] = {"small stack in process / start of import yaml": round(best / peer, 2)}
     with tempfile.TemporaryDirectory() as folder:
         times = []
         for services in GROWTH:
             path = Path(folder) / f"{services}.yaml"
             path.write_text(stack_of(services))
-            times.append(min(seconds(lambda path=path: convert(path)) for _ in range(2)))  # type: ignore[misc]
+            times.append(min(seconds(lambda path=path: convert(path)) for _ in range(2)))
     figures[f"{GROWTH[1]} services / {GROWTH[0]} services"] = round(times[1] / times[0], 1)
     corpus = []
     for path in corpus_files():
         try:
-            corpus.append(seconds(lambda path=path: convert(path)))  # type: ignore[misc]
+            corpus.append(seconds(lambda path=path: convert(path)))
         except migrate.Unusable:
             continue
     if corpus:

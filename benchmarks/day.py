@@ -1,4 +1,4 @@
-"""One day of requests through the whole simulator: HPA, a rolling update and a lost node, against a plain SimPy model of the requests alone.
+"""Hours of requests through the whole simulator (HPA, a rolling update, a lost node) against a plain SimPy model of the requests alone.
 
 `python -m benchmarks day` gives requests per second of wall time of both in one run, their ratio, and the memory used. The peer does far
 less: one SimPy process a request on one service without pods, balancing, quota or control plane. `DAY_HOURS` and `DAY_RATE` in the

@@ -35,7 +35,7 @@ def test_sample_is_converted_and_simulated(case: str) -> None:
     in_flight = sum(window.in_flight for window in result.trace.traffic if window.end_s == result.trace.horizon_s)
     assert arrived > 0
     assert arrived == ended + in_flight
-    workloads = {m["metadata"]["name"] for m in conversion.manifests if m["kind"] in {"Deployment", "StatefulSet", "Job"}}
+    workloads = {m["metadata"]["name"] for m in conversion.manifests if m["kind"] in {"Deployment", "StatefulSet"}}
     assert workloads <= {record.workload for record in result.trace.pods}
 
 
