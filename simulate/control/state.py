@@ -205,6 +205,7 @@ class Cluster:
         self.workloads: dict[str, LiveWorkload] = {}
         self.pods: dict[str, Pod] = {}
         self.nodes: dict[str, Node] = {}
+        self._recorded: dict[str, tuple[int, ...]] = {}
         self.on_pod: list[Callable[[Pod, str], None]] = []
         self.on_set: list[Callable[[ReplicaSet], None]] = []
         self.on_workload: list[Callable[[LiveWorkload], None]] = []
@@ -316,9 +317,10 @@ class Cluster:
     def status_workload(self, live: LiveWorkload, status: Status) -> None:
         """Write the status of a workload."""
         before, live.status = live.status, status
-        numbers = (status.replicas, status.updated, status.ready, status.available)
-        if numbers != (before.replicas, before.updated, before.ready, before.available) or not self.trace.statuses:
-            self.trace.statuses.append(StatusRecord(self.clock.now, live.key, live.replicas, *numbers))
+        numbers = (live.replicas, status.replicas, status.updated, status.ready, status.available)
+        if self._recorded.get(live.key) != numbers:
+            self._recorded[live.key] = numbers
+            self.trace.statuses.append(StatusRecord(self.clock.now, live.key, *numbers))
         self._note_condition(live, before.progressing, status.progressing)
 
     def _note_condition(self, live: LiveWorkload, before: Condition | None, after_: Condition | None) -> None:

@@ -10,7 +10,8 @@ from simulate.engine import assert_conserved, relative_speed, run
 from simulate.problems import InputError
 from simulate.spec import Autoscaler, Behaviour, ClusterSpec, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Step
 from simulate.trace import Trace, log_lines
-from simulate.traffic.plane import SourceCounters
+from simulate.traffic import make_plane
+from simulate.traffic.plane import SourceCounters, Trigger
 from simulate.views import describe_events, get_hpa, get_pods, get_rs, rollout_status, watch_rs
 from tests.oracle import traces
 from tests.simulate.worlds import READY, QuietPlane, template, workload, world
@@ -130,6 +131,25 @@ def test_out_of_memory_restarts_the_same_pod() -> None:
     assert [pod for _, pod in pods(trace, "ready")] == ["web-v1-0"]
 
 
+def test_out_of_memory_ends_a_drain() -> None:
+    spec = world(workload(replicas=1, max_surge=1, max_unavailable=0), events=(event(10.0, "rollout", image="web:2"),))
+    trace = run(spec, plane=QuietPlane(drain_s=float("inf"), ooms=((20.0, "web-v1-0"),)))
+    assert pods(trace, "killed") == [(20.0, "web-v1-0")]
+    assert pods(trace, "deleted") == [(21.0, "web-v1-0")]
+    assert pods(trace, "restarted") == []
+
+
+def test_a_dead_server_is_restarted_by_its_liveness_probe() -> None:
+    class Deaf(QuietPlane):
+        def probe(self, t_s: float, pod: str, probe: str, *, cpu_s: float, timeout_s: float) -> Trigger | None:
+            return Trigger(t_s, "probe", pod, probe, "refused" if 100.0 < t_s < 140.0 else "ok")
+
+    spec = world(workload(replicas=1, template=template(liveness=Probe(kind="http", period_s=10))), behaviour={"workers": 4})
+    trace = run(spec, plane=Deaf())
+    assert [round(t, 1) for t, _ in pods(trace, "killed")] == [130.5], "the third failure in a row, and half a second to end"
+    assert [round(t, 1) for t, _ in pods(trace, "restarted")] == [131.5]
+
+
 def test_what_does_not_fit_waits_with_the_reason() -> None:
     pool = (NodePool(name="pool", cores=1.0, memory_bytes=2.0**33, count=2),)
     spec = world(workload(replicas=4, template=template(request_cores=0.4)), events=(event(20.0, "scale", replicas=6),), pools=pool)
@@ -239,7 +259,8 @@ def test_same_seed_same_trace_and_requests_are_conserved() -> None:
         horizon_s=90.0,
     )
     spec = replace(spec, traffic=replace(spec.traffic, machines=tuple(Machine(name=f"pool-{i}", cores=4.0) for i in range(3))))
-    first, second, other = run(spec), run(spec), run(spec, seed=2)
+    other_spec = replace(spec, seed=2, traffic=replace(spec.traffic, seed=2))
+    first, second, other = (run(one, plane=make_plane(one.traffic, engine="heap")) for one in (spec, spec, other_spec))
     assert first == second
     assert first.traffic != other.traffic
     arrived = sum(window.arrived for window in first.traffic)

@@ -283,6 +283,9 @@ class KubeletLoop:
         """The container has ended: not ready at once, started again when back-off allows (6.5)."""
         pod.process += 1
         pod.listening = pod.container_up = False
+        stopping = self._waiting.pop((pod.name, "drained"), None)
+        if stopping is not None:
+            stopping.succeed(reason)
         self._cluster.record(pod, "killed", reason)
         self._cluster.set_ready(pod, False, reason)
         if pod.deleting_s is None:
@@ -312,7 +315,9 @@ class KubeletLoop:
             hook_s = min(grace_s, max((one.prestop_s for one in pod.version.template.containers), default=0.0))
             if hook_s:
                 yield self._clock.timeout(hook_s)
-            yield from self._stop(pod, max(2.0, grace_s - math.floor(hook_s)))
+            killed = yield from self._stop(pod, max(2.0, grace_s - math.floor(hook_s)))
+            if killed:
+                self._cluster.record(pod, "killed", killed)
         elif pod.container_up:
             return
         if pod.gone or not self._cluster.node_up(pod):
@@ -321,10 +326,10 @@ class KubeletLoop:
         if self._cluster.node_up(pod):
             self._cluster.remove_pod(pod)
 
-    def _stop(self, pod: Pod, left_s: float) -> Steps:
-        """SIGTERM, and SIGKILL when the process is still there after what is left of the grace period."""
+    def _stop(self, pod: Pod, left_s: float) -> Generator[Any, Any, str]:
+        """SIGTERM, and SIGKILL when the process is still there after what is left of the grace period; what killed it, "" if nothing."""
         if pod.gone or not pod.container_up:
-            return
+            return ""
         behaviour, process = pod.version.behaviour, pod.process
         handled = pod.listening and behaviour.handles_term
         if handled:
@@ -335,10 +340,10 @@ class KubeletLoop:
             self._waiting.pop((pod.name, "drained"), None)
             if done or drained.triggered or not self._same(pod, process):
                 self._over(pod)
-                return
+                return ""
         self._plane.kill(pod.name)
         self._over(pod)
-        self._cluster.record(pod, "killed", "grace period over" if handled else "SIGTERM")
+        return "grace period over" if handled else "SIGTERM"
 
     def _over(self, pod: Pod) -> None:
         pod.process += 1
