@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from migrate.addresses.rewrite import rewrite
 from migrate.addresses.types import Edit, RewrittenFile, RewrittenService
-from migrate.stack import Stack
+from migrate.stack import Stack, Text
 from migrate.stack.mounts import build_context
 from migrate.stack.texts import copy_target
 
@@ -20,6 +20,7 @@ _TOKENS = ("@@ADDR:", "@@POD_IP@@", "@@HOST_IP@@")
 def applied(
     stack: Stack,
     name: str,
+    texts_of: Sequence[tuple[int, Text]],
     edits: Mapping[int, list[Edit]],
     *,
     host_aliases: Mapping[str, tuple[str, ...]],
@@ -27,11 +28,9 @@ def applied(
     alias_names: tuple[str, ...],
     load_balancer_ip: str | None,
 ) -> RewrittenService:
-    """The texts of service `name` with `edits` (index of the text -> edits) applied."""
+    """The texts of service `name` (`texts_of`: each with its index in `Stack.texts`) with `edits` (index -> edits) applied."""
     service = stack.members[name].service
-    texts: dict[tuple[str, str], tuple[str, list[Edit]]] = {
-        (t.place, t.key): (t.text, edits.get(i, [])) for i, t in enumerate(stack.texts) if t.service == name
-    }
+    texts: dict[tuple[str, str], tuple[str, list[Edit]]] = {(t.place, t.key): (t.text, edits.get(i, [])) for i, t in texts_of}
     new = {at: rewrite(text, changes) for at, (text, changes) in texts.items()}
     changed = frozenset(key for (place, key), (_, e) in texts.items() if e and place in ("environment", "env_file"))
     variables = {key: value for (place, key), value in new.items() if place in ("environment", "env_file")}

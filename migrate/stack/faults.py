@@ -61,7 +61,7 @@ def _written_variable(attachment: Attachment, key: str, disk: Disk) -> tuple[str
     """What stands for an address in the file, if it is an expression: the loader keeps nothing of an empty one."""
     if not attachment.span.file:
         return None
-    lines = (disk.text(disk.named(attachment.span.file)) or "").split("\n")[attachment.span.line - 1 :][:8]
+    lines = disk.lines(disk.named(attachment.span.file))[attachment.span.line - 1 :][:8]
     indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
     for i, line in enumerate(lines):
         if i > 1 and line.strip() and len(line) - len(line.lstrip()) < indent:

@@ -47,6 +47,7 @@ class Disk:
     root: Path
     shown: Path | None = None
     _texts: dict[Path, str | None] = field(default_factory=dict)
+    _lines: dict[Path, list[str]] = field(default_factory=dict)
     _listings: dict[Path, Listing] = field(default_factory=dict)
     refused: list[Path] = field(default_factory=list)
 
@@ -63,6 +64,12 @@ class Disk:
         if path not in self._texts:
             self._texts[path] = _decode(self.head(path))
         return self._texts[path]
+
+    def lines(self, path: Path) -> list[str]:
+        """The lines of a text file, without their ends; none of anything else."""
+        if path not in self._lines:
+            self._lines[path] = (self.text(path) or "").split("\n")
+        return self._lines[path]
 
     def head(self, path: Path, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes | None:
         """The bytes of a regular file, None if it has more than `limit_bytes` or cannot be read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from migrate.compose.model import Mount, Project, Service
@@ -45,10 +46,8 @@ def resolve(project: Project) -> Stack:
     scanner = Scanner(project=project, directory=directory, locator=locator, subnets=Subnets.of(project), targets=_targets(project, mounts))
     occurrences = scanner.scan(texts)
     references = (*_links(project), *(r for o in occurrences if (r := _reference(texts[o.text], o, mates)) is not None))
-    members = {
-        name: _member(service, project, directory, dockerfiles[name], mounts[name], texts, occurrences, references)
-        for name, service in project.services.items()
-    }
+    around = _Around.of(texts, occurrences, references)
+    members = {name: _member(service, directory, dockerfiles[name], mounts[name], around) for name, service in project.services.items()}
     return Stack(
         project=project, members=_with_peers(members, texts, occurrences, references), texts=texts,
         references=references, self_references=tuple(_self_references(texts, occurrences, mates)),
@@ -75,7 +74,7 @@ def _is_relative(mount: Mount, project: Project, disk: Disk) -> bool:
     """Whether a bind source was written as a path that leads out of the project by `..`."""
     if mount.kind != "bind" or not mount.source or Path(mount.source).is_relative_to(project.directory):
         return mount.kind == "bind"
-    lines = (disk.text(disk.named(mount.span.file)) or "").split("\n") if mount.span.file else []
+    lines = disk.lines(disk.named(mount.span.file)) if mount.span.file else []
     near = "\n".join(lines[mount.span.line - 1 : mount.span.line + 4])
     return bool(_LEADS_OUT.search(near))
 
@@ -161,20 +160,35 @@ def _refers(caller: str, text: Text, o: Occurrence, callee: str) -> Reference:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What concerns each service: references to it, occurrences of itself in its own texts, its commands and files as one text."""
+
+    to: Mapping[str, list[Reference]]
+    own: Mapping[str, list[Occurrence]]
+    text: Mapping[str, list[str]]
+
+    @classmethod
+    def of(cls, texts: tuple[Text, ...], occurrences: tuple[Occurrence, ...], references: tuple[Reference, ...]) -> _Around:
+        to: dict[str, list[Reference]] = {}
+        own: dict[str, list[Occurrence]] = {}
+        text: dict[str, list[str]] = {}
+        for r in references:
+            to.setdefault(r.callee, []).append(r)
+        for o in occurrences:
+            if o.service is not None and texts[o.text].service == o.service:
+                own.setdefault(o.service, []).append(o)
+        for t in texts:
+            if t.service is not None and t.place in ("command", "entrypoint", "file", "config"):
+                text.setdefault(t.service, []).append(t.text)
+        return cls(to=to, own=own, text=text)
+
+
 def _member(
-    service: Service,
-    project: Project,
-    directory: Directory,
-    dockerfile: Dockerfile | None,
-    mounts: tuple[ClassifiedMount, ...],
-    texts: tuple[Text, ...],
-    occurrences: tuple[Occurrence, ...],
-    references: tuple[Reference, ...],
+    service: Service, directory: Directory, dockerfile: Dockerfile | None, mounts: tuple[ClassifiedMount, ...], around: _Around
 ) -> Member:
-    to_me = [r for r in references if r.callee == service.name]
-    mine = [o for o in occurrences if texts[o.text].service == service.name and o.service == service.name]
-    text = "\n".join(t.text for t in texts if t.service == service.name and t.place in ("command", "entrypoint", "file", "config"))
-    ports = known_ports(service, dockerfile, to_me, mine, text)
+    to_me, mine = around.to.get(service.name, []), around.own.get(service.name, [])
+    ports = known_ports(service, dockerfile, to_me, mine, "\n".join(around.text.get(service.name, ())))
     check = service.healthcheck
     serves = any(p.evidence not in ("dockerfile", "image") for p in ports) or bool(service.ports) or bool(to_me)
     return Member(
@@ -205,7 +219,8 @@ def _with_peers(
     groups: dict[str, set[str]] = {}
     for name in members:
         groups.setdefault(top(name), set()).add(name)
-    return {name: _peered(m, frozenset(groups[top(name)])) for name, m in members.items()}
+    frozen = {leading: frozenset(group) for leading, group in groups.items()}
+    return {name: _peered(m, frozen[top(name)]) for name, m in members.items()}
 
 
 def _peered(member: Member, group: frozenset[str]) -> Member:
@@ -213,7 +228,7 @@ def _peered(member: Member, group: frozenset[str]) -> Member:
         return member
     return Member(
         service=member.service, names=member.names, ports=member.ports, mounts=member.mounts, dockerfile=member.dockerfile,
-        server_evidence=member.server_evidence, self_identity=member.self_identity, peers=group - {member.service.name},
+        server_evidence=member.server_evidence, self_identity=member.self_identity, peers=group,
     )  # fmt: skip
 
 

@@ -36,7 +36,8 @@ class Directory:
     def networks(self, service: str) -> tuple[str, ...]:
         """The networks that the pod of `service` stands on: its own, and those of the service whose namespace it joins."""
         mates = self.namesakes.get(service, frozenset((service,)))
-        return tuple(dict.fromkeys(n for s in self.project.services if s in mates for n in self.project.services[s].networks))
+        ordered = mates if len(mates) == 1 else sorted(mates, key=self._order.__getitem__)
+        return tuple(dict.fromkeys(n for s in ordered for n in self.project.services[s].networks))
 
     def named(self, caller: str | None, name: str) -> str | None:
         """The service that `caller` reaches by `name`, upper and lower case alike; None if nobody or not from there."""
@@ -66,10 +67,10 @@ class Directory:
         """Whether `address` is the Docker host on a stack network: `gateway`, else the first of the subnet; not of macvlan, ipvlan."""
         return address in self._gateway_addresses
 
-    def calls(self, caller: str) -> frozenset[str]:
-        """Every name, folded, that could mean somebody when `caller` says it."""
-        mine = frozenset(self._private.get(caller, {})) | self._gateways.get(caller, frozenset())
-        return frozenset(self._by_name) | mine | _HOST_NAMES
+    def could_mean(self, caller: str, name: str) -> bool:
+        """Whether `name` may mean somebody when `caller` says it."""
+        folded = name.casefold()
+        return folded in self._by_name or folded in self._private.get(caller, ()) or self.is_host(caller, name)
 
     @property
     def by_address(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
@@ -93,6 +94,10 @@ class Directory:
                     if said and (address := canonical(said)):
                         found[address] = (*found.get(address, ()), (service.name, attachment.network))
         return found
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.project.services)}
 
     @cached_property
     def _gateway_addresses(self) -> frozenset[str]:

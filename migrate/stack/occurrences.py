@@ -121,9 +121,8 @@ class Scanner:
     def _names(self, unit: _Unit) -> Iterator[Word]:
         if unit.service is None or unit.place in ("dns", "extra_hosts", "ports"):
             return
-        calls = self.directory.calls(unit.service)
         for word in host_words(unit.text, unit.form, unit.key if unit.form == "variable" else ""):
-            if word.text.casefold() in calls and (
+            if self.directory.could_mean(unit.service, word.text) and (
                 self.directory.named(unit.service, word.text) is not None or self.directory.is_host(unit.service, word.text)
             ):
                 yield word

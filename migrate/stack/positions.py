@@ -25,7 +25,6 @@ class Locator:
 
     project: Project
     disk: Disk
-    _lines: dict[str, list[str]] = field(default_factory=dict)
     _starts: dict[int, list[int]] = field(default_factory=dict)
     assembled: set[Span] = field(default_factory=set)
     _cursors: dict[tuple[str | None, str, Span, str], tuple[int, int]] = field(default_factory=dict)
@@ -39,12 +38,11 @@ class Locator:
         line, column = self._cursors.get(cursor, (text.span.line - 1, max(text.span.column - 1, 0)))
         lines = self._source(text.span.file)
         limit = min(len(lines), text.span.line - 1 + text.text.count("\n") * 2 + _reach(text))
-        exact = re.compile(rf"(?<![\w.-]){re.escape(token)}(?![\w])(?!\.\d)")
         for at in range(line, limit):
-            found = exact.search(lines[at], column if at == line else 0)
-            if found:
-                self._cursors[cursor] = (at, found.end())
-                return Span(file=text.span.file, line=at + 1, column=found.start() + 1)
+            found = _find(lines[at], token, column if at == line else 0)
+            if found >= 0:
+                self._cursors[cursor] = (at, found + len(token))
+                return Span(file=text.span.file, line=at + 1, column=found + 1)
         return self._interpolated(text, token, lines, limit)
 
     def _interpolated(self, text: Text, token: str, lines: list[str], limit: int) -> Span:
@@ -58,10 +56,7 @@ class Locator:
         return text.span
 
     def _source(self, file: str) -> list[str]:
-        if file not in self._lines:
-            content = self.disk.text(self.disk.named(file)) if file else None
-            self._lines[file] = (content or "").split("\n")
-        return self._lines[file]
+        return self.disk.lines(self.disk.named(file)) if file else []
 
     def _counted(self, text: Text, start: int) -> Span:
         starts = self._starts.setdefault(id(text.text), [0, *(m.end() for m in re.finditer("\n", text.text))])
@@ -69,6 +64,22 @@ class Locator:
         column = start - starts[line] + 1
         first = text.span.column - 1 if line == 0 else 0
         return Span(file=text.span.file, line=text.span.line + line, column=column + first)
+
+
+def _find(line: str, token: str, start: int) -> int:
+    """Where `token` stands in `line` as a whole token from `start` on; -1 if nowhere.
+
+    >>> _find("10.0.0.10 10.0.0.1 x", "10.0.0.1", 0)
+    10
+    """
+    at = line.find(token, start)
+    while at >= 0:
+        before, after = line[at - 1 : at], line[at + len(token) : at + len(token) + 2]
+        word = after[:1].isalnum() or after[:1] == "_" or re.match(r"\.\d", after)
+        if not (before.isalnum() or before in ("_", ".", "-")) and not word:
+            return at
+        at = line.find(token, at + 1)
+    return -1
 
 
 def _reach(text: Text) -> int:

@@ -93,7 +93,8 @@ class Dockerfile:
 class Member:
     """One service with everything that the decisions need to know of it.
 
-    `names` maps each name it can be called by to the networks where it answers. `self_identity` and `peers` as conversion.md section 1.
+    `names` maps each name it can be called by to the networks where it answers. `self_identity` as conversion.md section 1; `peers` is its
+    peer group, itself included (empty: it has none).
     """
 
     service: Service

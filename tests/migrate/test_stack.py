@@ -99,7 +99,7 @@ def test_self_identity_and_peers(tmp_path: Path) -> None:
     """
     members = meaning(tmp_path, text).members
     assert (members["k1"].self_identity, members["k2"].self_identity, members["lb"].self_identity) == (True, True, False)
-    assert (members["k1"].peers, members["k2"].peers, members["lb"].peers) == ({"k2"}, {"k1"}, frozenset())
+    assert (members["k1"].peers, members["k2"].peers, members["lb"].peers) == ({"k1", "k2"}, {"k1", "k2"}, frozenset())
     assert members["lb"].server_evidence is False
 
 
