@@ -94,11 +94,11 @@ def deployment(trace: Trace) -> list[str]:
 
 
 def hpa(trace: Trace) -> list[str]:
-    """Every reconcile, from what it read."""
+    """Every reconcile from what it read, and the sizes of a run of our own."""
+    from tests.oracle.traces_autoscale import play
     from tests.oracle.traces_hpa import replay
 
-    found = replay(trace)
-    return [found] if found else []
+    return [found for found in (replay(trace), play(trace)) if found]
 
 
 def scaledown(trace: Trace) -> list[str]:

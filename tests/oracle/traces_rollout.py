@@ -136,6 +136,8 @@ class World:
     """One recorded scenario being played."""
 
     kind: Literal["Deployment", "StatefulSet"] = "Deployment"
+    kubelets = GivenKubelet
+    settled_s = 1.8
 
     def __init__(self, trace: Mapping[str, Any]) -> None:
         self.input = trace["input"]
@@ -143,7 +145,7 @@ class World:
         control = ControlPlane(
             kube_api_qps=20.0 if limited else 1000.0, kube_api_burst=30 if limited else 1000, scheduling_s=0.002, watch_s=0.004, api_s=0.012
         )
-        self.start_s = 0.0 if not self.input.get("starts_settled") else -settling_s(self.input)
+        self.start_s = 0.0 if not self.input.get("starts_settled") else -settling_s(self.input, self.settled_s)
         self.environment = Environment(initial_time=self.start_s)
         spec = ClusterSpec(
             seed=0, horizon_s=0.0, workloads=(), services=(), autoscalers=(), pools=(POOL,), traffic=EMPTY, events=(), control=control,
@@ -152,7 +154,7 @@ class World:
         self.cluster = Recording(self.environment, spec, trace["t0_fraction"])
         for i in range(3):
             self.cluster.nodes[f"node-{i + 1}"] = Node(name=f"node-{i + 1}", pool=POOL)
-        self.kubelet = GivenKubelet(self.cluster)
+        self.kubelet = self.kubelets(self.cluster)
         self.controllers()
         SchedulerLoop(self.cluster, lambda pod: spread(self.cluster))
         self.names = {"v1": 1}
@@ -248,6 +250,9 @@ class World:
         live.replicas = spec.get("replicas", live.replicas)
         live.paused = spec.get("paused", live.paused)
 
+    def begin(self) -> None:
+        """Time 0."""
+
     def run(self, until_s: float) -> None:
         """Create, settle, play the steps."""
         if self.start_s < 0:
@@ -257,7 +262,8 @@ class World:
             self.cluster.available = self.cluster.available[-1:]
             self.cluster.trace.scales.clear()
             self.cluster.look()
-        for step in self.input["steps"]:
+        self.begin()
+        for step in self.input.get("steps", ()):
             after(self.environment, step["at"] - self.environment.now, self.step, step)
         self.environment.run(until=until_s)
 
@@ -267,13 +273,13 @@ def template(tag: str) -> PodTemplate:
     return PodTemplate(labels={"app": "web"}, containers=(ContainerSpec(name="c", image=f"app:{tag}", pull_policy="IfNotPresent"),))
 
 
-def settling_s(given: Mapping[str, Any]) -> float:
-    """How long before time 0 the Deployment was created: complete for 1.2 s, or three seconds."""
+def settling_s(given: Mapping[str, Any], settled_s: float) -> float:
+    """How long before time 0 the Deployment was created: so long after its pods could be available, or three seconds."""
     times = [given["pods_v1"].get("ready_ms", "0"), given["pods_v1"].get("start_ms", "0")]
     values = [value for text in times for value in str(text).split(",")]
     if "never" in values:
         return 3.0
-    return 1.8 + given.get("min_ready_seconds", 0) + sum(max(float(v) for v in str(text).split(",")) for text in times) / 1000
+    return settled_s + given.get("min_ready_seconds", 0) + sum(max(float(v) for v in str(text).split(",")) for text in times) / 1000
 
 
 def play(trace: Mapping[str, Any]) -> dict[str, Any]:
