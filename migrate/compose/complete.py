@@ -21,8 +21,15 @@ from .interpolate import Lookup
 
 def complete_service(service: Service_, directory: str, lookup: Lookup) -> None:
     """Everything that Compose adds to one service by itself."""
-    for step in (_build, _ports, _depends_on, _secrets, _extra_hosts, _device_counts, _pull_policy, _default_network, _implied):
+    for step in (_scale, _build, _ports, _depends_on, _secrets, _extra_hosts, _device_counts, _pull_policy, _default_network, _implied):
         step(service, directory, lookup)
+
+
+def _scale(service: Service_, directory: str, lookup: Lookup) -> None:
+    """Where deploy is written and says no replicas, scale says them."""
+    deploy, scale = service.get("deploy"), service.get("scale")
+    if scale is not None and deploy is not None and isinstance(deploy.value, dict) and "replicas" not in deploy.value:
+        service["deploy"] = with_members(deploy, replicas=scale)
 
 
 def _build(service: Service_, directory: str, lookup: Lookup) -> None:

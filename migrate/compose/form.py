@@ -32,6 +32,7 @@ KIND_WORDS: Final = {
     int: "a number",
     float: "a number",
     type(None): "nothing",
+    Timestamp: "a date",
 }
 
 
