@@ -2,7 +2,16 @@
 
 import sys
 
-from migrate.cli import main
+
+def run() -> int:
+    """The command; an interruption while it is still being loaded ends like one of its work."""
+    try:
+        from migrate.cli import main
+
+        return main()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

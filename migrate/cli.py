@@ -7,6 +7,7 @@ only the result.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
@@ -207,11 +208,10 @@ def _next_step(options: Mapping[str, Any], saved: Saved | None) -> str:
     if saved is None:
         return "write them with -o DIR"
     folder = options["output"]
-    changes = (
-        f"{len(saved.created)} files new, {len(saved.changed)} changed, {len(saved.removed)} removed, {len(saved.unchanged)} as they were"
-    )
+    changes = ", ".join(f"{len(names)} {what}" for what, names in saved.by_kind().items() if names)
     verb = "would be written" if options["dry_run"] else "written"
-    return f"{folder} {verb} ({changes}). Next: " + ("run it without --dry-run" if options["dry_run"] else f"kubectl apply -f {folder}")
+    following = "run it without --dry-run" if options["dry_run"] else f"kubectl apply -f {folder}"
+    return f"{folder} {verb} (files: {changes}). Next: {following}"
 
 
 @program.command()
@@ -420,28 +420,31 @@ def _status(findings: Iterable[Finding], fail_on: str) -> int:
 
 
 def _standard_input() -> str:
-    data = sys.stdin.buffer.read()
+    if sys.stdin is None:
+        raise OutputError("standard input", "is closed")
     try:
-        return data.decode("utf-8-sig")
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise OutputError("standard input", f"is not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise OutputError("standard input", error.strerror or str(error)) from None
 
 
 def _colour() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _width() -> int:
     """Columns of the terminal; far more where standard output is none, so that nothing is cut."""
     import shutil
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else 400
 
 
 def _told_text(findings: Iterable[Finding], verbosity: int | None) -> str:
     from migrate.report import terminal
 
-    return terminal(findings, verbosity=verbosity or 0, colour=_colour() and sys.stdout.isatty())
+    return terminal(findings, verbosity=verbosity or 0, colour=_colour() and sys.stdout is not None and sys.stdout.isatty())
 
 
 def _say(findings: Iterable[Finding], verbosity: int | None) -> None:
@@ -466,12 +469,17 @@ def _summary(report: Report, following: str) -> None:
 
 
 def _error(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    """Where standard error is closed or full there is nobody left to tell."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _print(text: str) -> None:
     """The result, always UTF-8; a closed pipe is the reader's will and no fault."""
+    if sys.stdout is None:
+        raise OutputError("standard output", "is closed")
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()

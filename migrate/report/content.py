@@ -24,7 +24,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "pinned": "pinned as a cluster address",
     "multus": "kept on a second network",
     "load-balancer": "kept on a load balancer",
-    "left": "left as it is: decide",
+    "left": "left as it is",
 }
 """What became of an address, for people."""
 
