@@ -66,7 +66,7 @@ def _written_variable(attachment: Attachment, key: str, disk: Disk) -> tuple[str
     for i, line in enumerate(lines):
         if i > 1 and line.strip() and len(line) - len(line.lstrip()) < indent:
             return None
-        if m := re.search(rf"{key}[\"']?\s*:\s*[\"']?([^\s\"',}}]*\$(?:\{{[^}}]*\}}|\w+)[^\s\"',}}]*)", line):
+        if key in line and (m := re.search(rf"{key}[\"']?\s*:\s*[\"']?([^\s\"',}}]*\$(?:\{{[^}}]*\}}|\w+)[^\s\"',}}]*)", line)):
             return m[1], Span(file=attachment.span.file, line=attachment.span.line + i, column=m.start(1) + 1)
     return None
 

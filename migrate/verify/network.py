@@ -62,6 +62,15 @@ class _Case:
         return {service: self._pods_of(service) for service in self.stack.project.services}
 
     @cached_property
+    def tenants(self) -> Mapping[int, list[str]]:
+        """pod -> the services that live in it."""
+        made: dict[int, list[str]] = {}
+        for service, pods in self.pods.items():
+            for pod in pods:
+                made.setdefault(pod, []).append(service)
+        return made
+
+    @cached_property
     def renamed(self) -> Mapping[tuple[str, str], str]:
         """(service, old name folded) -> new name."""
         return {(s, n.casefold()): to for (s, n), to in self.names.rewritten.items()}
@@ -75,7 +84,7 @@ class _Case:
         wanted = self.names.objects[service]
         if own := self._by_workload.get(wanted):
             return own
-        chosen = next((s.pods for s in self.world.services if s.name == wanted and s.pods), ())
+        chosen = self._by_service.get(wanted, ())
         return chosen or self._by_container.get(wanted, ())
 
     @cached_property
@@ -84,6 +93,10 @@ class _Case:
         for i, pod in enumerate(self.world.pods):
             made[name(pod.workload)] = (*made.get(name(pod.workload), ()), i)
         return made
+
+    @cached_property
+    def _by_service(self) -> Mapping[str, tuple[int, ...]]:
+        return {s.name: s.pods for s in reversed(self.world.services) if s.pods}
 
     @cached_property
     def _by_container(self) -> Mapping[str, tuple[int, ...]]:
@@ -208,6 +221,9 @@ def _waits(case: _Case) -> Iterator[Finding]:
 
 def _published(case: _Case) -> Iterator[Finding]:
     outside = _open_outside(case)
+    by_pod: dict[int, list[tuple[int, str]]] = {}
+    for reached, target, protocol in sorted(outside):
+        by_pod.setdefault(reached, []).append((target, protocol))
     for service in case.stack.project.services.values():
         pods = set(case.pods[service.name])
         if not pods or service.network_mode == "host":
@@ -222,14 +238,15 @@ def _published(case: _Case) -> Iterator[Finding]:
         if not allowed:
             continue
         mates = {(p.target, p.protocol) for mate in case.stack.namesakes[service.name] for p in case.stack.project.services[mate].ports}
-        for pod, target, protocol in sorted(outside):
-            if pod in pods and protocol != "any" and (target, protocol) not in mates and not _shared(case, pod):
-                yield _opened(case, "outside", service.name, f"port {target} was not published")
+        for pod in sorted(pods):
+            for target, protocol in by_pod.get(pod, ()):
+                if protocol != "any" and (target, protocol) not in mates and not _shared(case, pod):
+                    yield _opened(case, "outside", service.name, f"port {target} was not published")
 
 
 def _shared(case: _Case, pod: int) -> bool:
     """Whether several services live in a pod, by whatever rule: their published ports are each other's."""
-    return sum(pod in pods for pods in case.pods.values()) > 1
+    return len(case.tenants[pod]) > 1
 
 
 def _wanted_outside(case: _Case, service: Service) -> Iterator[Published]:

@@ -45,12 +45,12 @@ def test_exposed_by_the_dockerfile_before_the_image_table(tmp_path: Path) -> Non
 def test_names_are_hosts_in_host_position_only(tmp_path: Path) -> None:
     text = """
     services:
-      web: {image: "w:1", command: "run web db --upstream=db", environment: {NOTE: "the db of web", DB_HOST: db, CACHE: "cache:6379", P: /db/x}}
+      web: {image: "w:1", command: "run db --upstream=db", environment: {NOTE: "the db", DB_HOST: db, CACHE: "cache:6379", P: /db/x}}
       db: {image: "d:1"}
       cache: {image: "c:1"}
     """
     found = {(r.callee, r.place, r.key, r.port) for r in meaning(tmp_path, text).references}
-    assert found == {("db", "command", "3", None), ("db", "environment", "DB_HOST", None), ("cache", "environment", "CACHE", 6379)}
+    assert found == {("db", "command", "2", None), ("db", "environment", "DB_HOST", None), ("cache", "environment", "CACHE", 6379)}
 
 
 def test_no_reference_across_networks(tmp_path: Path) -> None:
