@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from migrate.addresses.types import Inventory
 from migrate.findings import Action, Finding, Severity, Span
 from migrate.plan.addressing import decide_addresses
+from migrate.plan.answers import from_extensions
 from migrate.plan.borrowed import decide_borrowed
 from migrate.plan.contents import read_contents
 from migrate.plan.decision import Answers, Decided, Decision, Names, Notes
@@ -73,6 +74,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     record = _Record()
     stack = record.take(decide_borrowed(stack))
     members = stack.members
+    answers = record.take(from_extensions(stack.project, answers))
     namespace = answers.namespace or label(stack.project.name)
     instance = stack.project.name if is_label_value(stack.project.name) else object_name(stack.project.name)
     pods = record.take(decide_pods(stack, answers))
@@ -87,7 +89,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     containers = _container_names(stack, pods, homes)
     copies = {n: _most_copies(stack, n, answers) for n in members}
     references = {n: image.reference for n, image in images.items()}
-    storage, claims = record.take(decide_storage(stack, homes, copies, references, sockets.volumes, sockets.passing, answers))
+    storage, claims = record.take(
+        decide_storage(stack, homes, copies, references, sockets.volumes, sockets.passing, _spread(stack, answers), answers)
+    )
     workloads = record.take(decide_workloads(stack, pods, one_shots, claims, names, answers))
     workloads = _without_engine(record, stack, workloads, storage)
     claims = place_claims(claims, workloads)
@@ -176,6 +180,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         )
     running_levels = [security[n].level for n in members if workloads[n].kind != "none"]
     level = laxest(running_levels)
+    _lost_hostnames(record, stack, names, workloads)
     _project_notes(record, stack, plans, level, answers)
     record.findings.extend(find_losses(stack, record.findings))
     tools = knowledge()["tools"]
@@ -227,6 +232,18 @@ def _most_copies(stack: Stack, name: str, answers: Answers) -> int:
     mode = (stack.members[name].service.data.get("deploy") or {}).get("mode")
     most = int(labelled) if labelled.isdigit() else 2 if mode == "global" else 0
     return max(replicas_of(stack.members[name], answers), most)
+
+
+def _spread(stack: Stack, answers: Answers) -> frozenset[str]:
+    """Services whose pods cannot stand on one node: one on every node, or as many as the load wants."""
+
+    def spreads(name: str) -> bool:
+        own, service = answers.services.get(name, {}), stack.members[name].service
+        everywhere = own.get("kind") == "DaemonSet" or (service.data.get("deploy") or {}).get("mode") == "global"
+        scaled = bool(own.get("hpa")) or any(k.startswith("kompose.hpa.") for k in service.labels)
+        return everywhere or scaled or service.labels.get("kompose.controller.type", "").lower() == "daemonset"
+
+    return frozenset(name for name in stack.members if spreads(name))
 
 
 def _without_engine(
@@ -379,6 +396,15 @@ def _kubectl_tag(answers: Answers) -> str:
     version = answers.kubernetes_version.removeprefix("v").split(".")
     minor = int(version[1]) if len(version) > 1 and version[1].isdigit() else 35
     return f"v1.{max(28, minor)}.0"
+
+
+def _lost_hostnames(record: _Record, stack: Stack, names: Names, workloads: Mapping[str, Workload]) -> None:
+    """N5: the StatefulSet controller names pods itself."""
+    for name, hostname in names.hostnames.items():
+        if workloads[name].kind == "StatefulSet":
+            notes = Notes(stack.project, stack.members[name].service)
+            notes.find("MIG107", f"the pod is named {names.objects[name]}-0, not {hostname}", "hostname")
+            record.take(notes.done(None))
 
 
 def _project_notes(record: _Record, stack: Stack, plans: Mapping[str, ServicePlan], level: str, answers: Answers) -> None:

@@ -13,16 +13,21 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from migrate.compose.model import Project
 from migrate.findings import Action, Finding, Span, Unusable
-from migrate.plan.decision import Answers
+from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.spelling import key_path
 from migrate.rules import found
 from migrate.source import Node, Unreadable, YamlFault, read_yaml
 
 __all__ = ["FORM", "Answers", "Form", "read", "read_text", "schema"]
+
+
+_KEY: Final = "x-compose-cutover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +181,38 @@ def read_text(text: str, file: str) -> Answers:
     if found_faults:
         raise Unusable(found_faults)
     return _answers(root.plain() or {})
+
+
+def from_extensions(project: Project, answers: Answers) -> Decided[Answers]:
+    """The answers with those below them that stand in the Compose file under `x-compose-cutover` (of the file: the project's questions).
+
+    What is wrong there is told and not taken; the plan file wins.
+    """
+    notes = Notes(project)
+    forms = FORM.keys or {}
+    found_project = _extension(project, project.extensions.get(_KEY), forms["project"], (_KEY,), notes)
+    services = dict(answers.services)
+    for name, service in project.services.items():
+        said = _extension(project, service.data.get(_KEY), forms["services"].each or FORM, ("services", name, _KEY), notes)
+        if said:
+            services[name] = {**said, **services.get(name, {})}
+    return notes.done(replace(answers, project={**found_project, **answers.project}, services=services))
+
+
+def _extension(project: Project, said: Any, form: Form, path: tuple[str, ...], notes: Notes) -> Mapping[str, Any]:
+    if said is None:
+        return {}
+    faults = list(_check(_node_of(said, project.spans.span(*path)), form, key_path(*path)))
+    notes.findings.extend(replace(f, action=Action.DROPPED, path=key_path(*path)) for f in faults)
+    return {} if faults or not isinstance(said, Mapping) else said
+
+
+def _node_of(value: Any, span: Span) -> Node:
+    if isinstance(value, Mapping):
+        return Node({str(k): _node_of(v, span) for k, v in value.items()}, span.file, span.line, span.column)
+    if isinstance(value, (list, tuple)):
+        return Node([_node_of(v, span) for v in value], span.file, span.line, span.column)
+    return Node(value, span.file, span.line, span.column)
 
 
 def _answers(data: Mapping[str, Any]) -> Answers:

@@ -35,12 +35,13 @@ READ_LABELS: Final = frozenset(
         "kompose.security-context.fsgroup", "kompose.service.expose", "kompose.service.expose.ingress-class-name",
         "kompose.service.expose.tls-secret", "kompose.service.external-traffic-policy", "kompose.service.group",
         "kompose.service.nodeport.port", "kompose.service.type", "kompose.serviceaccount-name", "kompose.version",
-        "kompose.volume.size", "kompose.volume.storage-class-name", "kompose.volume.subpath",
+        "kompose.volume.size", "kompose.volume.storage-class-name", "kompose.volume.subpath", "kompose.volume.type",
     )
 )  # fmt: skip
 """Labels of other converters that some question reads (peer-converters.md, section 2)."""
 
 _DEFAULTS: Final[Mapping[str, object]] = {"attach": True, "oom_kill_disable": False, "tty": False, "stdin_open": False, "oom_score_adj": 0}
+_TOLD_BY_TABLE: Final = frozenset({"models"})
 _LOSSES: Final = frozenset({"ignored-with-finding", "no-effect-in-Kubernetes", "refused"})
 
 
@@ -101,7 +102,7 @@ def _service_key(notes: Notes, service: str, key: str, told: set[str]) -> None:
         return
     if path in told:
         return
-    if rule.action in _LOSSES and rule.finding is not None:
+    if rule.finding is not None and (rule.action in _LOSSES or key in _TOLD_BY_TABLE):
         action = Action.REFUSED if rule.action == "refused" else Action.DROPPED
         notes.find(rule.finding, _text(key, rule), key, action=action)
     else:

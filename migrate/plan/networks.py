@@ -52,6 +52,8 @@ def decide_networks(
         return notes.done((networking, ()))
     used = {n for name in stack.members for n in _networks_of(stack, name, pods)}
     policies = [_member_policy(stack, key, answers) for key in stack.project.networks if key in used]
+    if "bridge" in used - set(stack.project.networks):
+        policies.append(_pseudo_network(stack))
     policies += _published(stack, objects, selectors, exposure)
     policies += _internal(stack, pods, networking, waits, notes)
     policies += _isolated(stack)
@@ -115,6 +117,14 @@ def _member_policy(stack: Stack, key: str, answers: Answers) -> Policy:
         peers += [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": str(n)}}} for n in namespaces]
     spec = {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [{"from": peers}]}
     return Policy(name=f"net-{name}", spec=spec, span=network.span)
+
+
+def _pseudo_network(stack: Stack) -> Policy:
+    """B2: services on Docker's default bridge reach each other, and nobody else of the stack does."""
+    selector = {"matchLabels": {f"{_NET}bridge": "member"}}
+    span = next(m.service.span for m in stack.members.values() if m.service.network_mode == "bridge")
+    spec = {"podSelector": selector, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": selector}]}]}
+    return Policy(name="net-bridge", spec=spec, span=span)
 
 
 def _open(selector: Mapping[str, str], ports: list[dict[str, Any]]) -> dict[str, Any]:

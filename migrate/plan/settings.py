@@ -113,8 +113,9 @@ class _Service:
         env, env_from = self.environment()
         self.configs()
         self.secrets()
+        wanted = self.member.service.labels.get("kompose.volume.type", "").lower()
         for index, mount in enumerate(self.member.mounts):
-            if mount.kind in ("file", "configuration"):
+            if mount.kind in ("file", "configuration") and wanted not in ("hostpath", "emptydir", "persistentvolumeclaim"):
                 self.files(mount, index)
         self.overlays()
         self.render()

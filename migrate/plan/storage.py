@@ -30,6 +30,7 @@ class _Work:
     replicas: Mapping[str, int]
     sockets: frozenset[str]
     passing: frozenset[str]
+    spread: frozenset[str]
     answers: Answers
     claims: dict[str, Claim] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)
@@ -43,16 +44,18 @@ def decide_storage(
     images: Mapping[str, str],
     sockets: frozenset[str],
     passing: frozenset[str],
+    spread: frozenset[str],
     answers: Answers,
 ) -> Decided[tuple[Mapping[str, Storage], Mapping[str, Claim]]]:
     """Volumes and mounts of every service, and the claims by name.
 
-    `sockets` are the keys of volumes that carry Unix sockets, `passing` those of them that hold nothing else and stay in one pod.
+    `sockets` are the keys of volumes that carry Unix sockets, `passing` those of them that hold nothing else and stay in one pod,
+    `spread` the services whose pods cannot stand on one node.
     `homes` maps a service to the owner of the pod that its container runs in, `replicas` to the most pods that may run at once,
     `images` to its image reference. Single files and configuration directories are answered by the settings.
     """
     notes = Notes(stack.project)
-    work = _Work(stack=stack, homes=homes, replicas=replicas, sockets=sockets, passing=passing, answers=answers)
+    work = _Work(stack=stack, homes=homes, replicas=replicas, sockets=sockets, passing=passing, spread=spread, answers=answers)
     found: dict[str, Storage] = {}
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
@@ -104,6 +107,15 @@ def _mount(work: _Work, member: Member, classified: ClassifiedMount, image: str,
         notes.find("MIG538", f"mount type {mount.kind} does not exist in Kubernetes", *path, action=Action.REFUSED, span=mount.span)
         return storage
     _options(classified, notes, path)
+    wanted = member.service.labels.get("kompose.volume.type", "").lower()
+    if wanted == "hostpath" and mount.kind == "bind":
+        return _host_path(classified, storage, notes, path)
+    if wanted == "emptydir" and mount.kind in ("bind", "volume"):
+        name = _volume_name(f"empty-{slug(mount.target)}", mount.target)
+        notes.decide("storage", "emptyDir", "label", "label kompose.volume.type", mount.span)
+        return _add(storage, name, {"emptyDir": {}}, _mounted(name, classified))
+    if wanted == "persistentvolumeclaim" and mount.kind in ("bind", "volume"):
+        return _claimed(work, member, classified, image, storage, notes, path)
     if kind in ("file", "configuration"):
         return storage
     if kind == "tmpfs":
@@ -179,16 +191,24 @@ def _host_path(classified: ClassifiedMount, storage: Storage, notes: Notes, path
     notes.decide("storage", "hostPath", "V5", f"{source} is a system path", mount.span)
     name = _volume_name(f"host-{slug(source)}", source)
     host: dict[str, Any] = {"path": source, **({"type": kind} if kind else {})}
-    added = _add(storage, name, {"hostPath": host}, _mounted(name, classified))
+    privileged = notes.service is not None and bool(notes.service.data.get("privileged"))
+    added = _add(storage, name, {"hostPath": host}, _mounted(name, classified, privileged=privileged))
     return replace(added, host_paths=True)
 
 
-def _mounted(name: str, classified: ClassifiedMount, sub_path: str | None = None, labels: Mapping[str, str] | None = None) -> VolumeMount:
+def _mounted(
+    name: str,
+    classified: ClassifiedMount,
+    sub_path: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    *,
+    privileged: bool = False,
+) -> VolumeMount:
     mount = classified.mount
     labelled = labels.get("kompose.volume.subpath") if labels else None
     said = labelled or (mount.options.get("volume") or {}).get("subpath") or (mount.options.get("image") or {}).get("subpath") or sub_path
     propagation = _PROPAGATION.get(str((mount.options.get("bind") or {}).get("propagation")))
-    if propagation == "Bidirectional":
+    if propagation == "Bidirectional" and not privileged:
         propagation = None
     return VolumeMount(volume=name, path=mount.target, sub_path=said, read_only=mount.read_only, propagation=propagation)
 
@@ -249,7 +269,7 @@ def _claimed(
         storage,
         pod_volume,
         {"persistentVolumeClaim": {"claimName": name}},
-        _mounted(pod_volume, classified, sub_path, service.labels),
+        _mounted(pod_volume, classified, sub_path, service.labels, privileged=bool(service.data.get("privileged"))),
         name,
     )
     external = volume is not None and volume.external
@@ -447,12 +467,16 @@ def _shared(work: _Work, key: str, claim: Claim, notes: Notes) -> Claim:
         return claim
     wide = (work.answers.project.get("storage") or {}).get("rwxClass")
     users = ", ".join(claim.users)
-    if len(claim.users) == 1:
+    if copies > 1 and len(claim.users) == 1:
         notes.find("MIG506", f"all replicas of {users} share claim {claim.name}", span=claim.span)
     if wide and key.removeprefix("volume ") not in work.sockets:
         notes.find("MIG504", f"claim {claim.name} of {users} is ReadWriteMany", span=claim.span, action=Action.MAPPED)
         notes.decide("storage", f"{claim.name}: ReadWriteMany", "V6", f"mounted by {users}", claim.span)
         return replace(claim, access_mode="ReadWriteMany", storage_class=str(wide))
+    if any(user in work.spread for user in claim.users):
+        text = f"claim {claim.name} of {users} must be ReadWriteMany: its pods cannot stand on one node"
+        notes.find("MIG505", text, span=claim.span, action=Action.REFUSED)
+        return replace(claim, access_mode="ReadWriteMany")
     notes.find("MIG503", f"claim {claim.name} binds the pods of {users} to one node", span=claim.span)
     notes.decide("storage", f"{claim.name}: one node", "V6", f"mounted by {users}", claim.span)
     return replace(claim, one_node=True)

@@ -94,3 +94,18 @@ def test_schema_refuses_what_the_reader_refuses() -> None:
     assert validator.is_valid(yaml.safe_load("version: 1\n" + ANSWERS))
     for case in ("unknown question", "unknown section", "wrong type", "not a choice", "not yet", "other version", "not a mapping"):
         assert not validator.is_valid(yaml.safe_load(FAULTS[case][0])), case
+
+
+def test_answers_in_the_compose_file_below_those_of_the_plan(tmp_path: Path) -> None:
+    text = """
+x-compose-cutover: {exposure: nodeport}
+services:
+  web: {image: "x:1", ports: ["80:80"], x-compose-cutover: {replicas: 2, drain: 1}}
+  api: {image: "y:1", x-compose-cutover: {replica: 2}}
+"""
+    plan = plan_of(tmp_path, text, "services: {web: {replicas: 5}}")
+    assert plan.services["web"].replicas == 5
+    assert plan.services["web"].exposure.services[0].type == "NodePort"
+    wrong = next(f for f in plan.findings if f.code == "MIG006")
+    assert (wrong.span.line if wrong.span else 0, wrong.path) == (5, "services.api.x-compose-cutover")
+    assert "MIG913" not in codes(plan)

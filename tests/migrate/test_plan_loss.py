@@ -35,9 +35,9 @@ def test_every_service_key_is_carried_or_lost_with_a_code() -> None:
 
 
 def test_what_is_refused_by_this_version_is_told(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, "services: {a: {image: x, labels: {kompose.volume.type: hostPath}}}")
+    plan = plan_of(tmp_path, "services: {a: {image: x, labels: {kompose.service.name_override: y}}}")
     finding = next(f for f in plan.findings if f.code == "MIG999")
-    assert (finding.action.value, finding.path) == ("refused", "services.a.labels.kompose.volume.type")
+    assert (finding.action.value, finding.path) == ("refused", "services.a.labels.kompose.service.name_override")
 
 
 def test_extensions_profiles_and_sub_keys(tmp_path: Path) -> None:

@@ -123,3 +123,27 @@ def test_volumes_from_borrows_mounts(tmp_path: Path) -> None:
     objects = objects_of(tmp_path, text)
     assert pod(objects["Deployment/b"])["containers"][0]["volumeMounts"] == [{"name": "vol", "mountPath": "/x", "readOnly": True}]
     assert "MIG503" in codes(plan_of(tmp_path, text))
+
+
+@pytest.mark.parametrize("how", ["deploy: {mode: global}", "labels: {kompose.hpa.cpu: '50'}"])
+def test_v6_pods_that_cannot_share_a_node_need_read_write_many(how: str, tmp_path: Path) -> None:
+    text = f"services: {{a: {{image: x, {how}, volumes: ['vol:/x']}}}}" + TOP
+    plan = plan_of(tmp_path, text)
+    assert plan.claims["vol"].access_mode == "ReadWriteMany"
+    assert "MIG505" in codes(plan)
+    assert "MIG505" not in codes(plan_of(tmp_path, text, "project: {storage: {rwxClass: nfs}}"))
+
+
+@pytest.mark.parametrize(("kind", "source"), [("emptyDir", "emptyDir"), ("hostPath", "hostPath"), ("persistentVolumeClaim", "persistentVolumeClaim")])
+def test_volume_type_label(kind: str, source: str, tmp_path: Path) -> None:
+    text = f"services: {{a: {{image: x, labels: {{kompose.volume.type: {kind}}}, volumes: ['./conf:/x']}}}}"
+    plan = plan_of(tmp_path, text, files={"conf/a.txt": "a"})
+    (volume,) = plan.services["a"].storage.volumes
+    assert source in volume.source
+    assert plan.services["a"].settings.volumes == ()
+
+
+def test_existing_data_come_with_the_command_that_copies_them(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "services: {a: {image: x, volumes: ['vol:/data']}}" + TOP)
+    finding = next(f for f in plan.findings if f.code == "MIG507")
+    assert "docker run --rm -v demo_vol:/from" in finding.advice and "-C /data" in finding.advice
