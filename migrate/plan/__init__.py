@@ -225,12 +225,15 @@ def _joined(same: list[Finding]) -> Finding:
 
 
 def _most_copies(stack: Stack, name: str, answers: Answers) -> int:
+    """The most pods that a service may have at once."""
+    service = stack.members[name].service
     hpa = answers.services.get(name, {}).get("hpa")
     if isinstance(hpa, Mapping):
         return int(hpa.get("max", 3))
-    labelled = stack.members[name].service.labels.get("kompose.hpa.replicas.max", "")
-    mode = (stack.members[name].service.data.get("deploy") or {}).get("mode")
-    most = int(labelled) if labelled.isdigit() else 2 if mode == "global" else 0
+    most = 2 if (service.data.get("deploy") or {}).get("mode") == "global" else 0
+    if any(k.startswith("kompose.hpa.") for k in service.labels):
+        labelled = service.labels.get("kompose.hpa.replicas.max", "")
+        most = int(labelled) if labelled.isdigit() else 3
     return max(replicas_of(stack.members[name], answers), most)
 
 

@@ -180,7 +180,12 @@ def decide_workloads(
 ) -> Decided[Mapping[str, Workload]]:
     """The kind of workload of each service, by the first of W1 to W10 that applies to its pod."""
     notes = Notes(stack.project)
-    private = {owner for claim in claims.values() if not claim.one_node and len(claim.users) == 1 for owner in claim.users}
+    private = {
+        owner
+        for claim in claims.values()
+        if not claim.one_node and len(claim.users) == 1 and claim.access_mode == "ReadWriteOnce"
+        for owner in claim.users
+    }
     workloads: dict[str, Workload] = {}
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
