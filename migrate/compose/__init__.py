@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,6 +127,7 @@ def _load(
     select_used(draft, log, keep=all_resources)
     complete_resources(draft)
     read = complete_environment(draft, lookup, assembly.names, log)
+    _tell_outside({**assembly.lent, **read}, where, assembly.names, log)
     project = _bound(draft, assembly, where, read, log)
     _judge(project, log, assembly.names, strict=strict)
     return project
@@ -167,7 +169,15 @@ def _with_project_name(lookup: Lookup, name: str) -> Lookup:
     return known
 
 
-def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Sequence[str], log: Log) -> Project:
+def _tell_outside(read: Mapping[str, Node], where: Surroundings, names: Names, log: Log) -> None:
+    """Every file outside the project directory that was read (MIG424)."""
+    inside = where.directory.rstrip("/") + "/"
+    for path, user in read.items():
+        if not path.startswith(inside) and os.path.isfile(path):  # noqa: PTH113
+            log.add("MIG424", f"{names.shown(path)} lies outside the project directory and is read", span=user.span, action=Action.MAPPED)
+
+
+def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Mapping[str, Node], log: Log) -> Project:
     tree = _tree(draft)
     data = tree.plain()
     nodes = members(tree)

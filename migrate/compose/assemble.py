@@ -39,7 +39,8 @@ class Document:
 
 @dataclass(slots=True, kw_only=True)
 class Assembly:
-    """Machinery of one load: what was read, which variables gave which values, and the services that other files lend."""
+    """Machinery of one load: the files that were read, those that other files name (`lent`, with the place that names them), and which
+    variables gave which values."""
 
     log: Log
     names: Names
@@ -47,6 +48,7 @@ class Assembly:
     stdin: str | None
     interpolate: bool
     files: list[Path] = field(default_factory=list)
+    lent: dict[str, Node] = field(default_factory=dict)
     used: dict[str, str] = field(default_factory=dict)
     _texts: dict[str, list[Document]] = field(default_factory=dict)
     _imports: dict[tuple[object, ...], tuple[Lookup, Node]] = field(default_factory=dict)
@@ -67,6 +69,8 @@ class Assembly:
 
     def try_documents(self, place: Place, *, user: Node | None = None, may_be_empty: bool = False) -> list[Document] | None:
         """As `documents`, with faults in the log, a missing file at the place of its user; None if the file cannot be read."""
+        if user is not None:
+            self.lent.setdefault(place.path, user)
         try:
             found = self.documents(place)
             if not found and not may_be_empty:

@@ -207,12 +207,11 @@ def complete_resources(draft: Draft) -> None:
                 draft.resources[section][key] = with_members(named, name=node.with_value(key if external else f"{draft.name}_{key}"))
 
 
-def complete_environment(draft: Draft, lookup: Lookup, names: Names, log: Log) -> list[str]:
-    """Fold env files and label files into the enabled services (rules 51 to 58). Answers the files that were read."""
-    read: list[str] = []
-    cache: dict[tuple[str, str], EnvFile | None] = {}
+def complete_environment(draft: Draft, lookup: Lookup, names: Names, log: Log) -> dict[str, Node]:
+    """Fold env files and label files into the enabled services (rules 51 to 58). Answers the files that were read, each with its user."""
+    read: dict[str, Node] = {}
     for name, service in draft.services.items():
-        _fold_environment(name, service, lookup, names, log, cache, read)
+        _fold_environment(name, service, lookup, names, log, read)
         _fold_labels(name, service, lookup, names, log, read)
     return read
 
@@ -223,8 +222,7 @@ def _fold_environment(
     lookup: Lookup,
     names: Names,
     log: Log,
-    cache: dict[tuple[str, str], EnvFile | None],
-    read: list[str],
+    read: dict[str, Node],
 ) -> None:
     inline = {key: _inherited(key, node, lookup) for key, node in members(service.get("environment")).items()}
     folded: dict[str, Node] = {}
@@ -242,8 +240,7 @@ def _fold_environment(
         if file is None:
             continue
         path = str(members(entry)["path"].value)
-        if path not in read:
-            read.append(path)
+        read.setdefault(path, members(entry)["path"])
         for variable, value in file.values.items():
             span = value.span
             folded[variable] = Node(value.value, span.file, span.line, span.column, value.written)
@@ -289,7 +286,7 @@ def _env_file(entry: Node, path: tuple[str | int, ...], lookup: Lookup, names: N
     return found
 
 
-def _fold_labels(name: str, service: Service_, lookup: Lookup, names: Names, log: Log, read: list[str]) -> None:
+def _fold_labels(name: str, service: Service_, lookup: Lookup, names: Names, log: Log, read: dict[str, Node]) -> None:
     folded: dict[str, Node] = {}
     for index, node in enumerate(items(service.get("label_file"))):
         entry = node.with_value({"path": node})
@@ -297,7 +294,7 @@ def _fold_labels(name: str, service: Service_, lookup: Lookup, names: Names, log
         for label, value in (file.values if file is not None else {}).items():
             folded[label] = Node(value.value, value.span.file, value.span.line, value.span.column, value.written)
         if file is not None:
-            read.append(str(node.value))
+            read.setdefault(str(node.value), node)
     if folded:
         place = service.get("labels") or service["label_file"]
         service["labels"] = place.with_value({**folded, **members(service.get("labels"))})

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable
 from typing import Final
 
 from migrate.findings import Action
 from migrate.source import Node, Path_
 
 from .draft import Draft, Service_, items, member_text, members, text, with_members
-from .faults import Log, nearest
+from .faults import Log
+from .references import (
+    dependency_cycles,
+    undefined_files,
+    undefined_models,
+    undefined_networks,
+    undefined_services,
+    undefined_volumes,
+    variable_name,
+)
 
 Check = Callable[[Draft, Log], None]
 
@@ -133,200 +141,6 @@ def _build_contexts(name: str, build: dict[str, Node], draft: Draft, log: Log) -
         if other != value and other not in draft.services and other not in draft.disabled:
             message = f"service {name} builds from service {other}, which is not defined"
             log.add("undefined-service", message, span=node.span, path=_path(name, "build", "additional_contexts", key))
-
-
-def _defined(draft: Draft, section: str) -> str:
-    known = [f"{key} (line {node.line})" for key, node in islice(draft.resources[section].items(), MENTIONED + 1)]
-    return f"defined: {named(known)}" if known else f"no {section} are defined"
-
-
-MENTIONED: Final = 8
-"""Names that one message lists."""
-
-
-def named(names: Sequence[str]) -> str:
-    """Names as a message lists them.
-
-    >>> named(["a", "b"]), named([str(n) for n in range(20)])
-    ('a, b', '0, 1, 2, 3, 4, 5, 6, 7 and others')
-    """
-    return ", ".join(names[:MENTIONED]) + (" and others" if len(names) > MENTIONED else "")
-
-
-def undefined_networks(draft: Draft, log: Log) -> None:
-    """One finding for each undefined network, whoever uses it; the most likely one is taken for it (conversion.md section 4)."""
-    networks = draft.resources["networks"]
-    missing: dict[str, list[tuple[str, Node]]] = {}
-    for name, service in draft.services.items():
-        for network, node in members(service.get("networks")).items():
-            if network not in networks and network != "default":
-                missing.setdefault(network, []).append((name, node))
-    used = {network for service in draft.services.values() for network in members(service.get("networks"))}
-    for network, users in missing.items():
-        likely, reason = _likely_network(network, users, used, draft)
-        names = named([name for name, _ in users])
-        services = f"service {names} uses" if len(users) == 1 else f"services {names} use"
-        message = f"{services} network {network!r}, which is not defined ({_defined(draft, 'networks')}); {reason}"
-        first = users[0][1]
-        path = _path(users[0][0], "networks", network)
-        advice = None
-        if likely is not None:
-            advice = (
-                f"write {likely} there, or rename {likely} to {network}; if the network exists outside, say `{network}: {{external: true}}`"
-            )
-        log.add(
-            "undefined-network",
-            message,
-            span=first.span,
-            path=path,
-            action=Action.ASSUMED,
-            advice=advice,
-            also=tuple(n.span for _, n in users[1:]),
-        )
-        if likely is None:
-            networks[network] = first.with_value(None)
-            continue
-        used.add(likely)
-        for name, _ in users:
-            node = draft.services[name]["networks"]
-            renamed = {likely if key == network else key: child for key, child in members(node).items()}
-            draft.services[name]["networks"] = node.with_value(renamed)
-
-
-def _likely_network(network: str, users: list[tuple[str, Node]], used: set[str], draft: Draft) -> tuple[str | None, str]:
-    """(1) the only unused network whose subnet holds every fixed address of the users, (2) the nearest name, (3) a new one."""
-    addresses = [address for _, node in users if (address := member_text(node, "ipv4_address"))]
-    free = [key for key in draft.resources["networks"] if key not in used]
-    holding = [key for key in free if addresses and all(_holds(draft.resources["networks"][key], address) for address in addresses)]
-    if len(holding) == 1:
-        key = holding[0]
-        subnet = next((member_text(item, "subnet") for item in _subnets(draft.resources["networks"][key])), "")
-        return (
-            key,
-            f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({named(addresses)}), and no service uses it",
-        )
-    if (near := nearest(network, draft.resources["networks"])) is not None:
-        return near, f"{near!r} is assumed, the nearest name"
-    return None, "a new network of this name is assumed"
-
-
-def _subnets(node: Node) -> list[Node]:
-    return items(members(members(node).get("ipam")).get("config"))
-
-
-def _holds(network: Node, address: str) -> bool:
-    for entry in _subnets(network):
-        try:
-            if ipaddress.ip_address(address) in ipaddress.ip_network(member_text(entry, "subnet") or "", strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
-
-
-def undefined_volumes(draft: Draft, log: Log) -> None:
-    """A named volume must be declared; a missing one is created."""
-    volumes = draft.resources["volumes"]
-    for name, service in draft.services.items():
-        for index, node in enumerate(items(service.get("volumes"))):
-            source = member_text(node, "source")
-            if member_text(node, "type") == "volume" and source and source not in volumes:
-                message = (
-                    f"service {name} uses volume {source!r}, which is not defined ({_defined(draft, 'volumes')}); it is assumed to be new"
-                )
-                log.add("undefined-volume", message, span=node.span, path=_path(name, "volumes", index), action=Action.ASSUMED)
-                volumes[source] = node.with_value(None)
-
-
-def undefined_files(draft: Draft, log: Log) -> None:
-    """A secret or config that a service uses must be defined; a placeholder stands for a missing one."""
-    for section, kind in (("secrets", "undefined-secret"), ("configs", "undefined-config")):
-        known = draft.resources[section]
-        for name, service in draft.services.items():
-            for index, node in enumerate(items(service.get(section))):
-                source = member_text(node, "source")
-                if source is None:
-                    message = f"service {name} uses a {section[:-1]} without saying which; the entry is left out"
-                    log.add(kind, message, span=node.span, path=_path(name, section, index))
-                elif source not in known:
-                    known_ones = _defined(draft, section)
-                    message = (
-                        f"service {name} uses {section[:-1]} {source!r}, which is not defined ({known_ones}); a placeholder is assumed"
-                    )
-                    log.add(kind, message, span=node.span, path=_path(name, section, index), action=Action.ASSUMED)
-                    known[source] = node.with_value({"environment": node.with_value(_variable_name(source))})
-
-
-def _variable_name(source: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "_", source.upper())
-
-
-def undefined_models(draft: Draft, log: Log) -> None:
-    """A model that a service uses must be defined."""
-    for name, service in draft.services.items():
-        for model, node in members(service.get("models")).items():
-            if model not in draft.resources["models"]:
-                message = f"service {name} uses model {model!r}, which is not defined"
-                log.add("undefined-model", message, span=node.span, path=_path(name, "models", model), action=Action.ASSUMED)
-
-
-def undefined_services(draft: Draft, log: Log) -> None:
-    """A dependency must be an enabled service; one on a disabled service may be optional (rules 91 and 94)."""
-    for name, service in draft.services.items():
-        node = service.get("depends_on")
-        if node is None:
-            continue
-        left: dict[str, Node] = {}
-        for other, entry in members(node).items():
-            optional = (required := members(entry).get("required")) is not None and required.value is False
-            if other in draft.services or (optional and other in draft.disabled):
-                left[other] = entry
-                continue
-            why = "its profile is not active or it was left out" if other in draft.disabled else "there is no such service"
-            likely = nearest(other, draft.services)
-            hint = f"; did you mean {likely}?" if likely and likely != name else ""
-            message = f"service {name} depends on {other!r}, but {why}{hint}"
-            log.add("undefined-service", message, span=entry.span, path=_path(name, "depends_on", other), action=Action.ASSUMED)
-        service["depends_on"] = node.with_value(left)
-        if not left:
-            del service["depends_on"]
-
-
-def dependency_cycles(draft: Draft, log: Log) -> None:
-    """Dependencies must not close a circle (rule 92); the one that closes it is dropped."""
-    done: set[str] = set()
-    for start in sorted(draft.services):
-        if start not in done:
-            _search(start, draft, log, done)
-
-
-def _search(start: str, draft: Draft, log: Log, done: set[str]) -> None:
-    """Depth first with a stack of its own, so that long chains are no recursion."""
-    trail = [start]
-    waiting = [iter(sorted(members(draft.services[start].get("depends_on"))))]
-    while trail:
-        name = trail[-1]
-        other = next(waiting[-1], None)
-        if other is None:
-            done.add(trail.pop())
-            waiting.pop()
-        elif other in trail:
-            _cut(name, other, [*trail[trail.index(other) :], other], draft, log)
-        elif other not in done and other in draft.services:
-            trail.append(other)
-            waiting.append(iter(sorted(members(draft.services[other].get("depends_on")))))
-
-
-def _cut(name: str, other: str, circle: list[str], draft: Draft, log: Log) -> None:
-    node = draft.services[name]["depends_on"]
-    entry = members(node)[other]
-    shown = circle if len(circle) <= MENTIONED else [*circle[:MENTIONED], "...", circle[-1]]
-    message = f"services wait for each other: {' -> '.join(shown)}; the wait of {name} for {other} is dropped"
-    log.add("dependency-cycle", message, span=entry.span, path=_path(name, "depends_on", other), action=Action.ASSUMED)
-    left = {key: child for key, child in members(node).items() if key != other}
-    draft.services[name]["depends_on"] = node.with_value(left)
-    if not left:
-        del draft.services[name]["depends_on"]
 
 
 def replicas(draft: Draft, log: Log) -> None:
@@ -521,7 +335,7 @@ def resource_sources(draft: Draft, log: Log) -> None:
             if not sources:
                 message = f"{section[:-1]} {key} has no source ({wanted}); a placeholder is assumed"
                 log.add("resource-source", message, span=node.span, path=(section, key), action=Action.ASSUMED)
-                draft.resources[section][key] = with_members(node, environment=node.with_value(_variable_name(key)))
+                draft.resources[section][key] = with_members(node, environment=node.with_value(variable_name(key)))
             elif len(sources) > 1:
                 message = f"{section[:-1]} {key} has several sources ({', '.join(sources)}); {sources[0]} is taken"
                 log.add("exclusive", message, span=node.span, path=(section, key), action=Action.ASSUMED)
