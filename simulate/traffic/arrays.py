@@ -22,9 +22,6 @@ CODES = {
 }  # fmt: skip
 KINDS = {"open": k.OPEN, "deterministic": k.EVEN, "trace": k.TRACE}
 POLICIES = {"random": k.RANDOM, "round_robin": k.ROUND_ROBIN, "hash": k.HASH}
-POD_FIELDS = ("pf", "pi", "tag", "tag_job", "wait", "wait_job", "latency", "pod_hash")
-JOB_FIELDS = ("jf", "ji", "jk")
-RECORD_FIELDS = ("record_f", "record_i")
 
 
 def constants(d: Distribution, points: list[tuple[float, float]]) -> tuple[float, float, float]:
@@ -50,7 +47,116 @@ def constants(d: Distribution, points: list[tuple[float, float]]) -> tuple[float
     return (d.mean, 0.0, 0.0)
 
 
-def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], int], *, record: bool) -> k.State:
+class Tables:
+    """The state of a run: tables by name as views of two flat arrays, `f` of doubles and `n` of integers behind a header."""
+
+    def __init__(self, tables: dict[str, Any], scalars: Any) -> None:
+        self.groups = 0
+        self._lay(tables, scalars)
+
+    def __getattr__(self, name: str) -> Any:
+        """A table; what is written to it is seen by the kernels."""
+        try:
+            return self.__dict__["_views"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def _lay(self, tables: dict[str, Any], scalars: Any) -> None:
+        self.f = np.zeros(sum(tables[name].size for name in k.FLOATS))
+        self.n = np.zeros(k.HEADER + sum(tables[name].size for name in k.INTEGERS), np.int64)
+        self.g = self.n[: k.WIDTH]
+        self.g[:] = scalars
+        self._views: dict[str, Any] = {}
+        for flat, names, begin in ((self.f, k.FLOATS, 0), (self.n, k.INTEGERS, k.HEADER)):
+            at = begin
+            for name in names:
+                table = tables[name]
+                self.n[_offset(name)] = at
+                self._views[name] = flat[at : at + table.size].reshape(table.shape)
+                self._views[name][...] = table
+                at += table.size
+        self._measure()
+
+    def _measure(self) -> None:
+        v = self._views
+        self.n[[k.WIDTH, k.SOURCES, k.PODS, k.CHUNKED]] = v["tag"].shape[1], len(v["sf"]), len(v["pf"]), len(v["a_t"])
+        self.n[[k.RECORDS, k.BACKGROUNDS]] = len(v["record_f"]), len(v["background"])
+        self.n[[k.WARM_COLUMNS, k.STEP_COLUMNS]] = v["warm_from"].shape[1], v["step_kind"].shape[1]
+        self.n[[k.ENDPOINT_COLUMNS, k.GROUPS]] = v["endpoint"].shape[1], self.groups
+
+    def replace(self, **tables: Any) -> None:
+        """Other tables in the place of some, of any length."""
+        self._lay({**self._views, **tables}, self.g.copy())
+
+    def regroup(self, starts: Sequence[int], pods: Sequence[int], nodes: Sequence[int]) -> None:
+        """Which pods are in which group, and the node of each group."""
+        self.groups = len(nodes)
+        self.n[k.GROUPS] = len(nodes)
+        for name, values in (("group_start", starts), ("group_pod", pods), ("group_node", nodes)):
+            self._views[name][: len(values)] = values
+
+    def saved(self) -> tuple[Any, Any, dict[str, tuple[int, ...]]]:
+        """A copy of everything."""
+        return self.f.copy(), self.n.copy(), {name: view.shape for name, view in self._views.items()}
+
+    def restore(self, saved: tuple[Any, Any, dict[str, tuple[int, ...]]]) -> None:
+        """As it was when `saved`, also if tables have grown since; the copy becomes the state."""
+        self.f, self.n, shapes = saved
+        self.g = self.n[: k.WIDTH]
+        for names, flat in ((k.FLOATS, self.f), (k.INTEGERS, self.n)):
+            for name in names:
+                at = int(self.n[_offset(name)])
+                self._views[name] = flat[at : at + math.prod(shapes[name])].reshape(shapes[name])
+
+    def more_jobs(self) -> None:
+        """Twice the rows of jobs, at least two chunks; the new ones are free."""
+        old = len(self.jf)
+        rows = max(2 * CHUNK, 2 * old)
+        self.replace(**{name: longer(getattr(self, name), rows) for name in ("jf", "ji", "jk")})
+        self.ji[old:, k.SOURCE] = k.FREE
+        self.ji[old:, k.LINK] = np.arange(old + 1, rows + 1)
+        self.ji[rows - 1, k.LINK] = self.g[k.FREE_JOB]
+        self.g[k.FREE_JOB] = old
+        self.g[k.FREE_JOBS] += rows - old
+
+    def wider(self, width: int) -> None:
+        """Room for `width` jobs at once in each pod."""
+        columns = 2 ** math.ceil(math.log2(max(width, 2)))
+        self.replace(**{name: wider(getattr(self, name), columns) for name in ("tag", "tag_job", "wait", "wait_job")})
+
+    def more_pods(self) -> None:
+        """Twice the rows of pods, and of what there is one of per pod."""
+        rows = 2 * len(self.pf)
+        names = ("pf", "pi", "tag", "tag_job", "wait", "wait_job", "latency", "pod_hash", "group_pod", "group_node")
+        tables = {name: longer(getattr(self, name), rows) for name in names}
+        tables |= {name: longer(getattr(self, name), rows + 1) for name in ("group_start", "group_order")}
+        self.replace(**tables, trigger=longer(self.trigger, 4 * rows), endpoint=wider(self.endpoint, rows))
+
+    def more_records(self) -> None:
+        """Twice the rows of records."""
+        rows = 2 * len(self.record_f)
+        self.replace(record_f=longer(self.record_f, rows), record_i=longer(self.record_i, rows))
+
+
+def _offset(name: str) -> int:
+    return k.OFFSETS + (k.FLOATS + k.INTEGERS).index(name)
+
+
+def longer(table: Any, rows: int) -> Any:
+    """The table with more rows; the new ones are 0."""
+    larger = np.zeros((rows, *table.shape[1:]), table.dtype)
+    larger[: len(table)] = table
+    return larger
+
+
+def wider(table: Any, columns: int) -> Any:
+    """The table with more columns; the new ones are 0."""
+    larger = np.zeros((len(table), columns), table.dtype)
+    larger[:, : table.shape[1]] = table
+    return larger
+
+
+def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], int], *, record: bool) -> Tables:
     """The state at time 0 without pods; `proxies` tells the first row of each edge's endpoint lists."""
     points: list[tuple[float, float]] = []
     services, sources = len(spec.behaviours), len(spec.sources)
@@ -65,29 +171,28 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
             if wanted is not None:
                 step_kind[i, j] = (k.CPU_STEP if step.cpu_s is not None else k.WAIT_STEP, CODES[wanted.name])
                 step_draw[i, j] = constants(wanted, points)
-    rows = sum(len(edge.proxies) for edge in spec.edges) + sources
-    state = _source_arrays(spec, proxies, points)
-    return k.State(
-        pf=np.zeros((PODS, k.PF)), pi=np.zeros((PODS, k.PI), np.int64),
-        tag=np.zeros((PODS, WIDTH)), tag_job=np.zeros((PODS, WIDTH), np.int64),
-        wait=np.zeros((PODS, WIDTH)), wait_job=np.zeros((PODS, WIDTH), np.int64),
-        jf=np.zeros((0, 4)), ji=np.zeros((0, 5), np.int64), jk=np.zeros(0, np.uint64),
-        service=np.array([_service(b, len(p)) for b, p in zip(spec.behaviours, programs, strict=True)], np.int64).reshape(-1, 4),
-        step_kind=step_kind, step_draw=step_draw, step_number=np.tile(np.arange(longest), (max(services, 1), 1)),
-        warm_from=_padded([[n for n, _ in b.warm_requests] for b in spec.behaviours], warms).astype(np.int64),
-        warm_factor=_padded([[f for _, f in b.warm_requests] for b in spec.behaviours], warms),
-        node=np.zeros((len(spec.machines) + 1, 4)), background=np.zeros((0, 3)),
-        group_start=np.zeros(1, np.int64), group_pod=np.zeros(0, np.int64),
-        group_node=np.zeros(0, np.int64), group_order=np.zeros(1, np.int64),
-        endpoint=np.zeros((rows, PODS), np.int64), endpoints=np.zeros(rows, np.int64), turn=np.zeros(rows, np.int64),
-        pod_hash=np.zeros(PODS, np.uint64),
-        out=np.zeros((sources, 9), np.int64), histogram=np.zeros((sources, k.BUCKETS), np.int64), latency=np.zeros((PODS, sources)),
-        record_f=np.zeros((CHUNK if record else 0, 3)), record_i=np.zeros((CHUNK if record else 0, 4), np.int64),
-        trigger=np.zeros((4 * PODS, 5)), g=np.array([-1, 0, 0, -1, 0, -1, int(record), 0], np.int64),
-        a_t=np.zeros(CHUNK), a_source=np.zeros(CHUNK, np.int64), a_number=np.zeros(CHUNK, np.int64),
-        a_pod=np.zeros(CHUNK, np.int64), a_order=np.zeros(CHUNK, np.int64),
-        **state,
-    )  # fmt: skip
+    rows = sum(len(edge.proxies) for edge in spec.edges)
+    own = _source_tables(spec, proxies, points)
+    shapes: dict[str, tuple[int, ...]] = {
+        "pf": (PODS, k.PF), "tag": (PODS, WIDTH), "wait": (PODS, WIDTH), "jf": (0, k.JF), "node": (len(spec.machines) + 1, 4),
+        "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,),
+        "record_f": (CHUNK if record else 0, 3),
+        "pi": (PODS, k.PI), "tag_job": (PODS, WIDTH), "wait_job": (PODS, WIDTH), "ji": (0, k.JI), "jk": (0,), "group_start": (PODS + 1,),
+        "group_pod": (PODS,), "group_node": (PODS,), "group_order": (PODS + 1,), "endpoint": (rows, PODS), "endpoints": (rows,),
+        "turn": (rows,), "pod_hash": (PODS,), "out": (sources, 9), "histogram": (sources, k.BUCKETS), "a_source": (CHUNK,),
+        "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "record_i": (CHUNK if record else 0, 4),
+    }  # fmt: skip
+    tables: dict[str, Any] = {name: np.zeros(shape, np.float64 if name in k.FLOATS else np.int64) for name, shape in shapes.items()}
+    tables |= {
+        "service": np.array([_service(b, len(p)) for b, p in zip(spec.behaviours, programs, strict=True)], np.int64).reshape(-1, 4),
+        "step_kind": step_kind,
+        "step_draw": step_draw,
+        "warm_from": _padded([[n for n, _ in b.warm_requests] for b in spec.behaviours], warms).astype(np.int64),
+        "warm_factor": _padded([[f for _, f in b.warm_requests] for b in spec.behaviours], warms),
+        "points": np.array(points).reshape(-1, 2),
+        **own,
+    }
+    return Tables(tables, (-1, 0, 0, -1, 0, -1, int(record), 0))
 
 
 def _padded(rows: list[list[float]], width: int) -> Any:
@@ -99,7 +204,7 @@ def _service(behaviour: Behaviour, steps: int) -> tuple[int, int, int, int]:
     return (workers, -1 if behaviour.backlog is None else behaviour.backlog, steps, len(behaviour.warm_requests))
 
 
-def _source_arrays(spec: TrafficSpec, proxies: dict[tuple[str, str], int], points: list[tuple[float, float]]) -> dict[str, Any]:
+def _source_tables(spec: TrafficSpec, proxies: dict[tuple[str, str], int], points: list[tuple[float, float]]) -> dict[str, Any]:
     edges = {(edge.caller, edge.callee): edge for edge in spec.edges}
     sf, si = [], []
     segments: list[Any] = []
@@ -118,11 +223,10 @@ def _source_arrays(spec: TrafficSpec, proxies: dict[tuple[str, str], int], point
     return {
         "sf": np.array(sf).reshape(-1, 4),
         "si": np.array(si, np.int64).reshape(-1, 12),
-        "source_key": np.array([draws.base(spec.seed, f"source/{source.name}") for source in spec.sources], np.uint64),
+        "source_key": np.array([draws.base(spec.seed, f"source/{source.name}") for source in spec.sources], np.uint64).view(np.int64),
         "batch_draw": batch,
         "segments": np.array(segments).reshape(-1, 6),
         "trace": np.array(trace, np.float64),
-        "points": np.array(points).reshape(-1, 2),
     }
 
 
@@ -136,48 +240,3 @@ def _times(source: Source, spec: TrafficSpec, segments: list[Any], trace: list[f
         pieces = compile_rate(source.rate, end_of(source, spec.horizon_s), spec.seed, source.name)
         segments.extend(zip(pieces.start, pieces.stop, pieces.first, pieces.last, pieces.areas, pieces.areas[1:], strict=False))
     return begin, len(segments)
-
-
-def grown(state: k.State, fields: Sequence[str], rows: int) -> k.State:
-    """The same state with more rows in some fields; new ones are 0."""
-    return state._replace(**{name: _longer(getattr(state, name), rows) for name in fields})
-
-
-def _longer(array: Any, rows: int) -> Any:
-    longer = np.zeros((rows, *array.shape[1:]), array.dtype)
-    longer[: len(array)] = array
-    return longer
-
-
-def more_jobs(state: k.State) -> k.State:
-    """Twice the rows of jobs, at least two chunks; the new ones are free."""
-    old = len(state.jf)
-    rows = max(2 * CHUNK, 2 * old)
-    larger = grown(state, JOB_FIELDS, rows)
-    larger.ji[old:, k.SOURCE] = k.FREE
-    larger.ji[old:, k.LINK] = np.arange(old + 1, rows + 1)
-    larger.ji[rows - 1, k.LINK] = state.g[k.FREE_JOB]
-    larger.g[k.FREE_JOB] = old
-    larger.g[k.FREE_JOBS] += rows - old
-    return larger
-
-
-def wider(state: k.State, width: int) -> k.State:
-    """Room for `width` jobs at once in each pod."""
-    columns = 2 ** math.ceil(math.log2(max(width, 2)))
-
-    def wide(array: Any) -> Any:
-        larger = np.zeros((len(array), columns), array.dtype)
-        larger[:, : array.shape[1]] = array
-        return larger
-
-    return state._replace(**{name: wide(getattr(state, name)) for name in ("tag", "tag_job", "wait", "wait_job")})
-
-
-def more_pods(state: k.State) -> k.State:
-    """Twice the rows of pods."""
-    rows = 2 * len(state.pf)
-    larger = grown(state, POD_FIELDS, rows)
-    endpoint = np.zeros((len(state.endpoint), rows), np.int64)
-    endpoint[:, : state.endpoint.shape[1]] = state.endpoint
-    return larger._replace(endpoint=endpoint, trigger=_longer(state.trigger, 4 * rows))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -22,11 +21,6 @@ STATES = ("absent", "starting", "up", "draining", "down", "lost")
 OUTCOMES = ("ok", "no_endpoint", "refused", "timed_out", "killed", "oom")
 KINDS = ("booted", "drained", "probe")
 WITH_PROCESS = (k.STARTING, k.UP, k.DRAINING)
-UNCHANGED = frozenset({
-    "service", "step_kind", "step_draw", "step_number", "warm_from", "warm_factor", "node", "background", "group_start", "group_pod",
-    "group_node", "group_order", "source_key", "batch_draw", "segments", "trace", "points", "endpoint", "endpoints", "pod_hash",
-    "record_f", "record_i", "a_t", "a_source", "a_number", "a_pod", "a_order",
-})  # fmt: skip
 
 
 class Unsupported(Exception):
@@ -90,7 +84,8 @@ class BatchPlane:
         self._probe_serial = 0
         self._fresh = True
         for i in range(len(spec.sources)):
-            k.upcoming(self._s, i)
+            k.upcoming(self._s.f, self._s.n, i)
+        self._place_background()
         self._regroup()
 
     # -------------------------------------------------------------- time
@@ -122,12 +117,12 @@ class BatchPlane:
 
     def _guarded(self, limit: float) -> bool:
         """Go to `limit`, or to the first trigger before it: then once more from the start, and no further."""
-        saved = self._saved()
+        saved = self._s.saved()
         self._advance(limit)
         found = self._s.trigger[: self._s.g[k.TRIGGERS], 0]
         if len(found) and found.min() < limit:
             limit = float(found.min())
-            self._restore(saved)
+            self._s.restore(saved)
             self._advance(limit)
         rows = self._s.trigger[: self._s.g[k.TRIGGERS]].tolist()
         self._s.g[k.TRIGGERS] = 0
@@ -152,19 +147,13 @@ class BatchPlane:
                 self._note(deadline, "probe", self._names[pod], serial, "timed_out")
 
     def _advance(self, limit: float) -> None:
-        while (needs := k.advance(self._s, limit)) != k.DONE:
+        while (needs := k.advance(self._s.f, self._s.n, limit)) != k.DONE:
             if needs == k.NEEDS_JOBS:
-                self._s = arrays.more_jobs(self._s)
+                self._s.more_jobs()
             elif needs == k.NEEDS_WIDTH:
-                self._s = arrays.wider(self._s, int(self._s.g[k.NEEDED]))
+                self._s.wider(int(self._s.g[k.NEEDED]))
             else:
-                self._s = arrays.grown(self._s, arrays.RECORD_FIELDS, 2 * len(self._s.record_f))
-
-    def _saved(self) -> dict[str, Any]:
-        return {name: getattr(self._s, name).copy() for name in k.State._fields if name not in UNCHANGED}
-
-    def _restore(self, saved: dict[str, Any]) -> None:
-        self._s = self._s._replace(**saved)
+                self._s.more_records()
 
     # -------------------------------------------------------------- groups
 
@@ -186,11 +175,11 @@ class BatchPlane:
                 pods.extend(group)
                 starts.append(len(pods))
                 nodes.append(node)
-        rows = [(i, float(e.threads), e.weight) for i, entries in enumerate(self._background) for e in entries]
-        self._s = s._replace(
-            group_start=np.array(starts, np.int64), group_pod=np.array(pods, np.int64), group_node=np.array(nodes, np.int64),
-            group_order=np.zeros(len(nodes) + 1, np.int64), background=np.array(rows).reshape(-1, 3),
-        )  # fmt: skip
+        s.regroup(starts, pods, nodes)
+
+    def _place_background(self) -> None:
+        rows = [(i, float(entry.threads), entry.weight) for i, entries in enumerate(self._background) for entry in entries]
+        self._s.replace(background=np.array(rows).reshape(-1, 3))
 
     def _settle(self, pod: int, *, regroup: bool = False) -> None:
         """Shares of a pod's node after an operation, if anything changed."""
@@ -200,10 +189,10 @@ class BatchPlane:
         s = self._s
         if s.pi[pod, k.DIRTY] and s.pi[pod, k.GROUP] < 0:
             node = s.node[s.pi[pod, k.NODE]]
-            k.give_share(s, pod, k.cap(s, pod, node[0]), node[1], self.now)
-        for group in np.flatnonzero(s.group_node == s.pi[pod, k.NODE]).tolist():
+            k.give_share(s.f, s.n, pod, k.cap(s.f, s.n, pod, node[0]), node[1], self.now)
+        for group in np.flatnonzero(s.group_node[: s.groups] == s.pi[pod, k.NODE]).tolist():
             if not (s.node[s.group_node[group], 3] == 1.0 and not s.pi[s.group_pod[s.group_start[group]], k.DIRTY]):
-                k.settle(s, group, self.now)
+                k.settle(s.f, s.n, group, self.now)
 
     # -------------------------------------------------------------- operations
 
@@ -231,16 +220,17 @@ class BatchPlane:
         s = self._s
         assert s.pi[p, k.STATE] not in WITH_PROCESS, f"pod {pod} is {STATES[s.pi[p, k.STATE]]}: it cannot start"
         f, n = s.pf[p], s.pi[p]
-        k.sync(s, p, self.now)
+        k.sync(s.f, s.n, p, self.now)
         n[k.NODE] = len(self._nodes) if node is None else self._nodes[node]
         f[k.QUOTA], f[k.WEIGHT], f[k.SPEED], f[k.WARM] = math.inf if quota_cores is None else quota_cores, weight, speed, 1.0
         n[k.STATE], n[k.SINCE], n[k.ACCEPTING], n[k.DIRTY] = k.UP, 0, 0, 1
-        k.warm_up(s, p)
+        k.warm_up(s.f, s.n, p)
         if quota_cores is not None:
-            k.begin_period(s, p, k.period_at(s, p, self.now))
+            k.begin_period(s.f, s.n, p, k.period_at(s.f, s.n, p, self.now))
         if boot_cpu_s > 0.0:
             n[k.STATE] = k.STARTING
-            k.begin_burst(s, p, self.now, boot_cpu_s, self._job(-(2 << 44) + p, k.BOOT, 0))
+            job = self._job(-(2 << 44) + p, k.BOOT, 0)
+            k.begin_burst(s.f, s.n, p, self.now, boot_cpu_s, job)
         self._settle(p, regroup=True)
 
     def _check_limit(self, service: str, limit_bytes: float | None) -> None:
@@ -256,13 +246,13 @@ class BatchPlane:
 
     def _job(self, key: int, source: int, sequence: int) -> int:
         if self._s.g[k.FREE_JOBS] == 0:
-            self._s = arrays.more_jobs(self._s)
-        return int(k.new_job(self._s, self.now, math.inf, key, source, sequence, np.uint64(0)))
+            self._s.more_jobs()
+        return int(k.new_job(self._s.f, self._s.n, self.now, math.inf, key, source, sequence, np.uint64(0)))
 
     def _new_pod(self, name: str, service: str, period_s: float, phase_s: float | None) -> int:
         p = len(self._names)
         if p == len(self._s.pf):
-            self._s = arrays.more_pods(self._s)
+            self._s.more_pods()
         if phase_s is None:
             phase_s = draws.unit(draws.base(self.spec.seed, f"pod/{name}"), draws.PHASE, 0) * period_s
         parallelism = self.spec.behaviours[self._services[service]].parallelism
@@ -271,7 +261,7 @@ class BatchPlane:
         f[k.PARALLEL] = math.inf if parallelism is None else parallelism
         f[k.T_END] = f[k.T_QUOTA] = f[k.T_WAIT] = f[k.NEXT] = f[k.QUOTA] = math.inf
         n[k.SERVICE], n[k.GROUP], n[k.PERIOD] = self._services[service], -1, -(2**62)
-        self._s.pod_hash[p] = draws.fnv(name)
+        self._s.pod_hash[p : p + 1] = np.array([draws.fnv(name)], np.uint64).view(np.int64)
         self._pods[name] = p
         self._names.append(name)
         return p
@@ -311,13 +301,13 @@ class BatchPlane:
             return None
         s.pi[p, k.STATE], s.pi[p, k.ACCEPTING] = k.DRAINING, accept
         if not accept and self.spec.behaviours[s.pi[p, k.SERVICE]].drain_backlog == "reset":
-            k.sync(s, p, self.now)
+            k.sync(s.f, s.n, p, self.now)
             for job in self._queued(p):
                 s.pf[p, k.RESIDENCE] += self.now - s.jf[job, k.ARRIVED_S]
                 s.pi[p, k.RESET] += 1
                 s.pi[p, k.BACKLOG] -= 1
-                k.answer(s, p, job, k.REFUSAL, self.now)
-        k.check_drained(s, p, self.now)
+                k.answer(s.f, s.n, p, job, k.REFUSAL, self.now)
+        k.check_drained(s.f, s.n, p, self.now)
         self._collect()
         self._settle(p, regroup=bool(s.pi[p, k.STATE] == k.DOWN))
         return self._own_trigger("drained", pod, None)
@@ -352,7 +342,7 @@ class BatchPlane:
 
     def _end_process(self, p: int, outcome: int | None, state: int) -> None:
         s = self._s
-        k.sync(s, p, self.now)
+        k.sync(s.f, s.n, p, self.now)
         f, n = s.pf[p], s.pi[p]
         inside = [*s.tag_job[p, : n[k.TAGS]].tolist(), *s.wait_job[p, : n[k.WAITS]].tolist(), *self._queued(p)]
         n[k.STATE], n[k.DIRTY] = state, 1
@@ -362,7 +352,7 @@ class BatchPlane:
             if s.ji[job, k.SOURCE] != k.BOOT:
                 f[k.RESIDENCE] += self.now - s.jf[job, k.ARRIVED_S]
             if outcome is not None:
-                k.answer(s, p, job, outcome, self.now)
+                k.answer(s.f, s.n, p, job, outcome, self.now)
             else:
                 self._vanish(job)
         self._collect()
@@ -381,7 +371,7 @@ class BatchPlane:
             serial = int(s.ji[job, k.SEQUENCE])
             self._probes[serial] = (*self._probes[serial][:3], -1)
         s.ji[job, k.SOURCE] = k.BOOT
-        k.answer(s, 0, job, k.OK, self.now)
+        k.answer(s.f, s.n, 0, job, k.OK, self.now)
 
     def set_pod(
         self, t_s: float, pod: str, *, speed: float | None = None, weight: float | None = None, quota_cores: float | None = None
@@ -389,14 +379,14 @@ class BatchPlane:
         """Change a pod at once; a changed quota is the budget of the running period (3.5), infinite is none."""
         self._reach(t_s)
         s, p = self._s, self._pods[pod]
-        k.sync(s, p, self.now)
+        k.sync(s.f, s.n, p, self.now)
         if speed is not None:
             s.pf[p, k.SPEED] = speed
         if weight is not None:
             s.pf[p, k.WEIGHT] = weight
         if quota_cores is not None:
             s.pf[p, k.QUOTA] = quota_cores
-            k.begin_period(s, p, k.period_at(s, p, self.now))
+            k.begin_period(s.f, s.n, p, k.period_at(s.f, s.n, p, self.now))
         s.pi[p, k.DIRTY] = 1
         self._settle(p)
 
@@ -408,6 +398,7 @@ class BatchPlane:
             self._s.node[row, 1] = speed
         if background is not None:
             self._background[row] = background
+            self._place_background()
         inside = np.flatnonzero(self._s.pi[: len(self._names), k.NODE] == row)
         self._s.pi[inside, k.DIRTY] = 1
         self._regroup()
@@ -420,7 +411,7 @@ class BatchPlane:
         p, serial = self._pods[pod], self._probe_serial
         self._probe_serial += 1
         self._probes[serial] = (probe, p, self.now + timeout_s, -1)
-        if self._s.pi[p, k.STATE] != k.GONE and not k.admits(self._s, p):
+        if self._s.pi[p, k.STATE] != k.GONE and not k.admits(self._s.f, self._s.n, p):
             self._s.pi[p, k.REFUSED] += 1
             self._note(self.now, "probe", pod, serial, "refused")
         elif self._s.pi[p, k.STATE] != k.GONE:
@@ -434,8 +425,8 @@ class BatchPlane:
         name, _, deadline, _ = self._probes[serial]
         self._probes[serial] = (name, p, deadline, job)
         if s.pi[p, k.TAGS] + 1 >= s.tag.shape[1]:
-            s = self._s = arrays.wider(s, 2 * s.tag.shape[1])
-        k.enter(s, p, job, self.now)
+            s.wider(2 * s.tag.shape[1])
+        k.enter(s.f, s.n, p, job, self.now)
         self._collect()
         self._settle(p)
 

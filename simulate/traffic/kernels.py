@@ -12,25 +12,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.core import config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-if not numba.config.CACHE_DIR:
-    numba.config.CACHE_DIR = str(Path.home() / ".cache" / "compose-cutover" / "numba")
+JIT: Any = numba.njit
+OPTIONS = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+
+if not getattr(config, "CACHE_DIR", ""):
+    config.CACHE_DIR = str(Path.home() / ".cache" / "compose-cutover" / "numba")  # type: ignore[attr-defined]
 
 
 def compiled(function: F) -> F:
     """Machine code that Python calls, cached between processes; no fastmath: every result is reproducible."""
-    return cast(F, numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function))
+    return cast(F, JIT(**OPTIONS)(function))
 
 
 def inner(function: F) -> F:
     """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
-    return cast(F, numba.njit(cache=True, nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True)(function))
+    return cast(F, JIT(**OPTIONS, no_cpython_wrapper=True)(function))
 
 
 # columns of `pf`: doubles of a pod
@@ -45,6 +49,7 @@ ABSENT, STARTING, UP, DRAINING, DOWN, GONE = range(6)
 # columns of jobs
 ARRIVED_S, DEADLINE, WORKED, DEMAND = range(4)
 KEY, SOURCE, STEP, LINK, SEQUENCE = range(5)
+JF, JI, SF, SI = 4, 5, 4, 12
 PROBE, BOOT, FREE = -1, -2, -9
 # columns of services
 WORKERS, QUEUE, STEPS, WARMS = range(4)
@@ -66,53 +71,27 @@ CPU_STEP, WAIT_STEP = range(2)
 BUCKETS = 4096
 
 
-class State(NamedTuple):
-    """All arrays of a run; rows are pods, jobs, services, nodes, sources, proxies."""
-
-    pf: Any
-    pi: Any
-    tag: Any
-    tag_job: Any
-    wait: Any
-    wait_job: Any
-    jf: Any
-    ji: Any
-    jk: Any
-    service: Any
-    step_kind: Any
-    step_draw: Any
-    step_number: Any
-    warm_from: Any
-    warm_factor: Any
-    node: Any
-    background: Any
-    group_start: Any
-    group_pod: Any
-    group_node: Any
-    group_order: Any
-    sf: Any
-    si: Any
-    source_key: Any
-    batch_draw: Any
-    segments: Any
-    trace: Any
-    points: Any
-    endpoint: Any
-    endpoints: Any
-    turn: Any
-    pod_hash: Any
-    out: Any
-    histogram: Any
-    latency: Any
-    record_f: Any
-    record_i: Any
-    trigger: Any
-    g: Any
-    a_t: Any
-    a_source: Any
-    a_number: Any
-    a_pod: Any
-    a_order: Any
+FLOATS = (
+    "pf", "tag", "wait", "jf", "warm_factor", "node", "background", "sf", "trace", "segments", "latency", "trigger", "a_t",
+    "step_draw", "batch_draw", "points", "record_f",
+)
+INTEGERS = (
+    "pi", "tag_job", "wait_job", "ji", "jk", "service", "step_kind", "warm_from", "group_start", "group_pod", "group_node",
+    "group_order", "si", "source_key", "endpoint", "endpoints", "turn", "pod_hash", "out", "histogram", "a_source",
+    "a_number", "a_pod", "a_order", "record_i",
+)
+"""Tables of the state, in order: doubles one after the other in one array `f`, integers in one array `n` behind a header.
+Two flat arrays because a compiled function takes and counts references of every array that it is given."""
+# the header of `n`: sizes, then where each table begins
+(WIDTH, SOURCES, PODS, GROUPS, CHUNKED, RECORDS, BACKGROUNDS, WARM_COLUMNS, STEP_COLUMNS, ENDPOINT_COLUMNS) = range(8, 18)
+OFFSETS = 18
+(
+    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T,
+    O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
+    O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY, O_ENDPOINT, O_ENDPOINTS, O_TURN,
+    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_RECORD_I,
+) = range(OFFSETS, OFFSETS + 42)  # fmt: skip
+HEADER = OFFSETS + 42
 
 
 G64 = np.uint64(0x9E3779B97F4A7C15)
@@ -159,113 +138,113 @@ def unit(key: Any, purpose: Any, j: int) -> float:
 
 
 @inner
-def draw(code: int, d: Any, points: Any, key: Any, purpose: Any, j: int) -> float:
-    """A value of a distribution; `d` are its constants in the order of batch.constants."""
+def draw(f: Any, n: Any, code: int, d: int, key: Any, purpose: Any, j: int) -> float:
+    """A value of a distribution; f[d:d + 3] are its constants in the order of arrays.constants."""
     if code == CONST:
-        return d[0]
+        return f[d]
     v = unit(key, purpose, j)
     if code == EXP:
-        return -d[0] * math.log(v)
+        return -f[d] * math.log(v)
     if code == LOGNORMAL:
         z = math.sqrt(-2.0 * math.log(v)) * math.cos(2.0 * math.pi * unit(key, purpose, j + 1))
-        return d[0] * math.exp(d[1] * z - d[2])
+        return f[d] * math.exp(f[d + 1] * z - f[d + 2])
     if code == UNIFORM:
-        return d[0] + d[1] * v
+        return f[d] + f[d + 1] * v
     if code == ERLANG:
         total = 0.0
-        for i in range(int(d[1])):
+        for i in range(int(f[d + 1])):
             total += math.log(unit(key, purpose, j + i))
-        return -d[0] * total
+        return -f[d] * total
     if code == HYPEREXP:
-        scale = d[1] if v < d[0] else d[2]
+        scale = f[d + 1] if v < f[d] else f[d + 2]
         return -scale * math.log(unit(key, purpose, j + 1))
     if code == PARETO:
-        return d[0] * (1.0 - v * d[1]) ** d[2]
-    i, last = int(d[0]), int(d[1]) - 2
-    while i < last and v >= points[i + 1, 0]:
-        i += 1
-    return points[i, 1] + (points[i + 1, 1] - points[i, 1]) * (v - points[i, 0]) / (points[i + 1, 0] - points[i, 0])
+        return f[d] * (1.0 - v * f[d + 1]) ** f[d + 2]
+    a, last = n[O_POINTS] + 2 * int(f[d]), n[O_POINTS] + 2 * (int(f[d + 1]) - 2)
+    while a < last and v >= f[a + 2]:
+        a += 2
+    return f[a + 1] + (f[a + 3] - f[a + 1]) * (v - f[a]) / (f[a + 2] - f[a])
 
 
 # ------------------------------------------------------------------ heaps of (value, key of the job)
 
 
 @inner
-def before(s: State, value: float, job: int, other_value: float, other_job: int) -> bool:
+def before(f: Any, n: Any, value: float, job: int, other_value: float, other_job: int) -> bool:
     """Order of two entries: value, then path."""
-    return value < other_value or (value == other_value and s.ji[job, KEY] < s.ji[other_job, KEY])
+    return value < other_value or (value == other_value and n[n[O_JI] + job * JI + KEY] < n[n[O_JI] + other_job * JI + KEY])
 
 
 @inner
-def push(s: State, values: Any, jobs: Any, n: int, value: float, job: int) -> None:
-    """Add an entry to a heap of n."""
-    i = n
+def push(f: Any, n: Any, values: int, jobs: int, size: int, value: float, job: int) -> None:
+    """Add an entry to a heap of `size` whose values begin at f[values] and whose jobs begin at n[jobs]."""
+    i = size
     while i > 0:
         up = (i - 1) >> 1
-        if not before(s, value, job, values[up], jobs[up]):
+        if not before(f, n, value, job, f[values + up], n[jobs + up]):
             break
-        values[i], jobs[i] = values[up], jobs[up]
+        f[values + i], n[jobs + i] = f[values + up], n[jobs + up]
         i = up
-    values[i], jobs[i] = value, job
+    f[values + i], n[jobs + i] = value, job
 
 
 @inner
-def pop(s: State, values: Any, jobs: Any, n: int) -> None:
-    """Remove the first entry of a heap of n."""
-    value, job = values[n - 1], jobs[n - 1]
-    n -= 1
+def pop(f: Any, n: Any, values: int, jobs: int, size: int) -> None:
+    """Remove the first entry of a heap of `size`."""
+    size -= 1
+    value, job = f[values + size], n[jobs + size]
     i = 0
     while True:
         down = 2 * i + 1
-        if down >= n:
+        if down >= size:
             break
-        if down + 1 < n and before(s, values[down + 1], jobs[down + 1], values[down], jobs[down]):
+        if down + 1 < size and before(f, n, f[values + down + 1], n[jobs + down + 1], f[values + down], n[jobs + down]):
             down += 1
-        if not before(s, values[down], jobs[down], value, job):
+        if not before(f, n, f[values + down], n[jobs + down], value, job):
             break
-        values[i], jobs[i] = values[down], jobs[down]
+        f[values + i], n[jobs + i] = f[values + down], n[jobs + down]
         i = down
-    values[i], jobs[i] = value, job
+    f[values + i], n[jobs + i] = value, job
 
 
 # ------------------------------------------------------------------ processor (cpu.py)
 
 
 @inner
-def throttled(s: State, p: int) -> bool:
+def throttled(f: Any, n: Any, p: int) -> bool:
     """As cpu.throttled."""
-    return s.pf[p, QUOTA] < math.inf and s.pf[p, BUDGET] == 0.0
+    return f[n[O_PF] + p * PF + QUOTA] < math.inf and f[n[O_PF] + p * PF + BUDGET] == 0.0
 
 
 @compiled
-def sync(s: State, p: int, t: float) -> None:
+def sync(f: Any, n: Any, p: int, t: float) -> None:
     """As cpu.sync."""
-    f, n = s.pf[p], s.pi[p]
-    dt = t - f[AT]
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    dt = t - f[a + AT]
     if dt <= 0.0:
         return
-    f[AT] = t
-    f[REQUEST_S] += dt * (n[JOBS] + n[BACKLOG])
-    if n[BURSTS] == 0:
+    f[a + AT] = t
+    f[a + REQUEST_S] += dt * (n[b + JOBS] + n[b + BACKLOG])
+    if n[b + BURSTS] == 0:
         return
-    if f[SHARE] > 0.0:
-        f[VIRTUAL] += dt * f[RATE]
-        f[CPU_S] += dt * f[SHARE]
-        if f[QUOTA] < math.inf:
-            left = f[BUDGET] - dt * f[SHARE]
-            f[BUDGET] = left if left >= 1e-12 else 0.0
-    elif throttled(s, p):
-        f[THROTTLED] += dt
-        f[STOOD] += dt
-        if f[STOOD] > 1e-9 and n[STOOD_COUNTED] == 0:
-            n[STOOD_COUNTED] = 1
-            n[THROTTLES] += 1
+    if f[a + SHARE] > 0.0:
+        f[a + VIRTUAL] += dt * f[a + RATE]
+        f[a + CPU_S] += dt * f[a + SHARE]
+        if f[a + QUOTA] < math.inf:
+            left = f[a + BUDGET] - dt * f[a + SHARE]
+            f[a + BUDGET] = left if left >= 1e-12 else 0.0
+    elif throttled(f, n, p):
+        f[a + THROTTLED] += dt
+        f[a + STOOD] += dt
+        if f[a + STOOD] > 1e-9 and n[b + STOOD_COUNTED] == 0:
+            n[b + STOOD_COUNTED] = 1
+            n[b + THROTTLES] += 1
 
 
 @compiled
-def period_at(s: State, p: int, t: float) -> int:
+def period_at(f: Any, n: Any, p: int, t: float) -> int:
     """As cpu.period_at."""
-    phase, period = s.pf[p, PHASE], s.pf[p, PERIOD_S]
+    phase, period = f[n[O_PF] + p * PF + PHASE], f[n[O_PF] + p * PF + PERIOD_S]
     number = math.floor((t - phase) / period)
     while phase + (number + 1) * period <= t:
         number += 1
@@ -275,86 +254,86 @@ def period_at(s: State, p: int, t: float) -> int:
 
 
 @compiled
-def begin_period(s: State, p: int, number: int) -> None:
+def begin_period(f: Any, n: Any, p: int, number: int) -> None:
     """As cpu.begin_period."""
-    if number != s.pi[p, PERIOD]:
-        s.pf[p, STOOD] = 0.0
-        s.pi[p, STOOD_COUNTED] = 0
-    s.pi[p, PERIOD] = number
-    s.pf[p, BUDGET] = s.pf[p, QUOTA] * s.pf[p, PERIOD_S]
+    if number != n[n[O_PI] + p * PI + PERIOD]:
+        f[n[O_PF] + p * PF + STOOD] = 0.0
+        n[n[O_PI] + p * PI + STOOD_COUNTED] = 0
+    n[n[O_PI] + p * PI + PERIOD] = number
+    f[n[O_PF] + p * PF + BUDGET] = f[n[O_PF] + p * PF + QUOTA] * f[n[O_PF] + p * PF + PERIOD_S]
 
 
 @compiled
-def begin_burst(s: State, p: int, t: float, demand: float, job: int) -> None:
+def begin_burst(f: Any, n: Any, p: int, t: float, demand: float, job: int) -> None:
     """As cpu.begin_burst."""
-    sync(s, p, t)
-    f, n = s.pf[p], s.pi[p]
-    if n[BURSTS] == 0:
-        f[VIRTUAL] = 0.0
-        n[TAGS] = 0
-        if f[QUOTA] < math.inf:
-            number = period_at(s, p, t)
-            if number > n[PERIOD]:
-                begin_period(s, p, number)
-    push(s, s.tag[p], s.tag_job[p], n[TAGS], f[VIRTUAL] + demand, job)
-    n[TAGS] += 1
-    n[BURSTS] += 1
-    n[DIRTY] = 1
+    sync(f, n, p, t)
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    if n[b + BURSTS] == 0:
+        f[a + VIRTUAL] = 0.0
+        n[b + TAGS] = 0
+        if f[a + QUOTA] < math.inf:
+            number = period_at(f, n, p, t)
+            if number > n[b + PERIOD]:
+                begin_period(f, n, p, number)
+    push(f, n, n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH], n[b + TAGS], f[a + VIRTUAL] + demand, job)
+    n[b + TAGS] += 1
+    n[b + BURSTS] += 1
+    n[b + DIRTY] = 1
 
 
 @compiled
-def cap(s: State, p: int, cores: float) -> float:
+def cap(f: Any, n: Any, p: int, cores: float) -> float:
     """As cpu.cap."""
-    if s.pi[p, BURSTS] == 0 or throttled(s, p):
+    if n[n[O_PI] + p * PI + BURSTS] == 0 or throttled(f, n, p):
         return 0.0
-    return min(float(s.pi[p, BURSTS]), s.pf[p, PARALLEL], cores)
+    return min(float(n[n[O_PI] + p * PI + BURSTS]), f[n[O_PF] + p * PF + PARALLEL], cores)
 
 
 @inner
-def rate_of(s: State, p: int, share: float, node_speed: float) -> float:
+def rate_of(f: Any, n: Any, p: int, share: float, node_speed: float) -> float:
     """Progress of demand per second of each burst."""
-    if s.pi[p, BURSTS] == 0:
+    if n[n[O_PI] + p * PI + BURSTS] == 0:
         return 0.0
-    return node_speed * s.pf[p, SPEED] * s.pf[p, WARM] * share / s.pi[p, BURSTS]
+    return node_speed * f[n[O_PF] + p * PF + SPEED] * f[n[O_PF] + p * PF + WARM] * share / n[n[O_PI] + p * PI + BURSTS]
 
 
 @compiled
-def give_share(s: State, p: int, share: float, node_speed: float, t: float) -> None:
+def give_share(f: Any, n: Any, p: int, share: float, node_speed: float, t: float) -> None:
     """As HeapPlane._give_share: when the pod's next events are."""
-    sync(s, p, t)
-    f, n = s.pf[p], s.pi[p]
-    rate = rate_of(s, p, share, node_speed)
-    f[SHARE], f[RATE], n[DIRTY] = share, rate, 0
-    f[T_END] = f[T_QUOTA] = math.inf
-    if n[BURSTS] > 0:
-        left = max(s.tag[p, 0] - f[VIRTUAL], 0.0)
+    sync(f, n, p, t)
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    rate = rate_of(f, n, p, share, node_speed)
+    f[a + SHARE], f[a + RATE], n[b + DIRTY] = share, rate, 0
+    f[a + T_END] = f[a + T_QUOTA] = math.inf
+    if n[b + BURSTS] > 0:
+        left = max(f[n[O_TAG] + p * n[WIDTH]] - f[a + VIRTUAL], 0.0)
         if rate > 0.0:
-            f[T_END] = t + left / rate
-        elif left <= 1e-9 and throttled(s, p):
-            f[T_END] = t
-        if f[QUOTA] < math.inf:
-            f[T_QUOTA] = f[PHASE] + (n[PERIOD] + 1) * f[PERIOD_S]
-            n[EXHAUSTS] = 0
-            if share > 0.0 and t + f[BUDGET] / share < f[T_QUOTA]:
-                f[T_QUOTA] = t + f[BUDGET] / share
-                n[EXHAUSTS] = 1
-    f[NEXT] = min(f[T_END], f[T_QUOTA], f[T_WAIT])
+            f[a + T_END] = t + left / rate
+        elif left <= 1e-9 and throttled(f, n, p):
+            f[a + T_END] = t
+        if f[a + QUOTA] < math.inf:
+            f[a + T_QUOTA] = f[a + PHASE] + (n[b + PERIOD] + 1) * f[a + PERIOD_S]
+            n[b + EXHAUSTS] = 0
+            if share > 0.0 and t + f[a + BUDGET] / share < f[a + T_QUOTA]:
+                f[a + T_QUOTA] = t + f[a + BUDGET] / share
+                n[b + EXHAUSTS] = 1
+    f[a + NEXT] = min(f[a + T_END], f[a + T_QUOTA], f[a + T_WAIT])
 
 
 @inner
-def water_level(s: State, group: int, node: int, cores: float) -> float:
+def water_level(f: Any, n: Any, group: int, node: int, cores: float) -> float:
     """As cpu.water_level, for the pods of a group and the background of its node."""
-    first, last = s.group_start[group], s.group_start[group + 1]
-    ratio = np.empty(last - first + s.background.shape[0])
+    first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
+    ratio = np.empty(last - first + n[BACKGROUNDS])
     caps, weights = np.empty_like(ratio), np.empty_like(ratio)
     m = 0
-    for i in range(last - first + s.background.shape[0]):
+    for i in range(last - first + n[BACKGROUNDS]):
         if i < last - first:
-            p = s.group_pod[first + i]
-            c, w = cap(s, p, cores), s.pf[p, WEIGHT]
+            p = n[n[O_GROUP_POD] + first + i]
+            c, w = cap(f, n, p, cores), f[n[O_PF] + p * PF + WEIGHT]
         else:
-            row = s.background[i - (last - first)]
-            c, w = row[1] if row[0] == node else 0.0, row[2]
+            row = n[O_BACKGROUND] + (i - (last - first)) * 3
+            c, w = f[row + 1] if f[row] == node else 0.0, f[row + 2]
         if c <= 0.0:
             continue
         r, k = c / w, m
@@ -375,28 +354,29 @@ def water_level(s: State, group: int, node: int, cores: float) -> float:
 
 
 @compiled
-def settle(s: State, group: int, t: float) -> None:
+def settle(f: Any, n: Any, group: int, t: float) -> None:
     """As HeapPlane._share for one group."""
-    node = s.group_node[group]
-    cores, speed = s.node[node, 0], s.node[node, 1]
-    first, last = s.group_start[group], s.group_start[group + 1]
-    if last - first == 1 and s.node[node, 3] == 1.0:
-        p = s.group_pod[first]
-        give_share(s, p, cap(s, p, cores), speed, t)
+    node = n[n[O_GROUP_NODE] + group]
+    cores, speed = f[n[O_NODE] + node * 4], f[n[O_NODE] + node * 4 + 1]
+    first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
+    if last - first == 1 and f[n[O_NODE] + node * 4 + 3] == 1.0:
+        p = n[n[O_GROUP_POD] + first]
+        give_share(f, n, p, cap(f, n, p, cores), speed, t)
         return
     total = 0.0
     for i in range(first, last):
-        total += cap(s, s.group_pod[i], cores)
+        total += cap(f, n, n[n[O_GROUP_POD] + i], cores)
     level = math.inf
-    if total + s.node[node, 2] > cores:
-        level = water_level(s, group, node, cores)
+    if total + f[n[O_NODE] + node * 4 + 2] > cores:
+        level = water_level(f, n, group, node, cores)
     for i in range(first, last):
-        p = s.group_pod[i]
-        share = cap(s, p, cores)
+        p = n[n[O_GROUP_POD] + i]
+        share = cap(f, n, p, cores)
         if level < math.inf:
-            share = min(share, s.pf[p, WEIGHT] * level)
-        if s.pi[p, DIRTY] == 1 or share != s.pf[p, SHARE] or rate_of(s, p, share, speed) != s.pf[p, RATE]:
-            give_share(s, p, share, speed, t)
+            share = min(share, f[n[O_PF] + p * PF + WEIGHT] * level)
+        a = n[O_PF] + p * PF
+        if n[n[O_PI] + p * PI + DIRTY] == 1 or share != f[a + SHARE] or rate_of(f, n, p, share, speed) != f[a + RATE]:
+            give_share(f, n, p, share, speed, t)
 
 
 # ------------------------------------------------------------------ jobs
@@ -414,341 +394,344 @@ def bucket(x: float) -> int:
 
 
 @inner
-def end_request(s: State, source: int, sequence: int, p: int, arrived: float, deadline: float, outcome: int, t: float) -> None:
+def end_request(f: Any, n: Any, source: int, sequence: int, p: int, arrived: float, deadline: float, outcome: int, t: float) -> None:
     """The caller learns the end of a request; one that comes after the deadline was given up there."""
     end = t
     if t > deadline:
         if outcome == OK:
-            s.out[source, LATE] += 1
+            n[n[O_OUT] + source * 9 + LATE] += 1
         outcome, end = TIMED_OUT, deadline
-    s.out[source, outcome] += 1
+    n[n[O_OUT] + source * 9 + outcome] += 1
     if outcome == OK:
-        s.histogram[source, bucket(t - arrived)] += 1
-        s.latency[p, source] += t - arrived
-    if s.g[RECORDING] == 1:
-        s.record_f[sequence, 2] = end
-        s.record_i[sequence, 3] = outcome
+        n[n[O_HISTOGRAM] + source * BUCKETS + bucket(t - arrived)] += 1
+        f[n[O_LATENCY] + p * n[SOURCES] + source] += t - arrived
+    if n[RECORDING] == 1:
+        f[n[O_RECORD_F] + sequence * 3 + 2] = end
+        n[n[O_RECORD_I] + sequence * 4 + 3] = outcome
 
 
 @compiled
-def answer(s: State, p: int, job: int, outcome: int, t: float) -> None:
+def answer(f: Any, n: Any, p: int, job: int, outcome: int, t: float) -> None:
     """Tell the caller, and give the job's row back."""
-    source = s.ji[job, SOURCE]
+    a, b = n[O_JF] + job * JF, n[O_JI] + job * JI
+    source = n[b + SOURCE]
     if source >= 0:
-        end_request(s, source, s.ji[job, SEQUENCE], p, s.jf[job, ARRIVED_S], s.jf[job, DEADLINE], outcome, t)
-    elif source == PROBE and s.ji[job, SEQUENCE] >= 0:
-        trigger(s, t, PROBED, p, s.ji[job, SEQUENCE], outcome)
-    s.ji[job, SOURCE] = FREE
-    s.ji[job, LINK] = s.g[FREE_JOB]
-    s.g[FREE_JOB] = job
-    s.g[FREE_JOBS] += 1
+        end_request(f, n, source, n[b + SEQUENCE], p, f[a + ARRIVED_S], f[a + DEADLINE], outcome, t)
+    elif source == PROBE and n[b + SEQUENCE] >= 0:
+        trigger(f, n, t, PROBED, p, n[b + SEQUENCE], outcome)
+    n[b + SOURCE] = FREE
+    n[b + LINK] = n[FREE_JOB]
+    n[FREE_JOB] = job
+    n[FREE_JOBS] += 1
 
 
 @inner
-def trigger(s: State, t: float, kind: int, p: int, probe: int, outcome: int) -> None:
+def trigger(f: Any, n: Any, t: float, kind: int, p: int, probe: int, outcome: int) -> None:
     """Note a trigger; the caller of `advance` looks at them."""
-    row = s.trigger[s.g[TRIGGERS]]
-    row[0], row[1], row[2], row[3], row[4] = t, kind, p, probe, outcome
-    s.g[TRIGGERS] += 1
+    row = n[O_TRIGGER] + n[TRIGGERS] * 5
+    f[row], f[row + 1], f[row + 2], f[row + 3], f[row + 4] = t, kind, p, probe, outcome
+    n[TRIGGERS] += 1
 
 
 @compiled
-def new_job(s: State, arrived: float, deadline: float, key: int, source: int, sequence: int, random_key: Any) -> int:
+def new_job(f: Any, n: Any, arrived: float, deadline: float, key: int, source: int, sequence: int, random_key: Any) -> int:
     """A row for a job."""
-    job = s.g[FREE_JOB]
-    s.g[FREE_JOB] = s.ji[job, LINK]
-    s.g[FREE_JOBS] -= 1
-    s.jf[job, ARRIVED_S], s.jf[job, DEADLINE] = arrived, deadline
-    s.ji[job, KEY], s.ji[job, SOURCE], s.ji[job, STEP], s.ji[job, SEQUENCE] = key, source, 0, sequence
-    s.jk[job] = random_key
+    job = n[FREE_JOB]
+    a, b = n[O_JF] + job * JF, n[O_JI] + job * JI
+    n[FREE_JOB] = n[b + LINK]
+    n[FREE_JOBS] -= 1
+    f[a + ARRIVED_S], f[a + DEADLINE] = arrived, deadline
+    n[b + KEY], n[b + SOURCE], n[b + STEP], n[b + SEQUENCE] = key, source, 0, sequence
+    n[n[O_JK] + job] = random_key
     return job
 
 
 @inner
-def run(s: State, p: int, job: int, t: float) -> bool:
+def run(f: Any, n: Any, p: int, job: int, t: float) -> bool:
     """Execute steps until the job blocks (False) or ends (True)."""
-    if s.ji[job, SOURCE] == PROBE:
-        if s.ji[job, STEP] == 0 and s.jf[job, DEMAND] > 0.0:
-            s.ji[job, STEP] = 1
-            begin_burst(s, p, t, s.jf[job, DEMAND], job)
+    if n[n[O_JI] + job * JI + SOURCE] == PROBE:
+        if n[n[O_JI] + job * JI + STEP] == 0 and f[n[O_JF] + job * JF + DEMAND] > 0.0:
+            n[n[O_JI] + job * JI + STEP] = 1
+            begin_burst(f, n, p, t, f[n[O_JF] + job * JF + DEMAND], job)
             return False
         return True
-    service = s.pi[p, SERVICE]
-    while s.ji[job, STEP] < s.service[service, STEPS]:
-        i = s.ji[job, STEP]
-        s.ji[job, STEP] = i + 1
-        kind, code = s.step_kind[service, i, 0], s.step_kind[service, i, 1]
+    service = n[n[O_PI] + p * PI + SERVICE]
+    while n[n[O_JI] + job * JI + STEP] < n[n[O_SERVICE] + service * 4 + STEPS]:
+        i = n[n[O_JI] + job * JI + STEP]
+        n[n[O_JI] + job * JI + STEP] = i + 1
+        position = service * n[STEP_COLUMNS] + i
+        kind, code = n[n[O_STEP_KIND] + position * 2], n[n[O_STEP_KIND] + position * 2 + 1]
         purpose = P_CPU if kind == CPU_STEP else P_WAIT
-        value = draw(code, s.step_draw[service, i], s.points, s.jk[job], purpose, 16 * s.step_number[service, i])
+        value = draw(f, n, code, n[O_STEP_DRAW] + position * 3, np.uint64(n[n[O_JK] + job]), purpose, 16 * i)
         if value > 0.0:
             if kind == CPU_STEP:
-                begin_burst(s, p, t, value, job)
+                begin_burst(f, n, p, t, value, job)
             else:
-                push(s, s.wait[p], s.wait_job[p], s.pi[p, WAITS], t + value, job)
-                s.pi[p, WAITS] += 1
-                s.pf[p, T_WAIT] = s.wait[p, 0]
-                s.pf[p, NEXT] = min(s.pf[p, NEXT], s.pf[p, T_WAIT])
+                push(f, n, n[O_WAIT] + p * n[WIDTH], n[O_WAIT_JOB] + p * n[WIDTH], n[n[O_PI] + p * PI + WAITS], t + value, job)
+                n[n[O_PI] + p * PI + WAITS] += 1
+                f[n[O_PF] + p * PF + T_WAIT] = f[n[O_WAIT] + p * n[WIDTH]]
+                f[n[O_PF] + p * PF + NEXT] = min(f[n[O_PF] + p * PF + NEXT], f[n[O_PF] + p * PF + T_WAIT])
             return False
     return True
 
 
 @inner
-def dispatch(s: State, p: int, job: int, t: float) -> bool:
+def dispatch(f: Any, n: Any, p: int, job: int, t: float) -> bool:
     """Give a worker to a job; True if it ended at once."""
-    n = s.pi[p]
-    n[BUSY] += 1
-    n[DISPATCHED] += 1
-    n[JOBS] += 1
-    if s.g[RECORDING] == 1 and s.ji[job, SOURCE] >= 0 and t <= s.jf[job, DEADLINE]:
-        s.record_f[s.ji[job, SEQUENCE], 1] = t
-    if not run(s, p, job, t):
+    b = n[O_PI] + p * PI
+    n[b + BUSY] += 1
+    n[b + DISPATCHED] += 1
+    n[b + JOBS] += 1
+    if n[RECORDING] == 1 and n[n[O_JI] + job * JI + SOURCE] >= 0 and t <= f[n[O_JF] + job * JF + DEADLINE]:
+        f[n[O_RECORD_F] + n[n[O_JI] + job * JI + SEQUENCE] * 3 + 1] = t
+    if not run(f, n, p, job, t):
         return False
-    finish(s, p, job, t)
+    finish(f, n, p, job, t)
     return True
 
 
 @inner
-def finish(s: State, p: int, job: int, t: float) -> None:
+def finish(f: Any, n: Any, p: int, job: int, t: float) -> None:
     """A job answers `ok` and leaves its worker."""
-    sync(s, p, t)
-    f, n = s.pf[p], s.pi[p]
-    f[RESIDENCE] += t - s.jf[job, ARRIVED_S]
-    n[JOBS] -= 1
-    n[BUSY] -= 1
-    n[COMPLETED] += 1
-    n[SINCE] += 1
-    warm_up(s, p)
-    answer(s, p, job, OK, t)
-    check_drained(s, p, t)
+    sync(f, n, p, t)
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    f[a + RESIDENCE] += t - f[n[O_JF] + job * JF + ARRIVED_S]
+    n[b + JOBS] -= 1
+    n[b + BUSY] -= 1
+    n[b + COMPLETED] += 1
+    n[b + SINCE] += 1
+    warm_up(f, n, p)
+    answer(f, n, p, job, OK, t)
+    check_drained(f, n, p, t)
 
 
 @compiled
-def warm_up(s: State, p: int) -> None:
+def warm_up(f: Any, n: Any, p: int) -> None:
     """The factor of the requests completed since the start."""
-    service, factor = s.pi[p, SERVICE], s.pf[p, WARM]
-    for i in range(s.service[service, WARMS]):
-        if s.pi[p, SINCE] >= s.warm_from[service, i]:
-            factor = s.warm_factor[service, i]
-    if factor != s.pf[p, WARM]:
-        s.pf[p, WARM] = factor
-        s.pi[p, DIRTY] = 1
+    service, factor = n[n[O_PI] + p * PI + SERVICE], f[n[O_PF] + p * PF + WARM]
+    for i in range(n[n[O_SERVICE] + service * 4 + WARMS]):
+        if n[n[O_PI] + p * PI + SINCE] >= n[n[O_WARM_FROM] + service * n[WARM_COLUMNS] + i]:
+            factor = f[n[O_WARM_FACTOR] + service * n[WARM_COLUMNS] + i]
+    if factor != f[n[O_PF] + p * PF + WARM]:
+        f[n[O_PF] + p * PF + WARM] = factor
+        n[n[O_PI] + p * PI + DIRTY] = 1
 
 
 @compiled
-def check_drained(s: State, p: int, t: float) -> None:
+def check_drained(f: Any, n: Any, p: int, t: float) -> None:
     """A draining pod with nothing inside is down."""
-    n = s.pi[p]
-    if n[STATE] == DRAINING and n[ACCEPTING] == 0 and n[JOBS] + n[BACKLOG] == 0:
-        n[STATE] = DOWN
-        n[DIRTY] = 1
-        trigger(s, t, DRAINED, p, 0, 0)
+    b = n[O_PI] + p * PI
+    if n[b + STATE] == DRAINING and n[b + ACCEPTING] == 0 and n[b + JOBS] + n[b + BACKLOG] == 0:
+        n[b + STATE] = DOWN
+        n[b + DIRTY] = 1
+        trigger(f, n, t, DRAINED, p, 0, 0)
 
 
 @inner
-def serve(s: State, p: int, t: float) -> None:
+def serve(f: Any, n: Any, p: int, t: float) -> None:
     """Free workers take from the head of the backlog."""
-    n = s.pi[p]
-    workers = s.service[n[SERVICE], WORKERS]
-    while n[BACKLOG] > 0 and (workers < 0 or n[BUSY] < workers):
-        sync(s, p, t)
-        job = n[HEAD]
-        n[HEAD] = s.ji[job, LINK]
-        n[BACKLOG] -= 1
-        dispatch(s, p, job, t)
+    b = n[O_PI] + p * PI
+    workers = n[n[O_SERVICE] + n[b + SERVICE] * 4 + WORKERS]
+    while n[b + BACKLOG] > 0 and (workers < 0 or n[b + BUSY] < workers):
+        sync(f, n, p, t)
+        job = n[b + HEAD]
+        n[b + HEAD] = n[n[O_JI] + job * JI + LINK]
+        n[b + BACKLOG] -= 1
+        dispatch(f, n, p, job, t)
 
 
 @compiled
-def admits(s: State, p: int) -> bool:
+def admits(f: Any, n: Any, p: int) -> bool:
     """Whether the pod listens and has a worker or a place in its backlog."""
-    n = s.pi[p]
-    if n[STATE] != UP and not (n[STATE] == DRAINING and n[ACCEPTING] == 1):
+    b = n[O_PI] + p * PI
+    if n[b + STATE] != UP and not (n[b + STATE] == DRAINING and n[b + ACCEPTING] == 1):
         return False
-    workers, queue = s.service[n[SERVICE], WORKERS], s.service[n[SERVICE], QUEUE]
-    return workers < 0 or n[BUSY] < workers or queue < 0 or n[BACKLOG] < queue
+    workers, queue = n[n[O_SERVICE] + n[b + SERVICE] * 4 + WORKERS], n[n[O_SERVICE] + n[b + SERVICE] * 4 + QUEUE]
+    return workers < 0 or n[b + BUSY] < workers or queue < 0 or n[b + BACKLOG] < queue
 
 
 @compiled
-def enter(s: State, p: int, job: int, t: float) -> None:
+def enter(f: Any, n: Any, p: int, job: int, t: float) -> None:
     """An accepted job is dispatched or queued."""
-    n = s.pi[p]
-    sync(s, p, t)
-    n[ACCEPTED] += 1
-    workers = s.service[n[SERVICE], WORKERS]
-    if workers < 0 or n[BUSY] < workers:
-        if dispatch(s, p, job, t):
-            serve(s, p, t)
+    b = n[O_PI] + p * PI
+    sync(f, n, p, t)
+    n[b + ACCEPTED] += 1
+    workers = n[n[O_SERVICE] + n[b + SERVICE] * 4 + WORKERS]
+    if workers < 0 or n[b + BUSY] < workers:
+        if dispatch(f, n, p, job, t):
+            serve(f, n, p, t)
         return
-    if n[BACKLOG] == 0:
-        n[HEAD] = job
+    if n[b + BACKLOG] == 0:
+        n[b + HEAD] = job
     else:
-        s.ji[n[TAIL], LINK] = job
-    n[TAIL] = job
-    n[BACKLOG] += 1
+        n[n[O_JI] + n[b + TAIL] * JI + LINK] = job
+    n[b + TAIL] = job
+    n[b + BACKLOG] += 1
 
 
 @inner
-def arrive(s: State, i: int) -> None:
+def arrive(f: Any, n: Any, i: int) -> None:
     """Arrival i of the chunk reaches its pod."""
-    p, t, source, number = s.a_pod[i], s.a_t[i], s.a_source[i], s.a_number[i]
-    deadline = t + s.sf[source, TIMEOUT]
-    sequence = s.g[SEQUENCES] + i
-    if s.pi[p, STATE] == GONE:
+    p, t, source, number = n[n[O_A_POD] + i], f[n[O_A_T] + i], n[n[O_A_SOURCE] + i], n[n[O_A_NUMBER] + i]
+    deadline = t + f[n[O_SF] + source * SF + TIMEOUT]
+    sequence = n[SEQUENCES] + i
+    if n[n[O_PI] + p * PI + STATE] == GONE:
         if deadline == math.inf:
-            s.out[source, VANISHED] += 1
+            n[n[O_OUT] + source * 9 + VANISHED] += 1
             return
-        job = new_job(s, t, deadline, number, source, sequence, np.uint64(0))
-        s.ji[job, LINK] = s.g[LOST_JOB]
-        s.g[LOST_JOB] = job
-    elif admits(s, p):
-        key = numbered(s.source_key[source], number)
-        enter(s, p, new_job(s, t, deadline, (np.int64(source) << np.int64(44)) | number, source, sequence, key), t)
+        job = new_job(f, n, t, deadline, number, source, sequence, np.uint64(0))
+        n[n[O_JI] + job * JI + LINK] = n[LOST_JOB]
+        n[LOST_JOB] = job
+    elif admits(f, n, p):
+        key = numbered(np.uint64(n[n[O_SOURCE_KEY] + source]), number)
+        enter(f, n, p, new_job(f, n, t, deadline, (np.int64(source) << np.int64(44)) | number, source, sequence, key), t)
     else:
-        s.pi[p, REFUSED] += 1
-        end_request(s, source, sequence, p, t, deadline, REFUSAL, t)
+        n[n[O_PI] + p * PI + REFUSED] += 1
+        end_request(f, n, source, sequence, p, t, deadline, REFUSAL, t)
 
 
 @inner
-def pod_event(s: State, p: int) -> float:
+def pod_event(f: Any, n: Any, p: int) -> float:
     """The next event of a pod; its time."""
-    f, n = s.pf[p], s.pi[p]
-    t = f[NEXT]
-    if f[T_END] <= t:
-        sync(s, p, t)
-        job = s.tag_job[p, 0]
-        f[VIRTUAL] = max(f[VIRTUAL], s.tag[p, 0])
-        pop(s, s.tag[p], s.tag_job[p], n[TAGS])
-        n[TAGS] -= 1
-        n[BURSTS] -= 1
-        n[DIRTY] = 1
-        if s.ji[job, SOURCE] == BOOT:
-            n[STATE] = UP
-            trigger(s, t, BOOTED, p, 0, 0)
-            answer(s, p, job, OK, t)
-        elif run(s, p, job, t):
-            finish(s, p, job, t)
-            serve(s, p, t)
-    elif f[T_QUOTA] <= t:
-        sync(s, p, t)
-        if n[EXHAUSTS] == 1:
-            f[BUDGET] = 0.0
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    t = f[a + NEXT]
+    if f[a + T_END] <= t:
+        sync(f, n, p, t)
+        job = n[n[O_TAG_JOB] + p * n[WIDTH]]
+        f[a + VIRTUAL] = max(f[a + VIRTUAL], f[n[O_TAG] + p * n[WIDTH]])
+        pop(f, n, n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH], n[b + TAGS])
+        n[b + TAGS] -= 1
+        n[b + BURSTS] -= 1
+        n[b + DIRTY] = 1
+        if n[n[O_JI] + job * JI + SOURCE] == BOOT:
+            n[b + STATE] = UP
+            trigger(f, n, t, BOOTED, p, 0, 0)
+            answer(f, n, p, job, OK, t)
+        elif run(f, n, p, job, t):
+            finish(f, n, p, job, t)
+            serve(f, n, p, t)
+    elif f[a + T_QUOTA] <= t:
+        sync(f, n, p, t)
+        if n[b + EXHAUSTS] == 1:
+            f[a + BUDGET] = 0.0
         else:
-            begin_period(s, p, n[PERIOD] + 1)
-        n[DIRTY] = 1
+            begin_period(f, n, p, n[b + PERIOD] + 1)
+        n[b + DIRTY] = 1
     else:
-        job = s.wait_job[p, 0]
-        pop(s, s.wait[p], s.wait_job[p], n[WAITS])
-        n[WAITS] -= 1
-        f[T_WAIT] = s.wait[p, 0] if n[WAITS] > 0 else math.inf
-        f[NEXT] = min(f[T_END], f[T_QUOTA], f[T_WAIT])
-        if run(s, p, job, t):
-            finish(s, p, job, t)
-            serve(s, p, t)
+        job = n[n[O_WAIT_JOB] + p * n[WIDTH]]
+        pop(f, n, n[O_WAIT] + p * n[WIDTH], n[O_WAIT_JOB] + p * n[WIDTH], n[b + WAITS])
+        n[b + WAITS] -= 1
+        f[a + T_WAIT] = f[n[O_WAIT] + p * n[WIDTH]] if n[b + WAITS] > 0 else math.inf
+        f[a + NEXT] = min(f[a + T_END], f[a + T_QUOTA], f[a + T_WAIT])
+        if run(f, n, p, job, t):
+            finish(f, n, p, job, t)
+            serve(f, n, p, t)
     return t
 
 
 @inner
-def run_group(s: State, group: int, begin: int, end: int, limit: float) -> None:
+def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> None:
     """Arrivals a_order[begin:end] and all events up to `limit` of the pods that share a node."""
-    first, last = s.group_start[group], s.group_start[group + 1]
+    first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
     while True:
-        q, t = s.group_pod[first], s.pf[s.group_pod[first], NEXT]
+        q, t = n[n[O_GROUP_POD] + first], f[n[O_PF] + n[n[O_GROUP_POD] + first] * PF + NEXT]
         for i in range(first + 1, last):
-            if s.pf[s.group_pod[i], NEXT] < t:
-                q = s.group_pod[i]
-                t = s.pf[q, NEXT]
-        if begin < end and s.a_t[s.a_order[begin]] < t:
-            q = s.a_pod[s.a_order[begin]]
-            t = s.a_t[s.a_order[begin]]
-            arrive(s, s.a_order[begin])
+            if f[n[O_PF] + n[n[O_GROUP_POD] + i] * PF + NEXT] < t:
+                q = n[n[O_GROUP_POD] + i]
+                t = f[n[O_PF] + q * PF + NEXT]
+        if begin < end and f[n[O_A_T] + n[n[O_A_ORDER] + begin]] < t:
+            q = n[n[O_A_POD] + n[n[O_A_ORDER] + begin]]
+            t = f[n[O_A_T] + n[n[O_A_ORDER] + begin]]
+            arrive(f, n, n[n[O_A_ORDER] + begin])
             begin += 1
         elif t <= limit:
-            pod_event(s, q)
+            pod_event(f, n, q)
         else:
             return
-        if s.pi[q, DIRTY] == 1:
-            settle(s, group, t)
+        if n[n[O_PI] + q * PI + DIRTY] == 1:
+            settle(f, n, group, t)
 
 
 # ------------------------------------------------------------------ arrivals
 
 
 @compiled
-def upcoming(s: State, i: int) -> None:
+def upcoming(f: Any, n: Any, i: int) -> None:
     """Draw the next arrival of a source (2.2); infinite after its end."""
-    f, n = s.sf[i], s.si[i]
-    n[LEFT] = 1
-    k = n[ARRIVAL]
-    n[ARRIVAL] = k + 1
+    a, b = n[O_SF] + i * SF, n[O_SI] + i * SI
+    n[b + LEFT] = 1
+    k = n[b + ARRIVAL]
+    n[b + ARRIVAL] = k + 1
     t = math.inf
-    if n[LIMIT] >= 0 and n[NUMBER] >= n[LIMIT]:
-        f[UPCOMING] = math.inf
+    if n[b + LIMIT] >= 0 and n[b + NUMBER] >= n[b + LIMIT]:
+        f[a + UPCOMING] = math.inf
         return
-    if n[KIND] == TRACE:
-        if n[SEGMENT] < n[SEGMENT_END]:
-            t = s.trace[n[SEGMENT]]
-            n[SEGMENT] += 1
+    if n[b + KIND] == TRACE:
+        if n[b + SEGMENT] < n[b + SEGMENT_END]:
+            t = f[n[O_TRACE] + n[b + SEGMENT]]
+            n[b + SEGMENT] += 1
     else:
-        f[AREA] += 1.0 if n[KIND] == EVEN else -math.log(unit(numbered(s.source_key[i], k), P_ARRIVAL, 0))
-        while n[SEGMENT] < n[SEGMENT_END] and f[AREA] >= s.segments[n[SEGMENT], 5]:
-            n[SEGMENT] += 1
-        if n[SEGMENT] < n[SEGMENT_END]:
-            row = s.segments[n[SEGMENT]]
-            y, t0, r0 = f[AREA] - row[4], row[0], row[2]
-            slope = (row[3] - r0) / (row[1] - t0)
+        f[a + AREA] += 1.0 if n[b + KIND] == EVEN else -math.log(unit(numbered(np.uint64(n[n[O_SOURCE_KEY] + i]), k), P_ARRIVAL, 0))
+        while n[b + SEGMENT] < n[b + SEGMENT_END] and f[a + AREA] >= f[n[O_SEGMENTS] + n[b + SEGMENT] * 6 + 5]:
+            n[b + SEGMENT] += 1
+        if n[b + SEGMENT] < n[b + SEGMENT_END]:
+            row = n[O_SEGMENTS] + n[b + SEGMENT] * 6
+            y, t0, r0 = f[a + AREA] - f[row + 4], f[row], f[row + 2]
+            slope = (f[row + 3] - r0) / (f[row + 1] - t0)
             t = t0 if y == 0.0 else t0 + 2.0 * y / (r0 + math.sqrt(r0 * r0 + 2.0 * slope * y))
-    if t >= f[END_S]:
+    if t >= f[a + END_S]:
         t = math.inf
-    f[UPCOMING] = t
-    if n[BATCH] >= 0 and t < math.inf:
-        size = draw(n[BATCH], s.batch_draw[i], s.points, numbered(s.source_key[i], k), P_SIZE, 0)
-        n[LEFT] = max(1, math.floor(size + 0.5))
+    f[a + UPCOMING] = t
+    if n[b + BATCH] >= 0 and t < math.inf:
+        size = draw(f, n, n[b + BATCH], n[O_BATCH_DRAW] + i * 3, numbered(np.uint64(n[n[O_SOURCE_KEY] + i]), k), P_SIZE, 0)
+        n[b + LEFT] = max(1, math.floor(size + 0.5))
 
 
 @inner
-def fill(s: State, limit: float) -> int:
+def fill(f: Any, n: Any, limit: float) -> int:
     """Requests up to `limit` in order of (time, source), with the pods that they go to; at most one chunk."""
     count = 0
-    while count < s.a_t.shape[0]:
+    while count < n[CHUNKED]:
         i, t = -1, limit
-        for source in range(s.sf.shape[0]):
-            if s.sf[source, UPCOMING] < t or (i < 0 and s.sf[source, UPCOMING] == t):
-                i, t = source, s.sf[source, UPCOMING]
+        for source in range(n[SOURCES]):
+            if f[n[O_SF] + source * SF + UPCOMING] < t or (i < 0 and f[n[O_SF] + source * SF + UPCOMING] == t):
+                i, t = source, f[n[O_SF] + source * SF + UPCOMING]
         if i < 0 or t == math.inf:
             break
-        s.a_t[count], s.a_source[count], s.a_number[count] = t, i, s.si[i, NUMBER]
-        s.a_pod[count] = aim(s, i, s.si[i, NUMBER])
+        f[n[O_A_T] + count], n[n[O_A_SOURCE] + count], n[n[O_A_NUMBER] + count] = t, i, n[n[O_SI] + i * SI + NUMBER]
+        n[n[O_A_POD] + count] = aim(f, n, i, n[n[O_SI] + i * SI + NUMBER])
         count += 1
-        s.si[i, NUMBER] += 1
-        s.si[i, LEFT] -= 1
-        if s.si[i, LEFT] == 0:
-            upcoming(s, i)
+        n[n[O_SI] + i * SI + NUMBER] += 1
+        n[n[O_SI] + i * SI + LEFT] -= 1
+        if n[n[O_SI] + i * SI + LEFT] == 0:
+            upcoming(f, n, i)
     return count
 
 
 @inner
-def aim(s: State, i: int, number: int) -> int:
+def aim(f: Any, n: Any, i: int, number: int) -> int:
     """The endpoint of a request; -1 if there is none."""
-    n = s.si[i]
-    key = numbered(s.source_key[i], number)
-    proxy = n[PROXY]
-    if n[PROXIES] > 1:
-        proxy += int(unit(key, P_PROXY, 0) * n[PROXIES])
-    m = s.endpoints[proxy]
+    b = n[O_SI] + i * SI
+    key = numbered(np.uint64(n[n[O_SOURCE_KEY] + i]), number)
+    proxy = n[b + PROXY]
+    if n[b + PROXIES] > 1:
+        proxy += int(unit(key, P_PROXY, 0) * n[b + PROXIES])
+    m = n[n[O_ENDPOINTS] + proxy]
     if m == 0:
         return -1
-    if n[POLICY] == RANDOM:
-        return s.endpoint[proxy, int(unit(key, P_PICK, 0) * m)]
-    if n[POLICY] == ROUND_ROBIN:
-        position = s.turn[proxy] if s.turn[proxy] < m else 0
-        s.turn[proxy] = position + 1
-        return s.endpoint[proxy, position]
-    client = int(unit(key, P_CLIENT, 0) * n[CLIENTS])
+    if n[b + POLICY] == RANDOM:
+        return n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS] + int(unit(key, P_PICK, 0) * m)]
+    if n[b + POLICY] == ROUND_ROBIN:
+        position = n[n[O_TURN] + proxy] if n[n[O_TURN] + proxy] < m else 0
+        n[n[O_TURN] + proxy] = position + 1
+        return n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS] + position]
+    client = int(unit(key, P_CLIENT, 0) * n[b + CLIENTS])
     left = mix(P_CLIENT ^ ((np.uint64(client) + ONE) * G64))
-    best, chosen = np.uint64(0), s.endpoint[proxy, 0]
+    best, chosen = np.uint64(0), n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS]]
     for k in range(m):
-        weight = mix(left ^ s.pod_hash[s.endpoint[proxy, k]])
+        weight = mix(left ^ np.uint64(n[n[O_POD_HASH] + n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS] + k]]))
         if weight > best:
-            best, chosen = weight, s.endpoint[proxy, k]
+            best, chosen = weight, n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS] + k]
     return chosen
 
 
@@ -756,91 +739,92 @@ def aim(s: State, i: int, number: int) -> int:
 
 
 @inner
-def sort_by_group(s: State, n: int) -> None:
+def sort_by_group(f: Any, n: Any, count: int) -> None:
     """Positions of the chunk's arrivals by group, in order of time within each; `group_order` has the bounds."""
-    groups = s.group_node.shape[0]
-    s.group_order[:] = 0
-    for i in range(n):
-        if s.a_pod[i] >= 0 and s.pi[s.a_pod[i], GROUP] >= 0:
-            s.group_order[s.pi[s.a_pod[i], GROUP] + 1] += 1
+    groups = n[GROUPS]
+    for group in range(groups + 1):
+        n[n[O_GROUP_ORDER] + group] = 0
+    for i in range(count):
+        if n[n[O_A_POD] + i] >= 0 and n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] >= 0:
+            n[n[O_GROUP_ORDER] + n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] + 1] += 1
     for group in range(groups):
-        s.group_order[group + 1] += s.group_order[group]
-    for i in range(n):
-        if s.a_pod[i] >= 0 and s.pi[s.a_pod[i], GROUP] >= 0:
-            group = s.pi[s.a_pod[i], GROUP]
-            s.a_order[s.group_order[group]] = i
-            s.group_order[group] += 1
+        n[n[O_GROUP_ORDER] + group + 1] += n[n[O_GROUP_ORDER] + group]
+    for i in range(count):
+        if n[n[O_A_POD] + i] >= 0 and n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] >= 0:
+            group = n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP]
+            n[n[O_A_ORDER] + n[n[O_GROUP_ORDER] + group]] = i
+            n[n[O_GROUP_ORDER] + group] += 1
     for group in range(groups, 0, -1):
-        s.group_order[group] = s.group_order[group - 1]
-    s.group_order[0] = 0
+        n[n[O_GROUP_ORDER] + group] = n[n[O_GROUP_ORDER] + group - 1]
+    n[n[O_GROUP_ORDER]] = 0
 
 
 @inner
-def widest(s: State, n: int) -> int:
+def widest(f: Any, n: Any, count: int) -> int:
     """How many jobs may be inside one pod at once during the chunk."""
-    coming = np.zeros(s.pf.shape[0], np.int64)
-    for i in range(n):
-        if s.a_pod[i] >= 0:
-            coming[s.a_pod[i]] += 1
+    coming = np.zeros(n[PODS], np.int64)
+    for i in range(count):
+        if n[n[O_A_POD] + i] >= 0:
+            coming[n[n[O_A_POD] + i]] += 1
     most = 0
-    for p in range(s.pf.shape[0]):
-        count = s.pi[p, JOBS] + s.pi[p, BACKLOG] + coming[p] + 1
-        workers = s.service[s.pi[p, SERVICE], WORKERS]
-        most = max(most, count if workers < 0 else min(count, workers + 1))
+    for p in range(n[PODS]):
+        inside = n[n[O_PI] + p * PI + JOBS] + n[n[O_PI] + p * PI + BACKLOG] + coming[p] + 1
+        workers = n[n[O_SERVICE] + n[n[O_PI] + p * PI + SERVICE] * 4 + WORKERS]
+        most = max(most, inside if workers < 0 else min(inside, workers + 1))
     return most
 
 
 @compiled
-def advance(s: State, limit: float) -> int:
+def advance(f: Any, n: Any, limit: float) -> int:
     """Everything up to `limit`, chunk by chunk; or what is needed before it can go on."""
     while True:
-        if s.g[FREE_JOBS] < s.a_t.shape[0]:
+        if n[FREE_JOBS] < n[CHUNKED]:
             return NEEDS_JOBS
-        if s.g[FILLED] < 0:
-            s.g[FILLED] = fill(s, limit)
-        n = s.g[FILLED]
-        s.g[NEEDED] = widest(s, n)
-        if s.g[NEEDED] > s.tag.shape[1]:
+        if n[FILLED] < 0:
+            n[FILLED] = fill(f, n, limit)
+        count = n[FILLED]
+        n[NEEDED] = widest(f, n, count)
+        if n[NEEDED] > n[WIDTH]:
             return NEEDS_WIDTH
-        if s.g[RECORDING] == 1 and s.g[SEQUENCES] + n > s.record_f.shape[0]:
+        if n[RECORDING] == 1 and n[SEQUENCES] + count > n[RECORDS]:
             return NEEDS_RECORDS
-        full = n == s.a_t.shape[0]
-        chunk(s, n, s.a_t[n - 1] if full else limit)
-        s.g[FILLED] = -1
-        s.g[SEQUENCES] += n
+        full = count == n[CHUNKED]
+        chunk(f, n, count, f[n[O_A_T] + count - 1] if full else limit)
+        n[FILLED] = -1
+        n[SEQUENCES] += count
         if not full:
             return DONE
 
 
 @inner
-def chunk(s: State, n: int, limit: float) -> None:
+def chunk(f: Any, n: Any, count: int, limit: float) -> None:
     """The arrivals of one chunk, and every event up to `limit`."""
-    for i in range(n):
-        s.out[s.a_source[i], ARRIVALS] += 1
-        if s.g[RECORDING] == 1:
-            sequence = s.g[SEQUENCES] + i
-            s.record_f[sequence, 0], s.record_f[sequence, 1], s.record_f[sequence, 2] = s.a_t[i], math.inf, math.inf
-            s.record_i[sequence, 0], s.record_i[sequence, 1] = s.a_source[i], s.a_number[i]
-            s.record_i[sequence, 2], s.record_i[sequence, 3] = s.a_pod[i], FLYING
-        if s.a_pod[i] < 0:
-            end_request(s, s.a_source[i], s.g[SEQUENCES] + i, 0, s.a_t[i], math.inf, NO_ENDPOINT, s.a_t[i])
-        elif s.pi[s.a_pod[i], GROUP] < 0:
-            arrive(s, i)
-    sort_by_group(s, n)
-    for group in range(s.group_node.shape[0]):
-        run_group(s, group, s.group_order[group], s.group_order[group + 1], limit)
-    expire_lost(s, limit)
+    for i in range(count):
+        n[n[O_OUT] + n[n[O_A_SOURCE] + i] * 9 + ARRIVALS] += 1
+        if n[RECORDING] == 1:
+            row, column = n[O_RECORD_F] + (n[SEQUENCES] + i) * 3, n[O_RECORD_I] + (n[SEQUENCES] + i) * 4
+            f[row], f[row + 1], f[row + 2] = f[n[O_A_T] + i], math.inf, math.inf
+            n[column], n[column + 1], n[column + 2] = n[n[O_A_SOURCE] + i], n[n[O_A_NUMBER] + i], n[n[O_A_POD] + i]
+            n[column + 3] = FLYING
+        if n[n[O_A_POD] + i] < 0:
+            end_request(f, n, n[n[O_A_SOURCE] + i], n[SEQUENCES] + i, 0, f[n[O_A_T] + i], math.inf, NO_ENDPOINT, f[n[O_A_T] + i])
+        elif n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] < 0:
+            arrive(f, n, i)
+    sort_by_group(f, n, count)
+    for group in range(n[GROUPS]):
+        run_group(f, n, group, n[n[O_GROUP_ORDER] + group], n[n[O_GROUP_ORDER] + group + 1], limit)
+    expire_lost(f, n, limit)
 
 
 @inner
-def expire_lost(s: State, limit: float) -> None:
+def expire_lost(f: Any, n: Any, limit: float) -> None:
     """Requests that went to a lost pod end at their deadline."""
-    job, s.g[LOST_JOB] = s.g[LOST_JOB], -1
+    job, n[LOST_JOB] = n[LOST_JOB], -1
     while job >= 0:
-        following = s.ji[job, LINK]
-        if s.jf[job, DEADLINE] <= limit:
-            answer(s, 0, job, TIMED_OUT, s.jf[job, DEADLINE])
+        following = n[n[O_JI] + job * JI + LINK]
+        if f[n[O_JF] + job * JF + DEADLINE] <= limit:
+            answer(f, n, 0, job, TIMED_OUT, f[n[O_JF] + job * JF + DEADLINE])
         else:
-            s.ji[job, LINK] = s.g[LOST_JOB]
-            s.g[LOST_JOB] = job
+            n[n[O_JI] + job * JI + LINK] = n[LOST_JOB]
+            n[LOST_JOB] = job
         job = following
