@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simulate.trace import Trace
 
 Manifest = str | Path | Mapping[str, Any]
-Progress = Callable[[str], None]
+Progress = Callable[[str, float | None], None]
 VERSIONED = ("numpy", "numba", "simpy", "matplotlib")
 
 
@@ -172,17 +172,18 @@ def _read(
     return join(said, asked, seed), {**said.digests, name: asked.digest}
 
 
-def _draws(spec: ClusterSpec, replications: int, progress: Progress, label: str) -> tuple[Trace, ...]:
+def _draws(spec: ClusterSpec, replications: int, progress: Progress, label: str, before: int = 0, of: int = 1) -> tuple[Trace, ...]:
+    """The draws of one alternative, `before` of `of` being done."""
     from simulate import engine
 
     traces = []
     for i in range(replications):
-        progress(f"{label}, draw {i + 1} of {replications}" if replications > 1 else label)
+        progress(f"{label}, draw {i + 1} of {replications}" if replications > 1 else label, (before + i / replications) / of)
         traces.append(engine.run(spec, spec.seed + i))
     return tuple(traces)
 
 
-def _silent(_: str) -> None:
+def _silent(_: str, __: float | None) -> None:
     """No progress."""
 
 
@@ -197,7 +198,7 @@ def run(
 ) -> Result:
     """Simulate manifests under a scenario: `replications` draws with the seeds seed, seed + 1 ...
 
-    InputError with every fault of the inputs at once. `progress` is told what begins.
+    InputError with every fault of the inputs at once. `progress` is told what begins, and the share that is done (None: not known).
     """
     spec, digests = _read(manifests, scenario, seed, stdin)
     return Result((Alternative("as given", spec, _draws(spec, replications, progress, "simulating")),), digests)
@@ -224,8 +225,9 @@ def rollout(
     name = capacity.deployment_of(spec, deployment).name
     spec = capacity.with_rollout(spec, name)
     alternatives = []
-    for label, settings, changed in capacity.rollouts(spec, name, max_surge, max_unavailable, min_ready_s, prestop_s):
-        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label), settings))
+    found = capacity.rollouts(spec, name, max_surge, max_unavailable, min_ready_s, prestop_s)
+    for i, (label, settings, changed) in enumerate(found):
+        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label, i, len(found)), settings))
     return Result(tuple(alternatives), digests)
 
 
@@ -248,8 +250,9 @@ def autoscale(
     spec, digests = _read(manifests, scenario, seed, stdin)
     name = capacity.deployment_of(spec, deployment).name
     alternatives = []
-    for label, settings, changed in capacity.autoscalers(spec, name, minimum, maximum, cpu_percent):
-        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label), settings))
+    found = capacity.autoscalers(spec, name, minimum, maximum, cpu_percent)
+    for i, (label, settings, changed) in enumerate(found):
+        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label, i, len(found)), settings))
     return Result(tuple(alternatives), digests)
 
 

@@ -256,18 +256,19 @@ def _stdin(manifests: Sequence[str]) -> str | None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A line of progress on standard error where that is a terminal, nothing elsewhere."""
+def _progress() -> Iterator[Callable[[str, float | None], None]]:
+    """A line of progress and time left on standard error where that is a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda _, __: None
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), text, BarColumn(bar_width=20), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None)
-        yield lambda text: bar.update(task, description=shown(text))
+        yield lambda text, done: bar.update(task, description=shown(text), completed=done or 0.0, total=None if done is None else 1.0)
 
 
 def _console() -> Console:

@@ -314,14 +314,26 @@ def headroom(points: Sequence[tuple[float, float | None]], bound_s: float | None
     _legend(axes)
 
 
+def _shown() -> type[Figure]:
+    """A figure that a notebook shows without pyplot and its global state."""
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            out = io.BytesIO()
+            self.savefig(out, format="png", dpi=110, facecolor="white", metadata={"Software": None})
+            return out.getvalue()
+
+    return Shown
+
+
 def overview(summary: Summary) -> Figure:
     """Four plots in one figure, for a notebook: latency, failures, pods by state, CPU of the busiest workload."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     with rc_context(_style()):
-        figure = Figure(figsize=(12, 6.4), layout="constrained")
+        figure = _shown()(figsize=(12, 6.4), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(2, 2)
         if summary.context.entries and summary.felt:

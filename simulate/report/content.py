@@ -454,16 +454,11 @@ def _alternatives(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequenc
 
 
 def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """One row an alternative."""
+    """One row an alternative. Of the deployment that they are about, if there is one, also the fewest ready pods."""
     entries = list(dict.fromkeys(name for _, draws in summaries for name in draws[0].context.entries))
-    columns = [
-        "alternative",
-        "objective",
-        *(f"{name} {what}" for name in entries for what in ("p95", "p99", "failed")),
-        "fewest ready",
-        "most pods",
-        "pod hours",
-    ]
+    about = {variant.settings.get("deployment") for variant, _ in summaries} - {None}
+    columns = ["alternative", "objective", *(f"{name} {what}" for name in entries for what in ("p95", "p99", "failed"))]
+    columns += ["fewest ready"] * bool(about) + ["most pods", "pod hours"]
     rows = []
     mark = "" if len({len(draws) for _, draws in summaries}) == 1 else " (one draw)"
     for variant, draws in summaries:
@@ -472,14 +467,9 @@ def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tup
         for name in entries:
             keys = (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio")
             cells += [ranged(found[key], shape_of(key), mark) if key in found else "-" for key in keys]
-        workload = variant.settings.get("deployment")
-        ready = [row.ready for row in draws[0].replicas if workload in (None, row.workload) and row.t_s > STARTED_S]
-        cells += [
-            str(min(ready)) if ready else "-",
-            str(draws[0].most_pods),
-            ranged(found["pod hours"], number, mark),
-        ]
-        rows.append(tuple(cells))
+        ready = [row.ready for row in draws[0].replicas if row.workload in about and row.t_s > STARTED_S]
+        cells += [str(min(ready)) if ready else "-"] * bool(about)
+        rows.append((*cells, str(draws[0].most_pods), ranged(found["pod hours"], number, mark)))
     return tuple(columns), tuple(rows)
 
 

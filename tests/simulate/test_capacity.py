@@ -80,7 +80,7 @@ def test_plan_without_objective_is_refused(spec: ClusterSpec) -> None:
 def test_plan_of_a_real_run_mends_a_rollout_with_a_sleep(spec: ClusterSpec) -> None:
     short = replace(capacity.with_rollout(spec, "web"), horizon_s=120.0, traffic=replace(spec.traffic, horizon_s=120.0))
     short = replace(short, events=tuple(replace(e, at_s=40.0) for e in short.events))
-    search = capacity._Search(engine.run, (1,), lambda _: None)
+    search = capacity._Search(engine.run, (1,), lambda _, __: None)
     given, _ = search.look(short, "as given", 1)
     changed, patient = capacity._patience(search, short, given)
     assert sum(given[0].totals[0].failed.values()) > 0
