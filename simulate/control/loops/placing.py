@@ -8,6 +8,7 @@ from simulate.control import placement
 from simulate.control.draws import uniform
 from simulate.control.labels import Requirement, Selector
 from simulate.control.placement import NodeView, PodView, Taint
+from simulate.control.placement_index import PlacementIndex
 from simulate.control.placement_view import ZONE
 from simulate.control.state import Cluster, LiveWorkload, Node, Pod, release
 
@@ -19,10 +20,9 @@ class Placer:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._change = release(cluster.spec.control.version) >= 36
-        self._views: dict[str, NodeView] = {}
+        self._index = PlacementIndex(change=release(cluster.spec.control.version) >= 36)
         self._pods: dict[str, tuple[str, PodView]] = {}
-        self._start = 0
+        self._templates: dict[tuple[str, int], PodView] = {}
         self._picks = 0
         cluster.on_pod.append(self._pod_changed)
         cluster.on_node.append(self._node_changed)
@@ -30,49 +30,49 @@ class Placer:
     def choose(self, pod: Pod) -> tuple[str | None, str]:
         """(node, "") or (None, the message of the PodScheduled condition)."""
         self._picks += 1
-        draw = uniform(self._cluster.spec.seed, "placement", pod.name, self._picks)
-        found = placement.choose_node(self.view(pod), list(self._views.values()), draw=draw, start=self._start, change=self._change)
-        self._start = found.next_start
+        found = self._index.choose(self.view(pod), uniform(self._cluster.spec.seed, "placement", pod.name, self._picks))
         return found.node, found.message
 
     def bound(self, pod: Pod) -> None:
         """A pod has its node."""
         view = self.view(pod)
-        self._views[str(pod.node)].add(view)
+        self._index.add(str(pod.node), view)
         self._pods[pod.name] = str(pod.node), view
+
+    def views(self) -> list[NodeView]:
+        """The nodes as they are."""
+        return list(self._index.nodes)
+
+    def view(self, pod: Pod) -> PodView:
+        """A pod as the scheduler compares it."""
+        key = pod.workload, pod.version.number
+        known = self._templates.get(key)
+        if known is None:
+            live = self._cluster.workloads[pod.workload]
+            known = self._templates[key] = placement.pod_of_template(
+                "", pod.version.template, namespace=live.spec.namespace, default_selector=selector_of(live)
+            )
+        return replace(known, name=pod.name, start_s=pod.created_s)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "scheduled":
             self.bound(pod)
         elif state == "terminating" and pod.name in self._pods:
             node, view = self._pods[pod.name]
-            self._pods[pod.name] = node, replace(view, terminating=True)
-            self._views[node].add(self._pods[pod.name][1])
+            self._pods[pod.name] = node, placement.terminating(view)
+            self._index.add(*self._pods[pod.name])
         elif state == "deleted" and pod.name in self._pods:
-            node, view = self._pods.pop(pod.name)
-            if node in self._views:
-                self._views[node].remove(view)
+            self._index.remove(*self._pods.pop(pod.name))
 
     def _node_changed(self, node: Node) -> None:
         if node.name not in self._cluster.nodes:
-            self._views.pop(node.name, None)
+            self._index.drop(node.name)
             return
-        view = self._views.get(node.name)
-        if view is None:
-            view = self._views[node.name] = node_view(node)
+        known = next((one for one in self._index.nodes if one.name == node.name), None) if node.pods else None
+        view = known or node_view(node)
         view.unschedulable = node.cordoned
         view.taints = (*_taints(node), *(() if node.ready else (UNREACHABLE,)))
-
-    def views(self) -> list[NodeView]:
-        """The nodes as they are."""
-        return list(self._views.values())
-
-    def view(self, pod: Pod) -> PodView:
-        """A pod as the scheduler compares it."""
-        live = self._cluster.workloads[pod.workload]
-        return placement.pod_of_template(
-            pod.name, pod.version.template, namespace=live.spec.namespace, default_selector=selector_of(live), start_s=pod.created_s
-        )
+        self._index.put(view)
 
 
 def selector_of(live: LiveWorkload) -> Selector:
