@@ -92,6 +92,7 @@ class _Work:
     def __init__(self, *, stack: Stack, inventory: Inventory, names: Names, answers: Answers) -> None:
         self.stack, self.inventory, self.names, self.answers = stack, inventory, names, answers
         self.directory = Directory(project=stack.project, namesakes=stack.namesakes)
+        self.listeners: dict[tuple[int, int | None], dict[str, Span]] = {}
         self.edits: dict[int, list[Edit]] = {}
         self.notes: dict[tuple[str, str, Severity | None], _Note] = {}
         self.rendered: dict[str, None] = {}
@@ -184,6 +185,8 @@ class _Work:
     # own addresses ------------------------------------------------------------------------------------------------------------
 
     def _bind(self, use: Use) -> _Fate:
+        if use.place in _FILES:
+            self.listeners.setdefault((self.occurrence(use).text, use.port), {})[use.address] = use.span
         new = ("[::]" if use.token.startswith("[") else "::") if ":" in use.address else "0.0.0.0"  # noqa: S104 - what A4 says
         return self._replaced(use, new, "MIG203", f"{use.token}, the own address of {use.owner}, becomes all interfaces")
 
@@ -296,6 +299,9 @@ class _Work:
         if use.owner is not None:
             message = f"{use.token} ({use.owner}) as resolver must be a literal address, and names mode has none; the entry is dropped"
             return _Fate(action="dropped", code="MIG210", message=message)
+        if not use.key.isdigit():
+            message = f"the resolver {use.token} of a mounted resolv.conf was a forwarder only; the cluster's DNS takes its place"
+            return _Fate(action="dropped", code="MIG241", message=message)
         return _Fate(action="dropped")
 
     # names --------------------------------------------------------------------------------------------------------------------
@@ -413,6 +419,20 @@ class _Work:
                 note.code, note.message, action=note.action, span=spans[0], service=services[0] if len(services) == 1 else None,
                 path=note.path if len(services) < 2 else None, address=note.address, also=spans[1:], severity=note.severity,
             )  # fmt: skip
+        for (text, port), listeners in self.listeners.items():
+            if len(listeners) > 1 and port is not None:
+                spans = tuple(listeners.values())
+                message = f"{' and '.join(listeners)} at port {port} become one listener on all interfaces"
+                yield found(
+                    "MIG203",
+                    message,
+                    action=Action.REWRITTEN,
+                    severity=Severity.WARNING,
+                    span=spans[0],
+                    also=spans[1:],
+                    service=self.stack.texts[text].service,
+                    address=next(iter(listeners)),
+                )
         for decided in addresses:
             owner = decided.owner
             if owner.service is None:

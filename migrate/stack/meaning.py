@@ -20,7 +20,7 @@ from migrate.stack.names import Directory, namesakes
 from migrate.stack.occurrences import Scanner, Subnets
 from migrate.stack.ports import known_ports, port_findings
 from migrate.stack.positions import Locator
-from migrate.stack.texts import file_span, script_texts, service_texts
+from migrate.stack.texts import compose_texts, file_span, script_texts, service_texts
 from migrate.stack.types import ClassifiedMount, Dockerfile, Member, Occurrence, Reference, Stack, Text
 from migrate.stack.unread import unread
 
@@ -45,6 +45,10 @@ def resolve(project: Project) -> Stack:
     texts = _texts(project, disk, mounts, dockerfiles, scripts=bool(directory.by_address))
     scanner = Scanner(project=project, directory=directory, locator=locator, subnets=Subnets.of(project), targets=_targets(project, mounts))
     occurrences = scanner.scan(texts)
+    if directory.by_address:
+        unused = compose_texts(project, disk)
+        texts = (*texts, *unused)
+        occurrences = (*occurrences, *scanner.unseen(texts, len(texts) - len(unused), occurrences))
     references = (*_links(project), *(r for o in occurrences if (r := _reference(texts[o.text], o, mates)) is not None))
     around = _Around.of(texts, occurrences, references)
     members = {name: _member(service, directory, dockerfiles[name], mounts[name], around) for name, service in project.services.items()}

@@ -90,6 +90,12 @@ class Scanner:
             found += self._unit(unit)
         return tuple(self._with_used_contexts(texts, found))
 
+    def unseen(self, texts: Sequence[Text], first: int, seen: Sequence[Occurrence]) -> tuple[Occurrence, ...]:
+        """The addresses of texts[first:] that stand where no occurrence of `seen` does: Compose text that no selected service uses."""
+        places = {o.span for o in seen}
+        found = (replace(o, text=o.text + first) for unit in _units(texts[first:]) for o in self._unit(unit))
+        return tuple(o for o in found if o.span not in places and o.kind == "address")
+
     def _unit(self, unit: _Unit) -> Iterator[Occurrence]:
         tokens: list[Token | Word] = [*self._addresses(unit), *self._names(unit)]
         if not tokens:

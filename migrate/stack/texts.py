@@ -72,6 +72,16 @@ def script_texts(project: Project, disk: Disk, read: frozenset[str]) -> Iterator
             yield Text(service=None, place="script", key=str(path), text=text, span=file_span(disk, path), verbatim=True)
 
 
+def compose_texts(project: Project, disk: Disk) -> tuple[Text, ...]:
+    """The Compose files themselves: what no selected service uses of them is scanned for the report (MIG219)."""
+    files = ((path, disk.text(path)) for path in project.files)
+    return tuple(
+        Text(service=None, place="script", key=str(path), text=text, span=file_span(disk, path), verbatim=True)
+        for path, text in files
+        if text is not None
+    )
+
+
 def file_span(disk: Disk, path: Path) -> Span:
     """The first character of a file."""
     return Span(file=disk.name(path), line=1, column=1)

@@ -193,3 +193,42 @@ def test_rewriting_twice_is_rewriting_once(tmp_path: Path) -> None:
     meant = stack.resolve(again)
     assert uses(addressed(meant), "web") == []
     assert [u.kind for u in addresses.take_inventory(meant).uses] == ["name"]
+
+
+def test_a_file_of_the_image_is_laid_over(tmp_path: Path) -> None:
+    files = {"Dockerfile": "FROM x\nCOPY conf/app.conf /etc/app.conf\nENV DB=172.28.0.20\n", "conf/app.conf": "db = 172.28.0.20\n"}
+    decided = addressed(meaning(tmp_path, _TWO.format(web="build: .") + NET, files))
+    service = decided.outcome.services["web"]
+    assert {target: f.text for target, f in service.overlays.items()} == {"/etc/app.conf": "db = db\n"}
+    assert {(u.use.letter, u.action) for u in uses(decided, "web")} == {("n", "rewritten"), ("n", "left")}
+    assert {f.code for f in decided.findings if f.address == "172.28.0.20"} >= {"MIG217", "MIG218"}
+
+
+def test_scripts_and_unused_compose_text_are_told(tmp_path: Path) -> None:
+    text = """
+    services:
+      web: {image: "w:1", networks: {n: {ipv4_address: 172.28.0.10}}}
+      old: {image: "w:1", profiles: [old], environment: {WEB: "http://172.28.0.10"}}
+    """
+    files = {"attack.sh": "curl 172.28.0.10 172.28.0.99 8.8.8.8\n", "README.md": "172.28.0.10", "data/x": "172.28.0.10"}
+    decided = addressed(meaning(tmp_path, dedent(text) + NET, files))
+    assert [(u.use.letter, u.use.place, u.use.service, u.action, str(u.use.span)) for u in uses(decided)] == [
+        ("o", "script", None, "left", "attack.sh:1:6"),
+        ("o", "script", None, "left", "compose.yaml:4:67"),
+    ]
+    assert [f.code for f in decided.findings] == ["MIG219"]
+
+
+def test_two_listeners_that_become_one_are_told(tmp_path: Path) -> None:
+    text = """
+    services:
+      web:
+        image: w:1
+        volumes: ["./a.conf:/etc/nginx/a.conf:ro"]
+        networks: {n: {ipv4_address: 172.28.0.10}, m: {ipv4_address: 10.1.0.2}}
+    networks: {n: {}, m: {}}
+    """
+    decided = addressed(meaning(tmp_path, text, {"a.conf": "listen 172.28.0.10:80;\nlisten 10.1.0.2:80;\n"}))
+    assert [(f.severity.value, f.message) for f in decided.findings if f.severity.value == "warning"] == [
+        ("warning", "172.28.0.10 and 10.1.0.2 at port 80 become one listener on all interfaces")
+    ]
