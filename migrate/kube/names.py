@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ def object_of(
     """One object: metadata first, then `body`. `owner` is the object name of the service that it belongs to (None: the project)."""
     noted = {**(annotations or {})}
     if span is not None and span.line > 0:
-        noted["compose-cutover/source"] = f"{span.file}:{span.line}"
+        noted["compose-cutover/source"] = f"{posixpath.relpath(span.file, plan.base)}:{span.line}"
     metadata: dict[str, Any] = {"name": name}
     if kind not in CLUSTER_WIDE:
         metadata["namespace"] = plan.namespace

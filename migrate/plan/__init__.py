@@ -42,11 +42,12 @@ from migrate.plan.workload import decide_one_shots, decide_workloads, replicas_o
 from migrate.rules import found
 from migrate.stack import Reference, Stack
 from migrate.stack.data import image_name, knowledge
+from migrate.stack.files import shown_from
 
 __all__ = ["Answers", "Plan", "decide"]
 
 T = TypeVar("T")
-_NO_PODS = frozenset({"none", "Job", "CronJob", "init"})
+_NO_PODS = frozenset({"none", "init"})
 
 
 class _Record:
@@ -201,10 +202,16 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         tools_image=str(answers.tools.get("image") or tools["image"]),
         kubectl_image=str(answers.tools.get("kubectl") or f"{tools['kubectl']}:{_kubectl_tag(answers)}"),
         answers=answers,
+        base=_base(stack),
         span=Span(file=members[next(iter(members))].service.span.file if members else "", line=1, column=1),
         decisions=tuple(record.decisions),
         findings=(*stack.project.findings, *stack.findings, *_folded(record.findings)),
     )
+
+
+def _base(stack: Stack) -> str:
+    directory, shown = stack.project.directory, shown_from(stack.project)
+    return directory.relative_to(shown).as_posix() if shown is not None and directory.is_relative_to(shown) else directory.as_posix()
 
 
 def _folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
