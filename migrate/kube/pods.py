@@ -163,8 +163,8 @@ def _container(service: ServicePlan, volumes: Mapping[str, str], *, one_shot: bo
         found["env"] = [_env(e) for e in settings.env]
     if service.resources:
         found["resources"] = {k: dict(v) for k, v in service.resources.items()}
-    if mounts := (*settings.mounts, *service.storage.mounts, *service.security.mounts):
-        found["volumeMounts"] = [_mount(m, volumes) for m in mounts]
+    if mounts := {m.path: m for m in (*settings.mounts, *service.storage.mounts, *service.security.mounts)}:
+        found["volumeMounts"] = [_mount(m, volumes) for m in mounts.values()]
     if not one_shot:
         for key, probe in (
             ("startupProbe", service.health.startup),

@@ -234,7 +234,7 @@ def _of_yaml(fault: YamlFault) -> Finding:
 
 
 def _fault(code: str, message: str, span: Span) -> Finding:
-    return found(code, message, action=Action.REFUSED, span=span)
+    return found(code, message, action=Action.REFUSED, span=span, advice="correct the plan")
 
 
 def _check(node: Node, form: Form, path: str) -> Iterator[Finding]:

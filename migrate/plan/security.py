@@ -67,7 +67,7 @@ def decide_security(
     if container.get("allowPrivilegeEscalation") is False and (container.get("privileged") or "SYS_ADMIN" in added or "ALL" in added):
         del container["allowPrivilegeEscalation"]
         notes.find("MIG809", "no-new-privileges cannot stand beside privileged or SYS_ADMIN", "security_opt", action=Action.DROPPED)
-    sysctls = _sysctls(data.get("sysctls") or {}, answers, notes)
+    sysctls = _sysctls(data.get("sysctls") or {}, service, answers, notes)
     effective = uid if uid is not None else _image_uid(member)
     if (
         low_port
@@ -219,12 +219,18 @@ def _selinux(value: str, container: dict[str, Any], notes: Notes, path: tuple[st
         notes.find("MIG809", f"label {key} is not understood", *path, action=Action.DROPPED)
 
 
-def _sysctls(said: Mapping[str, Any] | Iterable[Any], answers: Answers, notes: Notes) -> list[dict[str, str]]:
+def _sysctls(said: Mapping[str, Any] | Iterable[Any], service: Service, answers: Answers, notes: Notes) -> list[dict[str, str]]:
     pairs = said.items() if isinstance(said, Mapping) else (str(s).partition("=")[::2] for s in said)
     safe, namespaced = knowledge()["safe_sysctls"], re.compile("|".join(knowledge()["namespaced_sysctls"]))
     found = []
+    host_network, host_ipc = service.network_mode == "host", service.data.get("ipc") == "host"
     for name, value in pairs:
-        if name in safe and answers.at_least(str(safe[name])):
+        of_host = (host_network and name.startswith("net.")) or (
+            host_ipc and name.startswith(("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue"))
+        )
+        if of_host:
+            notes.find("MIG804", f"sysctl {name} is of the node when its namespace is shared", "sysctls", name, action=Action.REFUSED)
+        elif name in safe and answers.at_least(str(safe[name])):
             found.append({"name": name, "value": str(value)})
         elif namespaced.fullmatch(name):
             notes.find("MIG803", f"sysctl {name} must be allowed on the nodes", "sysctls", name)

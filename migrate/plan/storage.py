@@ -158,7 +158,7 @@ def _memory(target: str, options: Mapping[str, Any], storage: Storage, notes: No
     size = size_bytes(str(options.get("size") or "")) or None
     if options.get("mode") is not None:
         notes.find("MIG510", f"the mode of the tmpfs at {target} is lost: it is 0777", *path)
-    name = _volume_name(f"tmpfs-{slug(target)}", target)
+    name = _free_name(f"tmpfs-{slug(target)}", target, storage)
     source = {"emptyDir": {"medium": "Memory", **({"sizeLimit": str(size)} if size else {})}}
     notes.decide("storage", "emptyDir in memory", "V1", f"tmpfs at {target}", notes.span(*path))
     return _add(storage, name, source, VolumeMount(volume=name, path=target))
@@ -174,6 +174,11 @@ def _tmpfs(member: Member, text: str, storage: Storage, notes: Notes, index: int
 
 def _volume_name(name: str, key: str) -> str:
     return shortened(label(name), key, 63)
+
+
+def _free_name(name: str, key: str, storage: Storage) -> str:
+    wanted = _volume_name(name, key)
+    return unique(wanted, (v.name for v in storage.volumes if not any(m.volume == v.name and m.path == key for m in storage.mounts)), key)
 
 
 def _missing(classified: ClassifiedMount, notes: Notes, path: tuple[str | int, ...]) -> None:
@@ -237,7 +242,7 @@ def _anonymous(
         return _claimed(work, member, classified, image, storage, notes, path)
     notes.find("MIG511", f"anonymous volume at {mount.target} lives as long as its pod", *path)
     notes.decide("storage", "emptyDir", "V8", "an anonymous volume away from data targets", mount.span)
-    name = _volume_name(f"anonymous-{slug(mount.target)}", mount.target)
+    name = _free_name(f"anonymous-{slug(mount.target)}", mount.target, storage)
     return _add(storage, name, {"emptyDir": {}}, _mounted(name, classified))
 
 

@@ -109,3 +109,9 @@ services:
     wrong = next(f for f in plan.findings if f.code == "MIG006")
     assert (wrong.span.line if wrong.span else 0, wrong.path) == (5, "services.api.x-compose-cutover")
     assert "MIG913" not in codes(plan)
+
+
+def test_the_published_schema_is_current(repository: Path) -> None:
+    import json
+
+    assert json.loads((repository / "docs" / "plan.schema.json").read_text()) == schema()

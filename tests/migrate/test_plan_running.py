@@ -227,3 +227,14 @@ def test_labels_become_annotations_and_illegal_ones_are_told(tmp_path: Path) -> 
     assert contains(workload["metadata"]["annotations"], {"team": "a b", "d": "w", "compose-cutover/source": "compose.yaml:1"})
     assert contains(workload["spec"]["template"]["metadata"]["annotations"], {"team": "a b", "n": "v"})
     assert any(f.code == "MIG910" and f.path == "services.a.labels.no good" for f in plan_of(tmp_path, text).findings)
+
+
+def test_sysctls_of_a_shared_namespace_are_the_nodes(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "services: {a: {image: x, network_mode: host, sysctls: {net.ipv4.ip_forward: 1}}}")
+    assert "sysctls" not in plan.services["a"].security.pod
+    assert "MIG804" in codes(plan)
+
+
+def test_a_published_one_shot_is_reached_while_it_runs(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, "services: {a: {image: x, ports: ['80:80']}}", "services: {a: {kind: Job}}")
+    assert "Service/a-published" in objects and "Job/a" in objects
