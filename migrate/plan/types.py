@@ -390,11 +390,14 @@ class ServicePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole decision. `instance` is the project's name as a label value, `data` are ConfigMaps and Secrets by kind and name in file
-    order, `hosted` the one-shots that run in the pod of a service (C1) in their order, `decisions`
-    and `findings` everything that was decided and
-    found from loading on, `ready_services` the headless Services that waits look up, `shared_services` those over several services, `base` the
-    project directory as spans name it: what is noted in objects starts from it, so that it does not matter where the command ran."""
+    """The whole decision.
+
+    `instance` is the project's name as a label value. `data` are ConfigMaps and Secrets by kind and name in file order, `hosted` the
+    one-shots that run in the pod of a service (C1) in their order, `ready_services` the headless Services that waits look up,
+    `shared_services` those over several services. `decisions` and `findings` are everything that was decided and found from loading on.
+    `base` is the project directory as spans name it: what is noted in objects starts from it, so that it does not matter where the
+    command ran.
+    """
 
     project: str
     instance: str
