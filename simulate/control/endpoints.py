@@ -28,7 +28,8 @@ def chosen(pods: Sequence[EndpointView], *, publish_not_ready: bool = False) -> 
 
 def changes(before: Sequence[str], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
     """(to add, to remove), each in order."""
-    return [pod for pod in wanted if pod not in before], [pod for pod in before if pod not in wanted]
+    had, has = frozenset(before), frozenset(wanted)
+    return [pod for pod in wanted if pod not in had], [pod for pod in before if pod not in has]
 
 
 def proxy_delays(proxies: Sequence[str], slowest_s: float) -> dict[str, float]:

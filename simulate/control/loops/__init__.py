@@ -43,14 +43,15 @@ class Control:
         self.kubelet = KubeletLoop(self.cluster, plane)
         self.endpoints = EndpointsLoop(self.cluster, plane)
         self.metrics = MetricsLoop(self.cluster, plane)
-        self.kubelet.on_process.append(self.metrics.process_started)
+        if spec.autoscalers:
+            self.kubelet.on_process.append(self.metrics.process_started)
+            environment.process(self.metrics.run())
         self.story = Story(self.cluster, self.kubelet)
         self._add_nodes(spec)
         behaviours = {one.name: one for one in spec.traffic.behaviours}
         for workload in sorted(spec.workloads, key=lambda one: one.kind != "DaemonSet"):
             self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
         self.endpoints.settle()
-        environment.process(self.metrics.run())
         self.autoscalers = HpaLoop(self.cluster, self.metrics)
         self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, self.kubelet)
 

@@ -40,7 +40,7 @@ class DeploymentLoop:
         """One look (3.3); how long its writes take."""
         live = self._cluster.workloads[key]
         current = live.current_set
-        old_phases = [pod.phase for one in live.sets.values() if one is not current for pod in one.pods.values()]
+        old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else []
         result = rollout.one_pass(
             deployment_view(live),
             [set_view(one) for one in live.sets.values()],
@@ -48,7 +48,7 @@ class DeploymentLoop:
             live.status,
             self._cluster.clock.now,
             stamp_s=self._cluster.stamp(),
-            old_phases=old_phases,
+            old_phases=[pod.phase for one in old for pod in one.pods.values()],
             created=f"{key}-v{live.version.number}",
         )
         return self._apply(live, current, result)

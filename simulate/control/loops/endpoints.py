@@ -52,5 +52,6 @@ class EndpointsLoop:
             self._plane.route(pod, proxy)
         for pod in removed:
             self._plane.unroute(pod, proxy)
-        self._routed[key] = [pod for pod in before if pod not in removed] + added
+        gone = frozenset(removed)
+        self._routed[key] = [pod for pod in before if pod not in gone] + added
         return 0.0
