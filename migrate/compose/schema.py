@@ -469,7 +469,15 @@ SECRET: Final = map_of(
     read=short.long_external,
 )
 CONFIG: Final = map_of(
-    {"name": STR, "content": STR, "environment": STR, "file": PATH, "external": BOOL, "labels": LABELS, "template_driver": STR},
+    {
+        "name": STR,
+        "content": Type(kind="str", unset=True),
+        "environment": STR,
+        "file": PATH,
+        "external": BOOL,
+        "labels": LABELS,
+        "template_driver": STR,
+    },
     read=short.long_external,
 )
 MODEL: Final = map_of(
