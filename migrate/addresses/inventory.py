@@ -10,6 +10,7 @@ from migrate.addresses.types import Inventory, Owner, Use
 from migrate.findings import Span
 from migrate.stack import Occurrence, Stack, Text
 from migrate.stack.names import Directory
+from migrate.stack.symbols import symbolic
 from migrate.stack.tokens import canonical
 
 _URL_PLACES = ("environment", "env_file", "command", "entrypoint", "labels", "config", "secret", "file", "build")
@@ -20,9 +21,9 @@ def take_inventory(stack: Stack) -> Inventory:
 
     Names are uses only where they may have to change or mean an own address; the decision looks at each.
     """
-    facts = _Facts(stack=stack, directory=Directory(project=stack.project, namesakes=stack.namesakes), vips=virtual_addresses(stack))
+    facts = _Facts(stack=stack, directory=Directory.of(stack.project, stack.namesakes), vips=virtual_addresses(stack))
     uses = tuple(_use(facts, index, o) for index, o in enumerate(stack.occurrences))
-    return Inventory(owners=tuple(_owners(stack, uses)), uses=uses, vips=facts.vips)
+    return Inventory(owners=tuple(_owners(stack, facts.directory, uses)), uses=uses, vips=facts.vips)
 
 
 def virtual_addresses(stack: Stack) -> dict[str, tuple[str, ...]]:
@@ -96,15 +97,19 @@ def _own_rule(facts: _Facts, text: Text, o: Occurrence) -> str:
     return "A6a" if o.context == "served_name" or beside_peers or (o.context == "advertise" and peers) else "A6b"
 
 
-def _owners(stack: Stack, uses: tuple[Use, ...]) -> Iterator[Owner]:
+def _owners(stack: Stack, directory: Directory, uses: tuple[Use, ...]) -> Iterator[Owner]:
     told: set[tuple[str, str | None]] = set()
+    symbolic_ones = {(network, service) for service, network, _ in directory.symbols.places}
     for service in stack.project.services.values():
         for attachment in service.networks.values():
             for said, span in ((attachment.ipv4_address, attachment.ipv4_span), (attachment.ipv6_address, attachment.ipv6_span)):
-                if said:
+                if said and (attachment.network, service.name) not in symbolic_ones:
                     address = canonical(said) or said
                     told.add((address, attachment.network))
                     yield Owner(address=address, network=attachment.network, service=service.name, span=span or attachment.span)
+    symbols = directory.symbols
+    for (service, network, _), (written, span) in symbols.places.items():
+        yield Owner(address=symbolic(written, symbols.project.variables), network=network, service=service, span=span)
     for use in uses:
         if use.owner is None and use.kind not in ("prefix", "name") and (use.address, use.network) not in told:
             told.add((use.address, use.network))

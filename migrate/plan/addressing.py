@@ -91,7 +91,7 @@ class _Work:
 
     def __init__(self, *, stack: Stack, inventory: Inventory, names: Names, answers: Answers) -> None:
         self.stack, self.inventory, self.names, self.answers = stack, inventory, names, answers
-        self.directory = Directory(project=stack.project, namesakes=stack.namesakes)
+        self.directory = Directory.of(stack.project, stack.namesakes)
         self.listeners: dict[tuple[int, int | None], dict[str, Span]] = {}
         self.edits: dict[int, list[Edit]] = {}
         self.notes: dict[tuple[str, str, Severity | None], _Note] = {}
@@ -130,8 +130,11 @@ class _Work:
             return None
         if fate.edit is not None:
             fate = self._baked(use, fate) if use.place == "build" else fate
-        if fate.edit is not None:
-            self.edits.setdefault(self.occurrence(use).text, []).append(fate.edit)
+        edit = fate.edit
+        if edit is None and use.address.startswith("${") and use.place not in _FILES:
+            edit = Edit(start=use.start, end=use.end, new="")  # what Compose puts there
+        if edit is not None:
+            self.edits.setdefault(self.occurrence(use).text, []).append(edit)
         if fate.code is not None:
             named = None if fate.crowd else _named(use)
             self.tell(fate.code, fate.message, _ACTIONS[fate.action], use.span, address=named, use=use, severity=fate.severity)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from migrate.compose.model import Attachment, Project, Subnet
-from migrate.findings import Action, Finding, Span
+from migrate.compose.model import Project, Subnet
+from migrate.findings import Action, Finding
 from migrate.rules import found
-from migrate.stack.files import Disk
 from migrate.stack.names import Directory
+from migrate.stack.symbols import Symbols, symbolic
 from migrate.stack.tokens import canonical
 
 
-def address_faults(project: Project, directory: Directory, disk: Disk) -> Iterator[Finding]:
+def address_faults(project: Project, directory: Directory) -> Iterator[Finding]:
     """MIG232 public ranges, MIG245 one address for several services, MIG053 outside the subnet, MIG229 without a value."""
     for network in project.networks.values():
         for entry in network.subnets:
@@ -29,12 +28,14 @@ def address_faults(project: Project, directory: Directory, disk: Disk) -> Iterat
                 message = f"{address} on network {net} is given to {', '.join(services)}; references mean {services[0]}"
                 yield found("MIG245", message, action=Action.ASSUMED, span=spans[0], address=address, also=tuple(spans[1:]))
             yield from _outside_subnet(project, address, services[0], net)
-    yield from _unset(project, disk)
+    yield from _unset(directory.symbols)
 
 
 def _outside_subnet(project: Project, address: str, service: str, key: str) -> Iterator[Finding]:
     """A fixed address that no subnet of its network holds: Docker refuses to start the container."""
     network = project.networks.get(key)
+    if canonical(address) is None:
+        return
     version = ip_address(address).version
     subnets = [n for e in (network.subnets if network else ()) if (n := _subnet(e)) is not None and n.version == version]
     if subnets and not any(ip_address(address) in subnet for subnet in subnets):
@@ -44,31 +45,13 @@ def _outside_subnet(project: Project, address: str, service: str, key: str) -> I
         yield found("MIG053", message, action=Action.ASSUMED, span=span, service=service, address=address)
 
 
-def _unset(project: Project, disk: Disk) -> Iterator[Finding]:
-    """MIG229: a fixed address that is a variable without a value; what refers to it by the same variable is empty text, too."""
-    for service in project.services.values():
-        for attachment in service.networks.values():
-            for key, said in (("ipv4_address", attachment.ipv4_address), ("ipv6_address", attachment.ipv6_address)):
-                if canonical(said or "") is not None or (place := _written_variable(attachment, key, disk)) is None:
-                    continue
-                written, span = place
-                message = f"the address of {service.name} on network {attachment.network} is {written}, which has no value"
-                path = f"services.{service.name}.networks.{attachment.network}.{key}"
-                yield found("MIG229", message, action=Action.DROPPED, span=span, service=service.name, path=path)
-
-
-def _written_variable(attachment: Attachment, key: str, disk: Disk) -> tuple[str, Span] | None:
-    """What stands for an address in the file, if it is an expression: the loader keeps nothing of an empty one."""
-    if not attachment.span.file:
-        return None
-    lines = disk.lines(disk.named(attachment.span.file))[attachment.span.line - 1 :][:8]
-    indent = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
-    for i, line in enumerate(lines):
-        if i > 1 and line.strip() and len(line) - len(line.lstrip()) < indent:
-            return None
-        if key in line and (m := re.search(rf"{key}[\"']?\s*:\s*[\"']?([^\s\"',}}]*\$(?:\{{[^}}]*\}}|\w+)[^\s\"',}}]*)", line)):
-            return m[1], Span(file=attachment.span.file, line=attachment.span.line + i, column=m.start(1) + 1)
-    return None
+def _unset(symbols: Symbols) -> Iterator[Finding]:
+    """MIG229: a fixed address that is a variable without a value; it is kept as a token."""
+    for (service, network, key), (written, span) in symbols.places.items():
+        message = f"the address of {service} on network {network} is {written}, which has no value"
+        path = f"services.{service}.networks.{network}.{key}"
+        token = symbolic(written, symbols.project.variables)
+        yield found("MIG229", message, action=Action.ASSUMED, span=span, service=service, path=path, address=token)
 
 
 def _subnet(entry: Subnet) -> IPv4Network | IPv6Network | None:

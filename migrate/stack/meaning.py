@@ -20,6 +20,7 @@ from migrate.stack.names import Directory, namesakes
 from migrate.stack.occurrences import Scanner, Subnets
 from migrate.stack.ports import known_ports, port_findings
 from migrate.stack.positions import Locator
+from migrate.stack.symbols import Symbols
 from migrate.stack.texts import compose_texts, file_span, script_texts, service_texts
 from migrate.stack.types import ClassifiedMount, Dockerfile, Member, Occurrence, Reference, Stack, Text
 from migrate.stack.unread import unread
@@ -35,14 +36,14 @@ def resolve(project: Project) -> Stack:
     """
     disk = Disk(root=project.directory, shown=shown_from(project))
     mates = namesakes(project)
-    directory = Directory(project=project, namesakes=mates)
+    directory = Directory.of(project, mates, disk)
     locator = Locator(project=project, disk=disk)
     dockerfiles = {name: _dockerfile(service, project, disk) for name, service in project.services.items()}
     mounts = {
         name: tuple(classify(m, service, project, disk, dockerfiles[name], relative=_is_relative(m, project, disk)) for m in service.mounts)
         for name, service in project.services.items()
     }
-    texts = _texts(project, disk, mounts, dockerfiles, scripts=bool(directory.by_address))
+    texts = _texts(project, disk, mounts, dockerfiles, directory.symbols, scripts=bool(directory.by_address))
     scanner = Scanner(project=project, directory=directory, locator=locator, subnets=Subnets.of(project), targets=_targets(project, mounts))
     occurrences = scanner.scan(texts)
     if directory.by_address:
@@ -88,10 +89,13 @@ def _texts(
     disk: Disk,
     mounts: Mapping[str, tuple[ClassifiedMount, ...]],
     dockerfiles: Mapping[str, Dockerfile | None],
+    symbols: Symbols,
     *,
     scripts: bool,
 ) -> tuple[Text, ...]:
-    inside = [t for name, s in project.services.items() for t in _once(service_texts(s, project, disk, mounts[name], dockerfiles[name]))]
+    inside: list[Text] = []
+    for name, service in project.services.items():
+        inside += _once(service_texts(service, project, disk, mounts[name], dockerfiles[name], symbols))
     if not scripts:
         return tuple(inside)
     read = frozenset(t.key for t in inside if t.verbatim) | frozenset(
@@ -249,7 +253,7 @@ def _findings(
     for name, member in members.items():
         yield from port_findings(project.services[name], member.ports)
     yield from _files_outside(project, mounts, disk)
-    yield from address_faults(project, directory, disk)
+    yield from address_faults(project, directory)
     yield from unread(project, mounts, disk, directory)
 
 

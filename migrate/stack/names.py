@@ -8,6 +8,8 @@ from functools import cached_property
 from ipaddress import ip_network
 
 from migrate.compose.model import Project, Service
+from migrate.stack.files import Disk, shown_from
+from migrate.stack.symbols import Symbols
 from migrate.stack.tokens import canonical
 
 _HOST_NAMES = frozenset({"host.docker.internal", "gateway.docker.internal"})
@@ -19,6 +21,13 @@ class Directory:
 
     project: Project
     namesakes: Mapping[str, frozenset[str]]
+    symbols: Symbols
+
+    @classmethod
+    def of(cls, project: Project, namesakes: Mapping[str, frozenset[str]], disk: Disk | None = None) -> Directory:
+        """The directory of a project; symbolic addresses are looked up in its files."""
+        seen = disk or Disk(root=project.directory, shown=shown_from(project))
+        return cls(project=project, namesakes=namesakes, symbols=Symbols.of(project, seen))
 
     def names(self, service: Service) -> dict[str, frozenset[str]]:
         """names(s): each name with the networks where Docker's DNS answers it (none: the default bridge answers no names)."""
@@ -93,7 +102,7 @@ class Directory:
                 for said in (attachment.ipv4_address, attachment.ipv6_address):
                     if said and (address := canonical(said)):
                         found[address] = (*found.get(address, ()), (service.name, attachment.network))
-        return found
+        return {**found, **self.symbols.owners}
 
     @cached_property
     def _order(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from migrate.stack.hosts import Form, Word, host_words
 from migrate.stack.names import Directory
 from migrate.stack.outline import Where, in_command, in_file, in_variable
 from migrate.stack.positions import Locator
-from migrate.stack.tokens import Token, addresses, comments
+from migrate.stack.tokens import Token, addresses, comments, port_after, scheme_before
 from migrate.stack.types import Context, Kind, Occurrence, Place, Text
 
 _WORDS: tuple[Place, ...] = ("command", "entrypoint", "healthcheck")
@@ -121,6 +121,12 @@ class Scanner:
                     yield token
             elif token.address is not None and not _is_nobodys(token.address):
                 yield token
+        if (symbols := self.directory.symbols.pattern) is not None and not unit.is_file and "${" in unit.text:
+            for m in symbols.finditer(unit.text):
+                yield Token(
+                    start=m.start(), end=m.end(), text=m[0], address=m[0], kind="address", port=port_after(unit.text, m.end()),
+                    scheme=scheme_before(unit.text, m.start()),
+                )  # fmt: skip
         if unit.form == "variable" and (m := _PREFIX_ALONE.fullmatch(unit.text)) and any(a.startswith(m[1] + ".") for a in self._map):
             yield Token(start=0, end=len(unit.text), text=unit.text, address=None, kind="prefix", port=None, scheme="")
 

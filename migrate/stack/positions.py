@@ -13,6 +13,7 @@ from migrate.stack.files import Disk
 from migrate.stack.types import Text
 
 _EXPRESSION = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:[^{}]|\{[^{}]*\})*\}|([A-Za-z_]\w*))")
+_SYMBOL = re.compile(r"\$\{\w+\}")
 _MOST_LINES = 400
 
 
@@ -48,9 +49,9 @@ class Locator:
     def _interpolated(self, text: Text, token: str, lines: list[str], limit: int) -> Span:
         for at in range(text.span.line - 1, limit):
             for m in _EXPRESSION.finditer(lines[at], text.span.column - 1 if at == text.span.line - 1 else 0):
-                if _may_give(m, token, self.project.variables):
+                if _is_symbol(m, token) or _may_give(m, token, self.project.variables):
                     span = Span(file=text.span.file, line=at + 1, column=m.start() + 1)
-                    if not _gives_whole(m, token, self.project.variables):
+                    if not _gives_whole(m, token, self.project.variables) and not _SYMBOL.fullmatch(token):
                         self.assembled.add(span)
                     return span
         return text.span
@@ -89,6 +90,10 @@ def _reach(text: Text) -> int:
 
 def _may_give(expression: re.Match[str], token: str, variables: Mapping[str, str]) -> bool:
     return any(token in p or token.startswith(p) or token.endswith(p) for p in _pieces(expression, variables))
+
+
+def _is_symbol(expression: re.Match[str], token: str) -> bool:
+    return "${" + (expression[1] or expression[2]) + "}" in token
 
 
 def _gives_whole(expression: re.Match[str], token: str, variables: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from migrate.findings import Span
 from migrate.stack.data import knowledge
 from migrate.stack.files import Disk
 from migrate.stack.mounts import build_context
+from migrate.stack.symbols import Symbols
 from migrate.stack.types import ClassifiedMount, Dockerfile, Place, Text
 
 RESOLV_CONF = "/etc/resolv.conf"
@@ -21,21 +22,21 @@ _SCRIPT_BYTES = 8 << 20
 
 
 def service_texts(
-    service: Service, project: Project, disk: Disk, mounts: tuple[ClassifiedMount, ...], dockerfile: Dockerfile | None
+    service: Service, project: Project, disk: Disk, mounts: tuple[ClassifiedMount, ...], dockerfile: Dockerfile | None, symbols: Symbols
 ) -> Iterator[Text]:
     """The pieces of one service in the order of its places."""
     path = ("services", service.name)
     for variable in service.environment.values():
         if variable.value is not None:
             place: Place = "environment" if variable.env_file is None else "env_file"
-            yield _text(service, place, variable.name, variable.value, variable.span)
-    for i, word in enumerate(service.command or ()):
+            yield _text(service, place, variable.name, symbols.variable(variable), variable.span)
+    for i, word in enumerate(symbols.words(service.name, ("command",), service.command or ())):
         yield _text(service, "command", str(i), word, _word_span(project, (*path, "command"), i))
-    for i, word in enumerate(service.entrypoint or ()):
+    for i, word in enumerate(symbols.words(service.name, ("entrypoint",), service.entrypoint or ())):
         yield _text(service, "entrypoint", str(i), word, _word_span(project, (*path, "entrypoint"), i))
     yield from _hooks(service, project)
     if service.healthcheck is not None and not service.healthcheck.disable:
-        for i, word in enumerate(service.healthcheck.test or ()):
+        for i, word in enumerate(symbols.words(service.name, ("healthcheck", "test"), service.healthcheck.test or ())):
             yield _text(service, "healthcheck", str(i), word, _word_span(project, (*path, "healthcheck", "test"), i))
     for label, value in service.labels.items():
         yield _text(service, "labels", label, value, project.spans.span(*path, "labels", label))

@@ -98,7 +98,7 @@ def _ipv4(text: str, m: re.Match[str]) -> Token | None:
         return _token(text, start, end, address, "range") if _RANGE.match(text, end) else None
     if after == "." and then.isalnum():
         return None
-    return _token(text, start, end, address, _extent(text, end, 32, in_url=_scheme(text, start) != ""))
+    return _token(text, start, end, address, _extent(text, end, 32, in_url=scheme_before(text, start) != ""))
 
 
 def _ipv6(text: str, m: re.Match[str]) -> Token | None:
@@ -126,7 +126,7 @@ def _range_ends(text: str) -> list[tuple[int, int]]:
 
 
 def _token(text: str, start: int, end: int, address: str | None, kind: Kind, *, port: bool = True) -> Token:
-    scheme = _scheme(text, start)
+    scheme = scheme_before(text, start)
     stated = _PORT.match(text, end) if port and kind == "address" else None
     number = int(stated[1]) if stated else URL_PORTS.get(scheme)
     return Token(
@@ -135,6 +135,13 @@ def _token(text: str, start: int, end: int, address: str | None, kind: Kind, *, 
     )  # fmt: skip
 
 
-def _scheme(text: str, start: int) -> str:
+def scheme_before(text: str, start: int) -> str:
+    """The scheme of the URL whose authority `start` stands in; empty if none."""
     m = _AUTHORITY.search(text, max(0, start - 256), start)
     return m[1].lower().rsplit("+", 1)[0] if m else ""
+
+
+def port_after(text: str, end: int) -> int | None:
+    """The port that stands behind an address that ends at `end`."""
+    m = _PORT.match(text, end)
+    return int(m[1]) if m and int(m[1]) < 65536 else None

@@ -54,7 +54,7 @@ class _Case:
 
     @cached_property
     def directory(self) -> Directory:
-        return Directory(project=self.stack.project, namesakes=self.stack.namesakes)
+        return Directory.of(self.stack.project, self.stack.namesakes)
 
     @cached_property
     def pods(self) -> Mapping[str, tuple[int, ...]]:

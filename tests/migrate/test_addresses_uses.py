@@ -232,3 +232,28 @@ def test_two_listeners_that_become_one_are_told(tmp_path: Path) -> None:
     assert [(f.severity.value, f.message) for f in decided.findings if f.severity.value == "warning"] == [
         ("warning", "172.28.0.10 and 10.1.0.2 at port 80 become one listener on all interfaces")
     ]
+
+
+def test_an_address_that_is_a_variable_without_a_value_is_a_token(tmp_path: Path) -> None:
+    text = """
+    services:
+      bitcoin:
+        image: b:1
+        command: run -ip=${BITCOIN_IP} -x=${OTHER}y
+        networks: {default: {ipv4_address: $BITCOIN_IP}}
+      lnd:
+        image: l:1
+        environment:
+          HOST: ${BITCOIN_IP}
+          URL: http://${BITCOIN_IP}:8332/${OTHER}
+          TOR: "${NET}.7"
+          DNS1: ${BITCOIN_IP}
+        env_file: [a.env]
+      tor: {image: t:1, environment: ["LND=${BITCOIN_IP}:9735"], networks: {default: {ipv4_address: "${NET}.7"}}}
+    """
+    meant = meaning(tmp_path, text, {"a.env": "A=${BITCOIN_IP}\n"})
+    services = addressed(meant).outcome.services
+    assert services["bitcoin"].command == ("run", "-ip=$(POD_IP)", "-x=y")
+    assert services["lnd"].environment == {"A": "bitcoin", "HOST": "bitcoin", "URL": "http://bitcoin:8332/", "TOR": "tor", "DNS1": ""}
+    assert services["tor"].environment == {"LND": "bitcoin:9735"}
+    assert [f.address for f in meant.findings if f.code == "MIG229"] == ["${BITCOIN_IP}", "${NET}.7"]
