@@ -198,7 +198,7 @@ def load(summary: Summary, service: str, axes: Axes) -> None:
 
 def replicas(summary: Summary, workload: str, axes: Axes) -> None:
     """Replicas wanted, existing and ready, as steps."""
-    rows = [row for row in summary.replicas if row.workload == workload]
+    rows = summary.replicas_by.get(workload, ())
     unit, _ = time_unit(summary.context.horizon_s)
     times = [*(row.t_s / unit for row in rows), summary.context.horizon_s / unit]
     for metric, colour, style in (("wanted", "one", "--"), ("had", "two", "-"), ("ready", "three", "-")):
@@ -241,7 +241,7 @@ def nodes(summary: Summary, axes: Axes) -> None:
 
 def cpu(summary: Summary, workload: str, axes: Axes) -> None:
     """Cores used by a workload's pods, requested and limited."""
-    rows = [row for row in summary.used if row.workload == workload]
+    rows = summary.used_by.get(workload, ())
     _resource(
         summary,
         axes,
@@ -255,7 +255,7 @@ def cpu(summary: Summary, workload: str, axes: Axes) -> None:
 
 def memory(summary: Summary, workload: str, axes: Axes) -> None:
     """Memory used by a workload's pods, requested and limited, in MiB."""
-    rows = [row for row in summary.used if row.workload == workload]
+    rows = summary.used_by.get(workload, ())
     facts = next(each for each in summary.context.workloads if each.name == workload)
     mib = 2**20
     asked = [None if facts.request_bytes is None else facts.request_bytes * row.pods / mib for row in rows]

@@ -52,6 +52,13 @@ class _Joining:
     scenario: Scenario
     problems: list[Problem] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
+    behind: dict[str, dict[str, None]] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.own = frozenset(workload.name for workload in self.manifests.workloads)
+        for service in self.manifests.services:
+            self.behind.setdefault(service.name, {}).update(dict.fromkeys(service.workloads))
 
     def fault(self, path: Sequence[str | int], message: str) -> None:
         self.problems.append(self.scenario.document.problem(path, f"{dotted(path)} {message}"))
@@ -61,20 +68,17 @@ class _Joining:
 
     def resolve(self, name: str, path: Sequence[str | int]) -> str | None:
         """The workload that a name of the scenario means; None after a problem."""
-        behind = [service.workloads for service in self.manifests.services if service.name == name]
-        found = sorted({workload for workloads in behind for workload in workloads})
-        own = [workload.name for workload in self.manifests.workloads if workload.name == name]
+        found = sorted(self.behind.get(name, ()))
         if len(found) == 1:
             return found[0]
-        if own:
+        if name in self.own:
             return name
         if len(found) > 1:
             self.fault(path, f"is a Service of several workloads ({', '.join(found)}); name one of them")
-        elif behind:
+        elif name in self.behind:
             self.fault(path, f"is a Service whose selector finds no workload of the manifests: {name!r}")
         else:
-            known = [workload.name for workload in self.manifests.workloads] + [service.name for service in self.manifests.services]
-            self.fault(path, f"names no Service or workload of the manifests: {nearest(name, sorted(set(known)))}")
+            self.fault(path, f"names no Service or workload of the manifests: {nearest(name, sorted(self.own | set(self.behind)))}")
         return None
 
 

@@ -219,7 +219,7 @@ def _utilization(spec: ClusterSpec, summary: Summary) -> dict[str, float]:
     found = {}
     for name in _scalable(spec):
         bound = pod_cores(spec, name)
-        found[name] = max((row.used_cores / (row.pods * bound) for row in summary.used if row.workload == name and row.pods), default=0.0)
+        found[name] = max((row.used_cores / (row.pods * bound) for row in summary.used_by.get(name, ()) if row.pods), default=0.0)
     return found
 
 
@@ -285,7 +285,7 @@ def _requests(search: _Search, spec: ClusterSpec, draws: int) -> ClusterSpec:
     summaries, _ = search.look(spec, "what these replicas use", 1)
     changed = spec
     for name in _scalable(spec):
-        rows = [row for row in summaries[0].used if row.workload == name and row.pods]
+        rows = [row for row in summaries[0].used_by.get(name, ()) if row.pods]
         if rows:
             memory = max(row.memory_bytes / row.pods for row in rows)
             peak = max(row.used_cores / row.pods for row in rows)

@@ -128,10 +128,9 @@ def _collect(loaded: Iterable[Document], digests: Mapping[str, str], problems: l
     for kind, names in sorted(into.ignored.items()):
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         into.assume(f"{kind} {listed}", "not modelled", IGNORED.get(kind, "this kind does not change what is simulated"))
-    services = tuple(replace(service, workloads=_selected(service, into.workloads)) for service in into.services)
     return Manifests(
         workloads=tuple(into.workloads),
-        services=services,
+        services=_selections(into.services, into.workloads),
         autoscalers=tuple(into.autoscalers),
         assumptions=tuple(into.assumptions),
         digests=digests,
@@ -147,14 +146,19 @@ def _objects(loaded: Iterable[Document], problems: list[Problem]) -> Iterable[Fi
             yield item
 
 
-def _selected(service: ServiceSpec, workloads: Sequence[Workload]) -> tuple[str, ...]:
-    if not service.selector:
-        return ()
-    return tuple(
-        workload.name
-        for workload in workloads
-        if workload.namespace == service.namespace and all(workload.template.labels.get(k) == v for k, v in service.selector.items())
-    )
+def _selections(services: Sequence[ServiceSpec], workloads: Sequence[Workload]) -> tuple[ServiceSpec, ...]:
+    """Services with the workloads that they select, in the order of the manifests; looked up by one label first."""
+    having: dict[tuple[str, str, str], list[Workload]] = {}
+    for workload in workloads:
+        for key, value in workload.template.labels.items():
+            having.setdefault((workload.namespace, key, value), []).append(workload)
+    found = []
+    for service in services:
+        lists = [having.get((service.namespace, key, value), []) for key, value in service.selector.items()]
+        fewest = min(lists, key=len, default=[])
+        chosen = (w.name for w in fewest if all(w.template.labels.get(k) == v for k, v in service.selector.items()))
+        found.append(replace(service, workloads=tuple(chosen)))
+    return tuple(found)
 
 
 # What old API versions default otherwise (API reference of 1.15): extensions/v1beta1 and apps/v1beta1.

@@ -40,7 +40,7 @@ def _terminating(summary: Summary) -> Iterable[str]:
 
 def _throttled(summary: Summary) -> Iterable[str]:
     for facts in summary.context.workloads:
-        most = max((row.throttled_ratio for row in summary.used if row.workload == facts.name), default=0.0)
+        most = max((row.throttled_ratio for row in summary.used_by.get(facts.name, ())), default=0.0)
         if most > THROTTLED_RATIO:
             yield f"{facts.name} is throttled in up to {percent(most)} of its CPU periods: its limit makes requests wait, not the node."
 
@@ -85,14 +85,14 @@ def _timeouts(summary: Summary) -> Iterable[str]:
 def _alone(summary: Summary) -> Iterable[str]:
     """One pod is one failure away from none."""
     reached = [facts for facts in summary.context.workloads if _reached(summary, facts)]
-    wanted = {name: max(row.wanted for row in summary.replicas if row.workload == name) for name in {r.workload for r in summary.replicas}}
+    wanted = {name: max(row.wanted for row in rows) for name, rows in summary.replicas_by.items()}
     alone = [facts.name for facts in reached if wanted.get(facts.name) == 1]
     if alone:
         yield f"One pod only, so a lost node or a restart means failed requests: {', '.join(alone)}."
 
 
 def _reached(summary: Summary, facts: WorkloadFacts) -> bool:
-    return any(row.used_cores > 0 for row in summary.used if row.workload == facts.name)
+    return any(row.used_cores > 0 for row in summary.used_by.get(facts.name, ()))
 
 
 RULES: tuple[Callable[[Summary], Iterable[str]], ...] = (_terminating, _memory, _timeouts, _throttled, _at_maximum, _blind, _alone)

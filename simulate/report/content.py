@@ -152,10 +152,10 @@ def _settings(recorded: Recorded, main: Summary) -> Table:
         return Table(caption="What to set", columns=columns, rows=tuple(rows), numeric=frozenset({1, 2, 3}))
     lines: list[tuple[str, ...]] = []
     for facts in main.context.workloads:
-        used = [row for row in main.used if row.workload == facts.name and row.pods > 0]
+        used = [row for row in main.used_by.get(facts.name, ()) if row.pods > 0]
         peak = max((row.used_cores / row.pods for row in used), default=None)
         memory = max((row.memory_bytes / row.pods for row in used), default=0.0) or None
-        ready = [row.ready for row in main.replicas if row.workload == facts.name]
+        ready = [row.ready for row in main.replicas_by.get(facts.name, ())]
         shown = f"{facts.replicas}" if not ready or max(ready) <= facts.replicas else f"{facts.replicas}, up to {max(ready)}"
         lines.append(
             (
@@ -261,7 +261,7 @@ def _users(main: Summary) -> Iterable[Text | Table | Picture]:
 def _cluster(main: Summary) -> Iterable[Text | Table | Picture]:
     yield _pods_picture(main)
     for i, facts in enumerate(main.context.workloads):
-        rows = [row for row in main.replicas if row.workload == facts.name]
+        rows = main.replicas_by.get(facts.name, ())
         if len({(row.wanted, row.had, row.ready) for row in rows}) > 1 and _worth(main, facts.name):
             yield _replicas_picture(main, i, facts.name)
     if main.nodes and len(main.nodes) > 1:
@@ -290,7 +290,7 @@ def _cluster(main: Summary) -> Iterable[Text | Table | Picture]:
 
 def _worth(main: Summary, workload: str) -> bool:
     """Whether replicas of a workload are a story: scaled or rolled after the start, or not ready when the first requests came."""
-    late = [row for row in main.replicas if row.workload == workload and row.t_s > 0]
+    late = [row for row in main.replicas_by.get(workload, ()) if row.t_s > 0]
     return any(facts.target == workload for facts in main.context.autoscalers) or len(late) > 2
 
 
@@ -311,7 +311,7 @@ def _pods_picture(main: Summary) -> Picture:
 
 
 def _replicas_picture(main: Summary, i: int, name: str) -> Picture:
-    rows = [row for row in main.replicas if row.workload == name]
+    rows = main.replicas_by.get(name, ())
     return _picture(
         f"replicas-{i}",
         f"Replicas of {name}: {min(r.ready for r in rows)} to {max(r.ready for r in rows)} ready of {max(r.wanted for r in rows)} wanted",
@@ -328,15 +328,12 @@ def _replicas_picture(main: Summary, i: int, name: str) -> Picture:
 
 
 def _busiest(main: Summary, count: int = 4) -> list[str]:
-    peaks = {
-        facts.name: max((row.used_cores for row in main.used if row.workload == facts.name), default=0.0)
-        for facts in main.context.workloads
-    }
+    peaks = {facts.name: max((row.used_cores for row in main.used_by.get(facts.name, ())), default=0.0) for facts in main.context.workloads}
     return [name for name in sorted(peaks, key=lambda name: -peaks[name])[:count] if peaks[name] > 0]
 
 
 def _resource_pictures(main: Summary, i: int, name: str) -> Iterable[Picture]:
-    rows = [row for row in main.used if row.workload == name]
+    rows = main.used_by.get(name, ())
     facts = next(each for each in main.context.workloads if each.name == name)
     peak = max(row.used_cores for row in rows)
     throttled = max(row.throttled_ratio for row in rows)
