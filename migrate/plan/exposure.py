@@ -10,6 +10,7 @@ from typing import Final, Literal
 from migrate.compose.model import Port
 from migrate.findings import Action, Span
 from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.katenary import ingress_of
 from migrate.plan.proxies import route_of
 from migrate.plan.spelling import is_port_name, is_subdomain
 from migrate.plan.types import Exposure, Ingress, IngressRule, ServiceObject, ServicePort
@@ -277,6 +278,11 @@ def _asked_ingress(member: Member, answers: Answers, said: str | None) -> _Wante
     if answer.get("host"):
         places: tuple[tuple[str | None, str], ...] = ((str(answer["host"]), str(answer.get("path") or "/")),)
         return _Wanted(places=places, port=answer.get("port"), tls_secret=answer.get("tls") or secret, rule="X1")
+    if (ingress := ingress_of(labels)) is not None and ingress.get("hostname"):
+        places = ((str(ingress["hostname"]), str(ingress.get("path") or "/")),)
+        port = ingress.get("port")
+        secret = "" if ingress.get("tls") else None
+        return _Wanted(places=places, port=port if isinstance(port, int) else None, tls_secret=secret, rule="X4")
     hosts = labels.get("kompose.service.expose", "") or ("true" if said == "ingress" else "")
     if not hosts:
         return None

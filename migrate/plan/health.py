@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from migrate.compose.units import duration_ns, split_command
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.escaping import escaped
+from migrate.plan.katenary import probes_of
 from migrate.plan.types import Health, Probe
 from migrate.stack import Member, Reference, Stack
 
@@ -153,6 +154,10 @@ def _labelled(member: Member, check: Healthcheck | None, notes: Notes) -> Health
     """H2: `kompose.service.healthcheck.{liveness,readiness}.*`."""
     prefix = "kompose.service.healthcheck."
     said = {k.removeprefix(prefix): v for k, v in member.service.labels.items() if k.startswith(prefix)}
+    if raw := probes_of(member.service.labels):
+        notes.decide("health", "as labelled", "H2", "label katenary.v3/health-check")
+        readiness, liveness, startup = (_raw_probe(raw.get(n), check) for n in ("readinessProbe", "livenessProbe", "startupProbe"))
+        return Health(readiness=readiness, liveness=liveness, startup=startup)
     if not said:
         return None
     if said.get("readiness.disable", "").lower() == "true":
@@ -162,6 +167,23 @@ def _labelled(member: Member, check: Healthcheck | None, notes: Notes) -> Health
     notes.decide("health", "as labelled", "H2", "kompose.service.healthcheck labels")
     startup = startup_of(check, dict(liveness.handler)) if liveness is not None else None
     return Health(readiness=readiness, liveness=liveness, startup=startup)
+
+
+_HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
+
+
+def _raw_probe(said: Mapping[str, Any] | None, check: Healthcheck | None) -> Probe | None:
+    """A probe that a label writes as the API does."""
+    handler = {k: v for k, v in (said or {}).items() if k in _HANDLERS and isinstance(v, dict)}
+    if said is None or len(handler) != 1:
+        return None
+    timings = {k: v for k, v in said.items() if isinstance(v, int) and v > 0}
+    return Probe(
+        handler=handler,
+        period_s=timings.get("periodSeconds", _period(check)),
+        timeout_s=timings.get("timeoutSeconds", _timeout(check)),
+        failures=timings.get("failureThreshold", _retries(check)),
+    )
 
 
 def _probe_of(said: dict[str, str], prefix: str, check: Healthcheck | None) -> Probe | None:

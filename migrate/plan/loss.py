@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from migrate.findings import Action, Finding
 from migrate.plan.decision import Notes
+from migrate.plan.katenary import READ as KATENARY
 from migrate.plan.spelling import key_path
 from migrate.stack import Stack
 
@@ -28,7 +29,7 @@ CARRIED: Final = frozenset(
 
 READ_LABELS: Final = frozenset(
     (
-        "katenary.v3/same-pod", "kompose.cmd", "kompose.controller.port.expose", "kompose.controller.type",
+        "kompose.cmd", "kompose.controller.port.expose", "kompose.controller.type",
         "kompose.cronjob.backoff_limit", "kompose.cronjob.concurrency_policy", "kompose.cronjob.schedule",
         "kompose.ephemeral-storage.limit", "kompose.ephemeral-storage.request", "kompose.image-pull-policy",
         "kompose.image-pull-secret", "kompose.init.containers.command", "kompose.init.containers.image", "kompose.init.containers.name",
@@ -116,8 +117,8 @@ def _text(key: str, rule: KeyRule) -> str:
 
 def _converter_labels(notes: Notes, labels: Mapping[str, str]) -> None:
     for key in labels:
-        converter = key.startswith(("kompose.", "katenary."))
-        if converter and key not in READ_LABELS and not key.startswith(("kompose.service.healthcheck.", "kompose.hpa.")):
+        read = key in READ_LABELS or key in KATENARY or key.startswith(("kompose.service.healthcheck.", "kompose.hpa."))
+        if key.startswith(("kompose.", "katenary.")) and not read:
             notes.find("MIG999", f"label {key} is not honoured by this version", "labels", key, action=Action.REFUSED)
 
 

@@ -10,6 +10,7 @@ from migrate.addresses.types import RewrittenService
 from migrate.findings import Action
 from migrate.plan.cycles import components
 from migrate.plan.decision import Answers, Decided, Names, Notes
+from migrate.plan.katenary import ingress_of, ports_of
 from migrate.plan.proxies import route_of
 from migrate.plan.spelling import is_port_name
 from migrate.plan.types import Health, OneShot, Pod, ServiceObject, ServicePort, Workload
@@ -76,8 +77,10 @@ def _known_ports(stack: Stack, pod: Pod, answers: Answers) -> tuple[KnownPort, .
         for port in stack.members[name].ports:
             found.setdefault((port.port, port.protocol), port)
         route = route_of(stack.members[name].service)
-        for said in (route.port if route else None, (answers.services.get(name, {}).get("ingress") or {}).get("port")):
-            if said is not None:
+        labelled = stack.members[name].service.labels
+        asked = ((answers.services.get(name, {}).get("ingress") or {}).get("port"), (ingress_of(labelled) or {}).get("port"))
+        for said in (route.port if route else None, *asked, *ports_of(labelled)):
+            if isinstance(said, int):
                 found.setdefault((said, "tcp"), KnownPort(port=said, protocol="tcp", evidence="reference", span=None))
     return tuple(found.values())
 

@@ -17,6 +17,7 @@ from migrate.findings import Action
 from migrate.plan.contents import Content
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.escaping import escaped
+from migrate.plan.katenary import secret_variables
 from migrate.plan.spelling import digits, label, object_name, shortened, slug
 from migrate.plan.types import DataObject, EnvEntry, InitContainer, Settings, Volume, VolumeMount
 from migrate.stack import ClassifiedMount, Member, Stack
@@ -144,6 +145,7 @@ class _Service:
         plain: dict[str, str] = {}
         unset, moved, illegal = [], [], []
         keep_plain = set(self.answers.of(self.member.service.name, "plain", ()) or ())
+        said_secret = secret_variables(self.member.service.labels)
         secrets_outside = self.answers.of(self.member.service.name, "secrets") == "external"
         secret_name = f"{self.name}-env"
         variables = self.member.service.environment
@@ -157,7 +159,12 @@ class _Service:
                 illegal.append((name, span))
             elif (name == "POD_IP" and value == "$(POD_IP)") or (name == "HOST_IP" and value == "$(HOST_IP)"):
                 continue
-            elif name not in keep_plain and looks_secret(name, value) and "$(POD_IP)" not in value and _DATA_KEY.fullmatch(name):
+            elif (
+                name not in keep_plain
+                and (name in said_secret or looks_secret(name, value))
+                and "$(POD_IP)" not in value
+                and _DATA_KEY.fullmatch(name)
+            ):
                 secret[name] = value
                 moved.append((name, span))
                 entries.append(EnvEntry(name=name, secret=(secret_name, name)))

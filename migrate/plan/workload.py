@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from migrate.findings import Action, Severity
 from migrate.plan.decision import Answers, Decided, Names, Notes
+from migrate.plan.katenary import is_ignored, schedule_of
 from migrate.plan.types import Claim, OneShot, Pod, Workload, WorkloadKind
 from migrate.stack import Member, Reference, Stack
 from migrate.stack.data import image_name, knowledge
@@ -98,8 +99,8 @@ def _one_shot_rule(member: Member, waited_for: bool, answers: Answers, notes: No
         "global-job",
     ):
         return None
-    if "kompose.cronjob.schedule" in labels:
-        return "W3" if is_cron(labels["kompose.cronjob.schedule"]) else None
+    if (schedule := _schedule(labels)) is not None:
+        return "W3" if is_cron(schedule) else None
     said = restart_said(member)
     may_end = said is not None and (said == "no" or said.startswith("on-failure"))
     if waited_for or (may_end and not member.server_evidence):
@@ -128,7 +129,7 @@ def may_claim(member: Member) -> bool:
 def _host(name: str, waiting: Sequence[str], stack: Stack, callers: Sequence[Reference], answers: Answers) -> str | None:
     if len(waiting) != 1 or answers.of(name, "oneShot") == "job" or callers or stack.members[name].service.ports:
         return None
-    if answers.services.get(name, {}).get("kind") is not None or "kompose.cronjob.schedule" in stack.members[name].service.labels:
+    if answers.services.get(name, {}).get("kind") is not None or _schedule(stack.members[name].service.labels) is not None:
         return None
     waiter = waiting[0]
     if not set(stack.members[name].service.networks) <= set(stack.members[waiter].service.networks):
@@ -274,11 +275,18 @@ def _host_name_is_product(member: Member, names: Names) -> str | None:
     return None
 
 
+def _schedule(labels: Mapping[str, str]) -> str | None:
+    return labels.get("kompose.cronjob.schedule") or schedule_of(labels)
+
+
 def _labelled(member: Member, replicas: int, shot: OneShot | None, answers: Answers, notes: Notes) -> Workload | None:
     labels = member.service.labels
-    if (schedule := labels.get("kompose.cronjob.schedule")) is not None:
+    if is_ignored(labels):
+        notes.decide("kind", "none", "W3", "label katenary.v3/ignore")
+        return Workload(kind="none")
+    if (schedule := _schedule(labels)) is not None:
         if is_cron(schedule):
-            notes.decide("kind", "CronJob", "W3", "label kompose.cronjob.schedule")
+            notes.decide("kind", "CronJob", "W3", "a label names the schedule")
             limit = labels.get("kompose.cronjob.backoff_limit", "")
             policy = labels.get("kompose.cronjob.concurrency_policy")
             return Workload(
@@ -288,7 +296,7 @@ def _labelled(member: Member, replicas: int, shot: OneShot | None, answers: Answ
                 schedule=schedule.strip(),
                 concurrency=policy if policy in ("Allow", "Forbid", "Replace") else None,
             )
-        notes.find("MIG146", f"schedule {schedule!r} has not five fields", "labels", "kompose.cronjob.schedule", action=Action.REFUSED)
+        notes.find("MIG146", f"schedule {schedule!r} has not five fields", "labels", action=Action.REFUSED)
     if (said := labels.get("kompose.controller.type")) is not None:
         kind = _KINDS.get(said.lower())
         if kind in ("Deployment", "StatefulSet", "DaemonSet"):

@@ -1,0 +1,97 @@
+"""Labels that other converters read: honoured where the table of them says so (peer-converters.md 2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.migrate.planned import codes, contains, objects_of, plan_of, pod
+
+KATENARY = """
+services:
+  web:
+    image: web:1
+    environment: {MODE: hidden, SHOWN: x}
+    labels:
+      katenary.v3/ports: |-
+        - 8080
+      katenary.v3/secrets: |-
+        - MODE
+      katenary.v3/ingress: |-
+        hostname: a.example
+        port: 8080
+        path: /x
+      katenary.v3/health-check: |-
+        livenessProbe:
+          httpGet: {path: /up, port: 8080}
+          periodSeconds: 7
+  gone: {image: x, labels: {katenary.v3/ignore: "true"}}
+  nightly: {image: x, labels: {katenary.v3/cronjob: "schedule: '@daily'"}}
+  side: {image: x, labels: {katenary.v3/same-pod: web}}
+  odd: {image: x, labels: {katenary.v3/exchange-volumes: "x"}}
+"""
+
+
+def test_katenary_labels(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, KATENARY)
+    assert contains(objects["Service/web"]["spec"], {"ports": [{"port": 8080}]})
+    assert objects["Secret/web-env"]["stringData"] == {"MODE": "hidden"}
+    path = objects["Ingress/web"]["spec"]["rules"][0]
+    assert (path["host"], path["http"]["paths"][0]["path"]) == ("a.example", "/x")
+    web, side = pod(objects["Deployment/web"])["containers"]
+    assert (web["livenessProbe"]["httpGet"], web["livenessProbe"]["periodSeconds"], side["name"]) == ({"path": "/up", "port": 8080}, 7, "side")
+    assert objects["CronJob/nightly"]["spec"]["schedule"] == "@daily"
+    assert not [k for k in objects if k.endswith("/gone")]
+    told = next(f for f in plan_of(tmp_path, KATENARY).findings if f.code == "MIG999")
+    assert told.path == "services.odd.labels.katenary.v3/exchange-volumes"
+
+
+KOMPOSE = """
+services:
+  a:
+    image: x:1
+    ports: ["8080:80"]
+    volumes: ["vol:/data"]
+    labels:
+      kompose.service.type: nodeport
+      kompose.service.nodeport.port: "31000"
+      kompose.image-pull-policy: Never
+      kompose.image-pull-secret: registry
+      kompose.security-context.fsgroup: "77"
+      kompose.volume.size: 3Gi
+      kompose.volume.storage-class-name: fast
+      kompose.serviceaccount-name: robot
+      kompose.init.containers.name: first
+      kompose.init.containers.image: "busybox:1"
+      kompose.init.containers.command: "['echo', 'hi']"
+      kompose.service.expose: "a.example/x,b.example"
+      kompose.service.expose.tls-secret: my-tls
+      kompose.service.expose.ingress-class-name: nginx
+volumes: {vol: }
+"""
+
+
+def test_kompose_labels(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, KOMPOSE)
+    published = objects["Service/a-published"]["spec"]
+    assert (published["type"], published["ports"][0]["nodePort"]) == ("NodePort", 31000)
+    found = pod(objects["StatefulSet/a"])
+    assert (found["imagePullSecrets"], found["serviceAccountName"]) == ([{"name": "registry"}], "robot")
+    assert found["securityContext"]["fsGroup"] == 77
+    assert found["containers"][0]["imagePullPolicy"] == "Never"
+    assert contains(found["initContainers"], [{"name": "first", "image": "busybox:1", "command": ["echo", "hi"]}])
+    (claim,) = objects["StatefulSet/a"]["spec"]["volumeClaimTemplates"]
+    assert contains(claim["spec"], {"storageClassName": "fast", "resources": {"requests": {"storage": "3Gi"}}})
+    ingress = objects["Ingress/a"]["spec"]
+    assert (ingress["ingressClassName"], ingress["tls"]) == ("nginx", [{"hosts": ["a.example", "b.example"], "secretName": "my-tls"}])
+    assert [r["host"] for r in ingress["rules"]] == ["a.example", "b.example"]
+    assert "MIG999" not in codes(plan_of(tmp_path, KOMPOSE))
+
+
+def test_bad_values_are_errors(tmp_path: Path) -> None:
+    text = """
+services:
+  a: {image: x, ports: ["1:1", "2:2"], labels: {kompose.service.type: nodeport, kompose.service.nodeport.port: "31000"}}
+  b: {image: x, ports: ["3:3"], labels: {kompose.service.type: nonsense}}
+"""
+    plan = plan_of(tmp_path, text)
+    assert sorted(f.service or "" for f in plan.findings if f.code == "MIG319") == ["a", "b"]
