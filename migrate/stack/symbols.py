@@ -61,8 +61,9 @@ class Symbols:
         lines = self.disk.lines(self.disk.named(variable.span.file))
         line = lines[variable.span.line - 1] if 0 < variable.span.line <= len(lines) else ""
         start = variable.span.column - 1
-        if line[:start].endswith((f'"{variable.name}=', f"'{variable.name}=")):
-            start -= len(variable.name) + 2
+        for quoted in (f'"{variable.name}=', f"'{variable.name}="):  # the place of an item in quotes does not count the quote
+            if line[: start + 1].endswith(quoted):
+                start -= len(quoted) - 1
         raw = _scalar(line[start:])
         for candidate in (raw, raw.removeprefix(f"{variable.name}=")):
             if "$" in candidate and _emptied(made := self._kept(candidate)) == value:
