@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Labels that other converters read: honoured where the table of them says so (peer-converters.md 2)."""
 
 from __future__ import annotations
