@@ -344,10 +344,20 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
         if sign and name != name.rstrip() and type_.unset:
             faults.append(Fault(kind="bad-env-name", message=f"a blank stands before the = of {name.rstrip()}; it is left out", keep=True))
             name = name.rstrip()
-        entry = Node(rest if sign else None, child.file, child.line, child.column + len(name) + 1 if sign else child.column, text)
+        entry = _pair_value(child, name, rest if sign else None)
         made.pop(name, None)
         made[name] = formed(entry, type_.item, scope) if type_.item is not None else entry
     return node.with_value(made, faults=tuple(faults))
+
+
+def _pair_value(item: Node, name: str, value: str | None) -> Node:
+    """The value of an item NAME=VALUE at its own place, with what stands there if variables were replaced in it."""
+    if value is None:
+        return Node(None, item.file, item.line, item.column, item.written)
+    written = item.written
+    if written is not None and written.startswith(f"{name}="):
+        written = written[len(name) + 1 :]
+    return Node(value, item.file, item.line, item.column + len(name) + 1, written if written != value else None)
 
 
 def _pairs_inside(child: Node, type_: Type, scope: Scope) -> dict[str, Node]:
