@@ -60,7 +60,9 @@ class Locator:
         return self.disk.lines(self.disk.named(file)) if file else []
 
     def _counted(self, text: Text, start: int) -> Span:
-        starts = self._starts.setdefault(id(text.text), [0, *(m.end() for m in re.finditer("\n", text.text))])
+        starts = self._starts.get(id(text.text))
+        if starts is None:
+            starts = self._starts[id(text.text)] = [0, *(m.end() for m in re.finditer("\n", text.text))]
         line = bisect_right(starts, start) - 1
         column = start - starts[line] + 1
         first = text.span.column - 1 if line == 0 else 0

@@ -18,6 +18,7 @@ from migrate.stack.files import Disk
 _EXPRESSION = re.compile(r"\$(?:\$|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>(?::?[-?+])?[^{}]*)\}|(?P<bare>[A-Za-z_]\w*))")
 _SYMBOL = re.compile(r"\$\{\w+\}")
 _WHOLE = re.compile(r"(?:\$\{\w+\}|[\d.])*\$\{\w+\}(?:\$\{\w+\}|[\d.])*")
+_SAID = re.compile(r"ipv[46]_address[^\n]*\$")
 _SEARCHED_LINES = 8
 
 
@@ -33,6 +34,8 @@ class Symbols:
     @classmethod
     def of(cls, project: Project, disk: Disk) -> Symbols:
         """`owners`: token -> ((service, network), ...); `places`: (service, network, key) -> what is written, and where."""
+        if not any(_SAID.search(disk.text(path) or "") for path in project.files):
+            return cls(project=project, disk=disk)
         owners: dict[str, tuple[tuple[str, str], ...]] = {}
         places: dict[tuple[str, str, str], tuple[str, Span]] = {}
         for service in project.services.values():
