@@ -245,7 +245,9 @@ class _Work:
     def _network(self, use: Use) -> _Fate:
         if use.kind == "range":
             return _Fate(action="left", code="MIG216", message=f"the address range at {use.token} stays as written")
-        return _Fate(action="left", code="MIG214", message=f"the network {use.token} of the old stack stays in text")
+        length = re.compile(r"/[\d.]+").match(self.text(use).text, use.end)
+        message = f"the network {use.token}{length[0] if length else ''} of the old stack stays in text"
+        return _Fate(action="left", code="MIG214", message=message)
 
     def _prefix(self, use: Use) -> _Fate:
         listed = ", ".join(use.addresses)

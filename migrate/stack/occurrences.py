@@ -22,7 +22,8 @@ _VALUES: tuple[Place, ...] = ("environment", "env_file", "labels")
 _SCRIPT = re.compile(r"\A#!.*\b(?:ba|da|k|z|a)?sh\b")
 _DOCKERFILE = re.compile(r"(?:^|/)(?:[\w.-]*\.)?Dockerfile(?:\.[\w.-]+)?$|(?:^|/)Makefile$", re.IGNORECASE)
 _FROM = re.compile(r"^\s*(?:FROM|LABEL|MAINTAINER)\b", re.IGNORECASE)
-_IMAGE_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag|subnet|gateway|ipv[46]_address|ip_range|aux_addresses)$", re.IGNORECASE)
+_IMAGE_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag)$", re.IGNORECASE)
+_DECLARED_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag)$|^(?:subnet|ipv[46]_address|ip_range|aux_addresses)$", re.IGNORECASE)
 _DECLARES = re.compile(r"^\s*-?\s*[\"']?(?:ipv[46]_address|subnet|gateway|ip_range|aux_addresses|image|version)[\"']?\s*:", re.IGNORECASE)
 _BOTH = re.compile(r"(^|[-_.])(dns|sip|syslog)|nameserver|resolver|enode://", re.IGNORECASE)
 _CUT = re.compile(r"\n|;|&&|\|\||\|")
@@ -127,7 +128,8 @@ class Scanner:
                     start=m.start(), end=m.end(), text=m[0], address=m[0], kind="address", port=port_after(unit.text, m.end()),
                     scheme=scheme_before(unit.text, m.start()),
                 )  # fmt: skip
-        if unit.form == "variable" and (m := _PREFIX_ALONE.fullmatch(unit.text)) and any(a.startswith(m[1] + ".") for a in self._map):
+        alone = _PREFIX_ALONE.fullmatch(unit.text) if unit.form == "variable" else None
+        if alone is not None and any(a.startswith(alone[1] + ".") for a in self._map):
             yield Token(start=0, end=len(unit.text), text=unit.text, address=None, kind="prefix", port=None, scheme="")
 
     def _names(self, unit: _Unit) -> Iterator[Word]:
@@ -152,7 +154,8 @@ class Scanner:
         if self._is_foreign(unit, token, service):
             return None
         where = unit.where(token.start)
-        if unit.is_file and (_declares(unit, token.start) or any(_IMAGE_KEY.search(k) for k in where.keys[:1])):
+        keyed = _DECLARED_KEY if unit.is_file else _IMAGE_KEY
+        if (unit.is_file and _declares(unit, token.start)) or any(keyed.search(k) for k in where.keys[:1]):
             return None
         text, start = unit.origin(token.start)
         address, kind = _identity(token)

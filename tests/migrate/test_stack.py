@@ -155,3 +155,14 @@ def test_files_are_read_within_bounds(tmp_path: Path) -> None:
     meant = meaning(folder, text)
     assert [t for t in meant.texts if t.place == "file"] == []
     assert [f.code for f in meant.findings if f.code == "MIG424"] == ["MIG424"]
+
+
+def test_an_image_reference_is_no_host(tmp_path: Path) -> None:
+    text = """
+    services:
+      web: {image: "w:1", environment: {DB_IMAGE: "db:16", DB_VERSION: "172.28.0.2"}, networks: [n]}
+      db: {image: "d:1", networks: {n: {ipv4_address: 172.28.0.2}}}
+    networks: {n: {}}
+    """
+    meant = meaning(tmp_path, text)
+    assert meant.references == () and meant.members["db"].ports == ()
