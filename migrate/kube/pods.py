@@ -258,19 +258,22 @@ def _pod_security(services: Sequence[ServicePlan]) -> dict[str, Any]:
     return found
 
 
-def _one_node(plan: Plan, services: Sequence[ServicePlan]) -> list[str]:
-    return list(dict.fromkeys(c for s in services for c in s.storage.claims if plan.claims[c].one_node))
+def _one_node(plan: Plan, services: Sequence[ServicePlan]) -> tuple[list[str], list[str]]:
+    """The claims that bind the pod to a node, and the claims that stand for their groups (one, as a rule)."""
+    bound = list(dict.fromkeys(c for s in services for c in s.storage.claims if plan.claims[c].one_node))
+    return bound, list(dict.fromkeys(plan.claims[c].node_group or c for c in bound))
 
 
 def _volume_labels(plan: Plan, services: Sequence[ServicePlan]) -> dict[str, str]:
-    return {f"compose-cutover/volume-{claim}": "member" for claim in _one_node(plan, services)}
+    bound, groups = _one_node(plan, services)
+    return {f"compose-cutover/volume-{claim}": "member" for claim in dict.fromkeys((*bound, *groups))}
 
 
 def _with_affinity(plan: Plan, spec: dict[str, Any], services: Sequence[ServicePlan]) -> dict[str, Any]:
-    """V6: pods that share a claim stand on one node."""
+    """V6: pods that share claims stand on one node."""
     terms = [
         {"labelSelector": {"matchLabels": {f"compose-cutover/volume-{claim}": "member"}}, "topologyKey": "kubernetes.io/hostname"}
-        for claim in _one_node(plan, services)
+        for claim in _one_node(plan, services)[1]
     ]
     if not terms:
         return spec

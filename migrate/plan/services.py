@@ -12,7 +12,7 @@ from migrate.plan.cycles import components
 from migrate.plan.decision import Answers, Decided, Names, Notes
 from migrate.plan.katenary import ingress_of, ports_of
 from migrate.plan.proxies import route_of
-from migrate.plan.spelling import is_port_name
+from migrate.plan.spelling import LONGEST_LABEL, is_port_name, shortened
 from migrate.plan.types import Health, OneShot, Pod, ServiceObject, ServicePort, Workload
 from migrate.stack import KnownPort, Member, Stack
 from migrate.stack.data import image_name, knowledge
@@ -229,7 +229,7 @@ def _aliases(
         first, main = mained[0]
         copy = replace(main, name=alias, cluster_ip=None)
         if len(mained) > 1:
-            key = f"compose-cutover/alias-{alias}"
+            key = "compose-cutover/" + shortened(f"alias-{alias}", alias, LONGEST_LABEL)
             for name, _ in mained:
                 labels.setdefault(name, {})[key] = "member"
             copy = replace(copy, selector={key: "member"}, ports=_united(m for _, m in mained))

@@ -11,6 +11,7 @@ from migrate.compose.model import Volume as ComposeVolume
 from migrate.compose.units import size_bytes
 from migrate.findings import Action, Severity
 from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.escaping import escaped
 from migrate.plan.spelling import label, object_name, shortened, slug, unique
 from migrate.plan.types import Claim, InitContainer, Storage, Volume, VolumeMount, Workload
 from migrate.stack import ClassifiedMount, Member, Stack
@@ -67,11 +68,44 @@ def decide_storage(
 def place_claims(claims: Mapping[str, Claim], workloads: Mapping[str, Workload]) -> Mapping[str, Claim]:
     """Claims with `template` where the one pod that mounts them is a StatefulSet's (V7)."""
     placed = {}
+    groups = _node_groups(claims)
     for name, claim in claims.items():
         alone = len(claim.users) == 1 and not claim.one_node and not claim.external and claim.volume is None
         template = alone and claim.access_mode == "ReadWriteOnce" and workloads[claim.users[0]].kind == "StatefulSet"
-        placed[name] = replace(claim, template=template)
+        placed[name] = replace(claim, template=template, node_group=groups.get(name))
     return placed
+
+
+def _node_groups(claims: Mapping[str, Claim]) -> Mapping[str, str]:
+    """For every claim of V6 the one that stands for all claims whose pods must be on one node.
+
+    The scheduler counts a pod for required affinity only if it matches all terms of the incoming pod (kube-scheduler, plugin
+    InterPodAffinity, updateWithAffinityTerms), so that pods which share several volumes with different pods need one term together.
+
+    >>> from migrate.findings import Span
+    >>> at = Span(file="f", line=1, column=1)
+    >>> def claim(name, *users):
+    ...     return Claim(name=name, size="1Gi", storage_class=None, access_mode="ReadWriteOnce", users=users, span=at, one_node=True)
+    >>> _node_groups({c.name: c for c in (claim("v", "a", "b"), claim("w", "c", "d"), claim("x", "b", "c"))})
+    {'v': 'v', 'w': 'v', 'x': 'v'}
+    """
+    group: dict[str, str] = {}
+    by_user: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while group[name] != name:
+            name = group[name]
+        return name
+
+    bound = {n: c for n, c in claims.items() if c.one_node}
+    order = {name: place for place, name in enumerate(bound)}
+    for name, claim in bound.items():
+        group[name] = name
+        for user in claim.users:
+            other = root(by_user.setdefault(user, name))
+            first, second = sorted((other, root(name)), key=order.__getitem__)
+            group[second] = first
+    return {name: root(name) for name in bound}
 
 
 def _service(work: _Work, member: Member, image: str, notes: Notes) -> Storage:
@@ -454,11 +488,11 @@ def _copied_up(
         return storage
     notes.find("MIG513", f"the image's content at {target} is copied into the empty volume", *path, action=Action.MAPPED)
     name = f"copy-up-{len(storage.init)}" if storage.init else "copy-up"
-    script = f'test -n "$(ls -A /copy-up)" || cp -a {target}/. /copy-up/'
+    script = f'c=$(ls -A /copy-up); test -n "$c" && test "$c" != lost+found || ! test -d {target} || cp -a {target}/. /copy-up/'
     init = InitContainer(
         name=shortened(f"{name}-{label(member.service.name)}", member.service.name, 63),
         image=image,
-        command=("sh", "-c", script.replace("$(", "$$(")),
+        command=("sh", "-c", escaped(script)),
         mounts=(VolumeMount(volume=volume, path="/copy-up", sub_path=sub_path),),
         like_app=True,
     )

@@ -166,7 +166,8 @@ class Settings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A PersistentVolumeClaim. `users` are the owners of the pods that mount it; `template`: it is a StatefulSet's claim template;
-    `one_node`: its pods must share a node (V6); `volume`: the PersistentVolume written with it (V11)."""
+    `one_node`: its pods must share a node (V6), and `node_group` is the claim that stands for all claims that must stand together;
+    `volume`: the PersistentVolume written with it (V11)."""
 
     name: str
     size: str
@@ -176,6 +177,7 @@ class Claim:
     span: Span
     template: bool = False
     one_node: bool = False
+    node_group: str | None = None
     external: bool = False
     volume: Mapping[str, Any] | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -147,3 +147,37 @@ def test_existing_data_come_with_the_command_that_copies_them(tmp_path: Path) ->
     plan = plan_of(tmp_path, "services: {a: {image: x, volumes: ['vol:/data']}}" + TOP)
     finding = next(f for f in plan.findings if f.code == "MIG507")
     assert "docker run --rm -v demo_vol:/from" in finding.advice and "-C /data" in finding.advice
+
+
+def test_v6_pods_bound_through_several_volumes_have_one_term(tmp_path: Path) -> None:
+    text = """
+services:
+  a: {image: x, volumes: ["one:/1"]}
+  b: {image: x, volumes: ["one:/1", "two:/2"]}
+  c: {image: x, volumes: ["two:/2"]}
+volumes: {one: , two: }
+"""
+    objects = objects_of(tmp_path, text)
+    terms = [pod(objects[f"Deployment/{n}"])["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] for n in "abc"]
+    assert terms[0] == terms[1] == terms[2] and len(terms[0]) == 1
+    wanted = terms[0][0]["labelSelector"]["matchLabels"]
+    assert all(wanted.items() <= objects[f"Deployment/{n}"]["spec"]["template"]["metadata"]["labels"].items() for n in "abc")
+
+
+def test_copy_up_takes_an_image_without_the_directory_and_a_new_file_system(tmp_path: Path) -> None:
+    import subprocess
+
+    from migrate.plan.escaping import expanded
+
+    objects = objects_of(tmp_path, "services: {a: {image: 'wordpress:6', volumes: ['vol:/var/www/html']}}" + TOP)
+    script = expanded(pod(objects["StatefulSet/a"])["initContainers"][0]["command"][2])
+    image, volume = tmp_path / "image", tmp_path / "volume"
+    local = script.replace("/var/www/html", str(image)).replace("/copy-up", str(volume))
+    (volume / "lost+found").mkdir(parents=True)
+    assert subprocess.run(["sh", "-c", local], check=False).returncode == 0
+    (image / "sub").mkdir(parents=True)
+    subprocess.run(["sh", "-c", local], check=True)
+    assert (volume / "sub").is_dir()
+    (image / "later").mkdir()
+    subprocess.run(["sh", "-c", local], check=True)
+    assert not (volume / "later").exists()
