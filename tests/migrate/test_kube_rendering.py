@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """A7: the init container's script is run by a real shell, with a name service of our own."""
 
 from __future__ import annotations
