@@ -108,8 +108,8 @@ def _owners(stack: Stack, directory: Directory, uses: tuple[Use, ...]) -> Iterat
                     told.add((address, attachment.network))
                     yield Owner(address=address, network=attachment.network, service=service.name, span=span or attachment.span)
     symbols = directory.symbols
-    for (service, network, _), (written, span) in symbols.places.items():
-        yield Owner(address=symbolic(written, symbols.project.variables), network=network, service=service, span=span)
+    for (name, network, _), (written, span) in symbols.places.items():
+        yield Owner(address=symbolic(written, symbols.project.variables), network=network, service=name, span=span)
     for use in uses:
         if use.owner is None and use.kind not in ("prefix", "name") and (use.address, use.network) not in told:
             told.add((use.address, use.network))
