@@ -85,8 +85,10 @@ class Tables:
         self.n[[k.ENDPOINT_COLUMNS, k.GROUPS]] = v["endpoint"].shape[1], self.groups
 
     def replace(self, **tables: Any) -> None:
-        """Other tables in the place of some, of any length."""
-        self._lay({**self._views, **tables}, self.g.copy())
+        """Other tables in the place of some, of any length; room to sort the pods and background of a node follows."""
+        changed = {**self._views, **tables}
+        changed["scratch"] = np.zeros(3 * (len(changed["pf"]) + len(changed["background"])))
+        self._lay(changed, self.g.copy())
 
     def regroup(self, starts: Sequence[int], pods: Sequence[int], nodes: Sequence[int]) -> None:
         """Which pods are in which group, and the node of each group."""
@@ -127,7 +129,7 @@ class Tables:
     def more_pods(self) -> None:
         """Twice the rows of pods, and of what there is one of per pod."""
         rows = 2 * len(self.pf)
-        names = ("pf", "pi", "tag", "tag_job", "wait", "wait_job", "latency", "pod_hash", "group_pod", "group_node")
+        names = ("pf", "pi", "tag", "tag_job", "wait", "wait_job", "latency", "pod_hash", "group_pod", "group_node", "coming")
         tables = {name: longer(getattr(self, name), rows) for name in names}
         tables |= {name: longer(getattr(self, name), rows + 1) for name in ("group_start", "group_order")}
         self.replace(**tables, trigger=longer(self.trigger, 4 * rows), endpoint=wider(self.endpoint, rows))
@@ -175,12 +177,12 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
     own = _source_tables(spec, proxies, points)
     shapes: dict[str, tuple[int, ...]] = {
         "pf": (PODS, k.PF), "tag": (PODS, WIDTH), "wait": (PODS, WIDTH), "jf": (0, k.JF), "node": (len(spec.machines) + 1, 4),
-        "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,),
+        "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,), "scratch": (3 * PODS,),
         "record_f": (CHUNK if record else 0, 3),
         "pi": (PODS, k.PI), "tag_job": (PODS, WIDTH), "wait_job": (PODS, WIDTH), "ji": (0, k.JI), "jk": (0,), "group_start": (PODS + 1,),
         "group_pod": (PODS,), "group_node": (PODS,), "group_order": (PODS + 1,), "endpoint": (rows, PODS), "endpoints": (rows,),
         "turn": (rows,), "pod_hash": (PODS,), "out": (sources, 9), "histogram": (sources, k.BUCKETS), "a_source": (CHUNK,),
-        "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "record_i": (CHUNK if record else 0, 4),
+        "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "coming": (PODS,), "record_i": (CHUNK if record else 0, 4),
     }  # fmt: skip
     tables: dict[str, Any] = {name: np.zeros(shape, np.float64 if name in k.FLOATS else np.int64) for name, shape in shapes.items()}
     tables |= {

@@ -10,6 +10,7 @@ digit. One file on purpose: the compiler's cache looks at the time of the file o
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,10 +22,12 @@ from numba.core import config
 F = TypeVar("F", bound=Callable[..., Any])
 
 JIT: Any = numba.njit
-OPTIONS = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+OPTIONS = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
+"""`_nrt` False: no counting of references, which took two thirds of the time of a run; so nothing is allocated in a kernel."""
 
 if not getattr(config, "CACHE_DIR", ""):
-    config.CACHE_DIR = str(Path.home() / ".cache" / "compose-cutover" / "numba")  # type: ignore[attr-defined]
+    VERSION = f"numba-{zlib.crc32(Path(__file__).read_bytes()):08x}"  # what another version of this file left is not understood
+    config.CACHE_DIR = str(Path.home() / ".cache" / "compose-cutover" / VERSION)  # type: ignore[attr-defined]
 
 
 def compiled(function: F) -> F:
@@ -32,9 +35,19 @@ def compiled(function: F) -> F:
     return cast(F, JIT(**OPTIONS)(function))
 
 
+def both(function: F) -> F:
+    """Called by Python, and put where machine code calls it."""
+    return cast(F, JIT(**OPTIONS, forceinline=True)(function))
+
+
 def inner(function: F) -> F:
     """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
     return cast(F, JIT(**OPTIONS, no_cpython_wrapper=True)(function))
+
+
+def inlined(function: F) -> F:
+    """As `inner`, and put where it is called: a call would cost more than the work."""
+    return cast(F, JIT(**OPTIONS, no_cpython_wrapper=True, forceinline=True)(function))
 
 
 # columns of `pf`: doubles of a pod
@@ -72,13 +85,13 @@ BUCKETS = 4096
 
 
 FLOATS = (
-    "pf", "tag", "wait", "jf", "warm_factor", "node", "background", "sf", "trace", "segments", "latency", "trigger", "a_t",
+    "pf", "tag", "wait", "jf", "warm_factor", "node", "background", "sf", "trace", "segments", "latency", "trigger", "a_t", "scratch",
     "step_draw", "batch_draw", "points", "record_f",
 )
 INTEGERS = (
     "pi", "tag_job", "wait_job", "ji", "jk", "service", "step_kind", "warm_from", "group_start", "group_pod", "group_node",
     "group_order", "si", "source_key", "endpoint", "endpoints", "turn", "pod_hash", "out", "histogram", "a_source",
-    "a_number", "a_pod", "a_order", "record_i",
+    "a_number", "a_pod", "a_order", "coming", "record_i",
 )
 """Tables of the state, in order: doubles one after the other in one array `f`, integers in one array `n` behind a header.
 Two flat arrays because a compiled function takes and counts references of every array that it is given."""
@@ -86,12 +99,12 @@ Two flat arrays because a compiled function takes and counts references of every
 (WIDTH, SOURCES, PODS, GROUPS, CHUNKED, RECORDS, BACKGROUNDS, WARM_COLUMNS, STEP_COLUMNS, ENDPOINT_COLUMNS) = range(8, 18)
 OFFSETS = 18
 (
-    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T,
+    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T, O_SCRATCH,
     O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
     O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY, O_ENDPOINT, O_ENDPOINTS, O_TURN,
-    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_RECORD_I,
-) = range(OFFSETS, OFFSETS + 42)  # fmt: skip
-HEADER = OFFSETS + 42
+    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_COMING, O_RECORD_I,
+) = range(OFFSETS, OFFSETS + 44)  # fmt: skip
+HEADER = OFFSETS + 44
 
 
 G64 = np.uint64(0x9E3779B97F4A7C15)
@@ -116,7 +129,7 @@ P_SIZE, P_PROXY, P_CLIENT = _purpose("size"), _purpose("proxy"), _purpose("clien
 # ------------------------------------------------------------------ draws
 
 
-@inner
+@inlined
 def mix(z: Any) -> Any:
     """As draws.mix, on unsigned 64 bits."""
     z = (z ^ (z >> S30)) * M1
@@ -124,13 +137,13 @@ def mix(z: Any) -> Any:
     return z ^ (z >> S31)
 
 
-@inner
+@inlined
 def numbered(key: Any, k: int) -> Any:
     """As draws.numbered."""
     return mix(key + (np.uint64(k) + ONE) * G64)
 
 
-@inner
+@inlined
 def unit(key: Any, purpose: Any, j: int) -> float:
     """As draws.unit."""
     z = mix((key ^ purpose) + (np.uint64(j) + ONE) * G64)
@@ -169,13 +182,13 @@ def draw(f: Any, n: Any, code: int, d: int, key: Any, purpose: Any, j: int) -> f
 # ------------------------------------------------------------------ heaps of (value, key of the job)
 
 
-@inner
+@inlined
 def before(f: Any, n: Any, value: float, job: int, other_value: float, other_job: int) -> bool:
     """Order of two entries: value, then path."""
     return value < other_value or (value == other_value and n[n[O_JI] + job * JI + KEY] < n[n[O_JI] + other_job * JI + KEY])
 
 
-@inner
+@inlined
 def push(f: Any, n: Any, values: int, jobs: int, size: int, value: float, job: int) -> None:
     """Add an entry to a heap of `size` whose values begin at f[values] and whose jobs begin at n[jobs]."""
     i = size
@@ -188,7 +201,7 @@ def push(f: Any, n: Any, values: int, jobs: int, size: int, value: float, job: i
     f[values + i], n[jobs + i] = value, job
 
 
-@inner
+@inlined
 def pop(f: Any, n: Any, values: int, jobs: int, size: int) -> None:
     """Remove the first entry of a heap of `size`."""
     size -= 1
@@ -210,13 +223,13 @@ def pop(f: Any, n: Any, values: int, jobs: int, size: int) -> None:
 # ------------------------------------------------------------------ processor (cpu.py)
 
 
-@inner
+@inlined
 def throttled(f: Any, n: Any, p: int) -> bool:
     """As cpu.throttled."""
     return f[n[O_PF] + p * PF + QUOTA] < math.inf and f[n[O_PF] + p * PF + BUDGET] == 0.0
 
 
-@compiled
+@both
 def sync(f: Any, n: Any, p: int, t: float) -> None:
     """As cpu.sync."""
     a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
@@ -241,7 +254,7 @@ def sync(f: Any, n: Any, p: int, t: float) -> None:
             n[b + THROTTLES] += 1
 
 
-@compiled
+@both
 def period_at(f: Any, n: Any, p: int, t: float) -> int:
     """As cpu.period_at."""
     phase, period = f[n[O_PF] + p * PF + PHASE], f[n[O_PF] + p * PF + PERIOD_S]
@@ -253,7 +266,7 @@ def period_at(f: Any, n: Any, p: int, t: float) -> int:
     return number
 
 
-@compiled
+@both
 def begin_period(f: Any, n: Any, p: int, number: int) -> None:
     """As cpu.begin_period."""
     if number != n[n[O_PI] + p * PI + PERIOD]:
@@ -263,7 +276,7 @@ def begin_period(f: Any, n: Any, p: int, number: int) -> None:
     f[n[O_PF] + p * PF + BUDGET] = f[n[O_PF] + p * PF + QUOTA] * f[n[O_PF] + p * PF + PERIOD_S]
 
 
-@compiled
+@both
 def begin_burst(f: Any, n: Any, p: int, t: float, demand: float, job: int) -> None:
     """As cpu.begin_burst."""
     sync(f, n, p, t)
@@ -281,7 +294,7 @@ def begin_burst(f: Any, n: Any, p: int, t: float, demand: float, job: int) -> No
     n[b + DIRTY] = 1
 
 
-@compiled
+@both
 def cap(f: Any, n: Any, p: int, cores: float) -> float:
     """As cpu.cap."""
     if n[n[O_PI] + p * PI + BURSTS] == 0 or throttled(f, n, p):
@@ -289,7 +302,7 @@ def cap(f: Any, n: Any, p: int, cores: float) -> float:
     return min(float(n[n[O_PI] + p * PI + BURSTS]), f[n[O_PF] + p * PF + PARALLEL], cores)
 
 
-@inner
+@inlined
 def rate_of(f: Any, n: Any, p: int, share: float, node_speed: float) -> float:
     """Progress of demand per second of each burst."""
     if n[n[O_PI] + p * PI + BURSTS] == 0:
@@ -297,7 +310,7 @@ def rate_of(f: Any, n: Any, p: int, share: float, node_speed: float) -> float:
     return node_speed * f[n[O_PF] + p * PF + SPEED] * f[n[O_PF] + p * PF + WARM] * share / n[n[O_PI] + p * PI + BURSTS]
 
 
-@compiled
+@both
 def give_share(f: Any, n: Any, p: int, share: float, node_speed: float, t: float) -> None:
     """As HeapPlane._give_share: when the pod's next events are."""
     sync(f, n, p, t)
@@ -324,8 +337,7 @@ def give_share(f: Any, n: Any, p: int, share: float, node_speed: float, t: float
 def water_level(f: Any, n: Any, group: int, node: int, cores: float) -> float:
     """As cpu.water_level, for the pods of a group and the background of its node."""
     first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
-    ratio = np.empty(last - first + n[BACKGROUNDS])
-    caps, weights = np.empty_like(ratio), np.empty_like(ratio)
+    ratio, caps, weights = n[O_SCRATCH], n[O_SCRATCH] + n[PODS] + n[BACKGROUNDS], n[O_SCRATCH] + 2 * (n[PODS] + n[BACKGROUNDS])
     m = 0
     for i in range(last - first + n[BACKGROUNDS]):
         if i < last - first:
@@ -337,19 +349,19 @@ def water_level(f: Any, n: Any, group: int, node: int, cores: float) -> float:
         if c <= 0.0:
             continue
         r, k = c / w, m
-        while k > 0 and (r < ratio[k - 1] or (r == ratio[k - 1] and (c < caps[k - 1] or (c == caps[k - 1] and w < weights[k - 1])))):
-            ratio[k], caps[k], weights[k] = ratio[k - 1], caps[k - 1], weights[k - 1]
+        while k > 0 and (r, c, w) < (f[ratio + k - 1], f[caps + k - 1], f[weights + k - 1]):
+            f[ratio + k], f[caps + k], f[weights + k] = f[ratio + k - 1], f[caps + k - 1], f[weights + k - 1]
             k -= 1
-        ratio[k], caps[k], weights[k] = r, c, w
+        f[ratio + k], f[caps + k], f[weights + k] = r, c, w
         m += 1
     left, weight = cores, 0.0
     for k in range(m):
-        weight += weights[k]
+        weight += f[weights + k]
     for k in range(m):
-        if ratio[k] * weight >= left:
+        if f[ratio + k] * weight >= left:
             break
-        left -= caps[k]
-        weight -= weights[k]
+        left -= f[caps + k]
+        weight -= f[weights + k]
     return left / weight if weight > 0.0 else math.inf
 
 
@@ -382,7 +394,7 @@ def settle(f: Any, n: Any, group: int, t: float) -> None:
 # ------------------------------------------------------------------ jobs
 
 
-@inner
+@inlined
 def bucket(x: float) -> int:
     """As histogram.bucket."""
     if x < 2.0**-17:
@@ -393,7 +405,7 @@ def bucket(x: float) -> int:
     return 128 * (e + 16) + int(256.0 * (y - 0.5))
 
 
-@inner
+@inlined
 def end_request(f: Any, n: Any, source: int, sequence: int, p: int, arrived: float, deadline: float, outcome: int, t: float) -> None:
     """The caller learns the end of a request; one that comes after the deadline was given up there."""
     end = t
@@ -410,7 +422,7 @@ def end_request(f: Any, n: Any, source: int, sequence: int, p: int, arrived: flo
         n[n[O_RECORD_I] + sequence * 4 + 3] = outcome
 
 
-@compiled
+@both
 def answer(f: Any, n: Any, p: int, job: int, outcome: int, t: float) -> None:
     """Tell the caller, and give the job's row back."""
     a, b = n[O_JF] + job * JF, n[O_JI] + job * JI
@@ -425,7 +437,7 @@ def answer(f: Any, n: Any, p: int, job: int, outcome: int, t: float) -> None:
     n[FREE_JOBS] += 1
 
 
-@inner
+@inlined
 def trigger(f: Any, n: Any, t: float, kind: int, p: int, probe: int, outcome: int) -> None:
     """Note a trigger; the caller of `advance` looks at them."""
     row = n[O_TRIGGER] + n[TRIGGERS] * 5
@@ -433,7 +445,7 @@ def trigger(f: Any, n: Any, t: float, kind: int, p: int, probe: int, outcome: in
     n[TRIGGERS] += 1
 
 
-@compiled
+@both
 def new_job(f: Any, n: Any, arrived: float, deadline: float, key: int, source: int, sequence: int, random_key: Any) -> int:
     """A row for a job."""
     job = n[FREE_JOB]
@@ -490,7 +502,7 @@ def dispatch(f: Any, n: Any, p: int, job: int, t: float) -> bool:
     return True
 
 
-@inner
+@inlined
 def finish(f: Any, n: Any, p: int, job: int, t: float) -> None:
     """A job answers `ok` and leaves its worker."""
     sync(f, n, p, t)
@@ -505,7 +517,7 @@ def finish(f: Any, n: Any, p: int, job: int, t: float) -> None:
     check_drained(f, n, p, t)
 
 
-@compiled
+@both
 def warm_up(f: Any, n: Any, p: int) -> None:
     """The factor of the requests completed since the start."""
     service, factor = n[n[O_PI] + p * PI + SERVICE], f[n[O_PF] + p * PF + WARM]
@@ -517,7 +529,7 @@ def warm_up(f: Any, n: Any, p: int) -> None:
         n[n[O_PI] + p * PI + DIRTY] = 1
 
 
-@compiled
+@both
 def check_drained(f: Any, n: Any, p: int, t: float) -> None:
     """A draining pod with nothing inside is down."""
     b = n[O_PI] + p * PI
@@ -540,7 +552,7 @@ def serve(f: Any, n: Any, p: int, t: float) -> None:
         dispatch(f, n, p, job, t)
 
 
-@compiled
+@both
 def admits(f: Any, n: Any, p: int) -> bool:
     """Whether the pod listens and has a worker or a place in its backlog."""
     b = n[O_PI] + p * PI
@@ -762,13 +774,14 @@ def sort_by_group(f: Any, n: Any, count: int) -> None:
 @inner
 def widest(f: Any, n: Any, count: int) -> int:
     """How many jobs may be inside one pod at once during the chunk."""
-    coming = np.zeros(n[PODS], np.int64)
+    for p in range(n[PODS]):
+        n[n[O_COMING] + p] = 0
     for i in range(count):
         if n[n[O_A_POD] + i] >= 0:
-            coming[n[n[O_A_POD] + i]] += 1
+            n[n[O_COMING] + n[n[O_A_POD] + i]] += 1
     most = 0
     for p in range(n[PODS]):
-        inside = n[n[O_PI] + p * PI + JOBS] + n[n[O_PI] + p * PI + BACKLOG] + coming[p] + 1
+        inside = n[n[O_PI] + p * PI + JOBS] + n[n[O_PI] + p * PI + BACKLOG] + n[n[O_COMING] + p] + 1
         workers = n[n[O_SERVICE] + n[n[O_PI] + p * PI + SERVICE] * 4 + WORKERS]
         most = max(most, inside if workers < 0 else min(inside, workers + 1))
     return most
