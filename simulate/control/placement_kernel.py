@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 
+from simulate.compiled import kept_beside
+
 F = TypeVar("F", bound=Callable[..., Any])
 NONE = -1
 
-_config: Any = numba.config
-if not _config.CACHE_DIR:
-    _config.CACHE_DIR = str(Path.home() / ".cache" / "compose-cutover" / "numba")
+CACHE = kept_beside(__file__)
 
 
 def _compiled(function: F) -> F:
     """Machine code, cached between processes; no fastmath: every result is reproducible."""
     njit: Any = numba.njit
-    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, njit(cache=CACHE, nogil=True, error_model="numpy")(function))
 
 
 @_compiled

@@ -31,9 +31,7 @@ def aim(call: CallState, attempt: Attempt, now: float) -> None:
     slot: Path = (1, call.user or 0) if per_user else (0, drawn)
     held = proxy.slots.get(slot)
     if held is not None and (
-        held.epoch != held.pod.epoch
-        or held.pod.closing
-        or (keepalive.max_age_s is not None and now - held.opened_s >= keepalive.max_age_s)
+        held.epoch != held.pod.epoch or held.pod.closing or (keepalive.max_age_s is not None and now - held.opened_s >= keepalive.max_age_s)
     ):
         del proxy.slots[slot]
         held = None

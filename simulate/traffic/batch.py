@@ -191,8 +191,14 @@ class BatchPlane:
             node = s.node[s.pi[pod, k.NODE]]
             k.give_share(s.f, s.n, pod, k.cap(s.f, s.n, pod, node[0]), node[1], self.now)
         for group in np.flatnonzero(s.group_node[: s.groups] == s.pi[pod, k.NODE]).tolist():
-            if not (s.node[s.group_node[group], 3] == 1.0 and not s.pi[s.group_pod[s.group_start[group]], k.DIRTY]):
+            if not self._unaffected(group):
                 k.settle(s.f, s.n, group, self.now)
+
+    def _unaffected(self, group: int) -> bool:
+        """Whether a group is one pod that takes from no other, and has what it had: bringing it to now could change its last digits."""
+        s, pod = self._s, int(self._s.group_pod[self._s.group_start[group]])
+        node = s.node[s.group_node[group]]
+        return bool(node[3] == 1.0 and not s.pi[pod, k.DIRTY] and k.cap(s.f, s.n, pod, node[0]) == s.pf[pod, k.SHARE])
 
     # -------------------------------------------------------------- operations
 
@@ -301,8 +307,8 @@ class BatchPlane:
             return None
         s.pi[p, k.STATE], s.pi[p, k.ACCEPTING] = k.DRAINING, accept
         if not accept and self.spec.behaviours[s.pi[p, k.SERVICE]].drain_backlog == "reset":
-            k.sync(s.f, s.n, p, self.now)
             for job in self._queued(p):
+                k.sync(s.f, s.n, p, self.now)
                 s.pf[p, k.RESIDENCE] += self.now - s.jf[job, k.ARRIVED_S]
                 s.pi[p, k.RESET] += 1
                 s.pi[p, k.BACKLOG] -= 1

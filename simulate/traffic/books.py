@@ -10,6 +10,7 @@ from simulate.traffic.state import EdgeState, Pod, SourceState
 
 LITTLE_RATIO = 1e-7
 
+
 def pod_counters(pod: Pod, now: float) -> PodCounters:
     """The counters exact at `now`, without changing the pod: reading must not change a later digit."""
     dt = max(now - pod.at, 0.0)

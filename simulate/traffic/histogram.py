@@ -27,7 +27,7 @@ def bucket(x: float) -> int:
 def midpoint(number: int) -> float:
     """The middle of a bucket in seconds.
 
-    >>> abs(midpoint(bucket(0.25)) / 0.25 - 1) < 1 / 256
+    >>> abs(midpoint(bucket(0.25)) / 0.25 - 1) <= 1 / 256
     True
     """
     e, part = divmod(number, 128)

@@ -10,24 +10,19 @@ digit. One file on purpose: the compiler's cache looks at the time of the file o
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import config
+
+from simulate.compiled import kept_beside
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 JIT: Any = numba.njit
-OPTIONS = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
+OPTIONS = {"cache": kept_beside(__file__), "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
 """`_nrt` False: no counting of references, which took two thirds of the time of a run; so nothing is allocated in a kernel."""
-
-if not getattr(config, "CACHE_DIR", ""):
-    VERSION = f"numba-{zlib.crc32(Path(__file__).read_bytes()):08x}"  # what another version of this file left is not understood
-    config.CACHE_DIR = str(Path.home() / ".cache" / "compose-cutover" / VERSION)  # type: ignore[attr-defined]
 
 
 def compiled(function: F) -> F:
@@ -85,13 +80,52 @@ BUCKETS = 4096
 
 
 FLOATS = (
-    "pf", "tag", "wait", "jf", "warm_factor", "node", "background", "sf", "trace", "segments", "latency", "trigger", "a_t", "scratch",
-    "step_draw", "batch_draw", "points", "record_f",
+    "pf",
+    "tag",
+    "wait",
+    "jf",
+    "warm_factor",
+    "node",
+    "background",
+    "sf",
+    "trace",
+    "segments",
+    "latency",
+    "trigger",
+    "a_t",
+    "scratch",
+    "step_draw",
+    "batch_draw",
+    "points",
+    "record_f",
 )
 INTEGERS = (
-    "pi", "tag_job", "wait_job", "ji", "jk", "service", "step_kind", "warm_from", "group_start", "group_pod", "group_node",
-    "group_order", "si", "source_key", "endpoint", "endpoints", "turn", "pod_hash", "out", "histogram", "a_source",
-    "a_number", "a_pod", "a_order", "coming", "record_i",
+    "pi",
+    "tag_job",
+    "wait_job",
+    "ji",
+    "jk",
+    "service",
+    "step_kind",
+    "warm_from",
+    "group_start",
+    "group_pod",
+    "group_node",
+    "group_order",
+    "si",
+    "source_key",
+    "endpoint",
+    "endpoints",
+    "turn",
+    "pod_hash",
+    "out",
+    "histogram",
+    "a_source",
+    "a_number",
+    "a_pod",
+    "a_order",
+    "coming",
+    "record_i",
 )
 """Tables of the state, in order: doubles one after the other in one array `f`, integers in one array `n` behind a header.
 Two flat arrays because a compiled function takes and counts references of every array that it is given."""

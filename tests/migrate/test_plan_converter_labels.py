@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Labels that other converters read: honoured where the table of them says so (peer-converters.md 2)."""
 
 from __future__ import annotations
@@ -39,7 +38,11 @@ def test_katenary_labels(tmp_path: Path) -> None:
     path = objects["Ingress/web"]["spec"]["rules"][0]
     assert (path["host"], path["http"]["paths"][0]["path"]) == ("a.example", "/x")
     web, side = pod(objects["Deployment/web"])["containers"]
-    assert (web["livenessProbe"]["httpGet"], web["livenessProbe"]["periodSeconds"], side["name"]) == ({"path": "/up", "port": 8080}, 7, "side")
+    assert (web["livenessProbe"]["httpGet"], web["livenessProbe"]["periodSeconds"], side["name"]) == (
+        {"path": "/up", "port": 8080},
+        7,
+        "side",
+    )
     assert objects["CronJob/nightly"]["spec"]["schedule"] == "@daily"
     assert not [k for k in objects if k.endswith("/gone")]
     told = next(f for f in plan_of(tmp_path, KATENARY).findings if f.code == "MIG999")

@@ -13,7 +13,10 @@ from tests.migrate.planned import codes, objects_of, plan_of, pod
 PROBES: dict[str, tuple[str, dict[str, Any] | None]] = {
     "H1 disabled": ("ports: ['80:80'], healthcheck: {disable: true}", None),
     "H1 NONE": ("ports: ['80:80'], healthcheck: {test: [NONE]}", None),
-    "H3 list": ("healthcheck: {test: [CMD, ok]}", {"exec": {"command": ["ok"]}, "periodSeconds": 30, "timeoutSeconds": 30, "failureThreshold": 3}),
+    "H3 list": (
+        "healthcheck: {test: [CMD, ok]}",
+        {"exec": {"command": ["ok"]}, "periodSeconds": 30, "timeoutSeconds": 30, "failureThreshold": 3},
+    ),
     "H3 rounded": (
         "healthcheck: {test: ok, interval: 1500ms, timeout: 200ms, retries: 2}",
         {"exec": {"command": ["/bin/sh", "-c", "ok"]}, "periodSeconds": 2, "timeoutSeconds": 1, "failureThreshold": 2},

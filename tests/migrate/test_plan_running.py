@@ -55,7 +55,11 @@ POD_SPECS: dict[str, tuple[str, dict[str, Any], str | None]] = {
         "MIG810",
     ),
     "read only": ("read_only: true", {"containers": [{"securityContext": {"readOnlyRootFilesystem": True}}]}, None),
-    "safe sysctl": ("sysctls: {net.ipv4.tcp_syncookies: 0}", {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "0"}]}}, None),
+    "safe sysctl": (
+        "sysctls: {net.ipv4.tcp_syncookies: 0}",
+        {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "0"}]}},
+        None,
+    ),
     "unsafe sysctl": ("sysctls: [net.core.somaxconn=1024]", {"securityContext": {"sysctls": [{"name": "net.core.somaxconn"}]}}, "MIG803"),
     "groups": ("group_add: [44, video]", {"securityContext": {"supplementalGroups": [44]}}, "MIG808"),
     "low port": (
@@ -65,7 +69,10 @@ POD_SPECS: dict[str, tuple[str, dict[str, Any], str | None]] = {
     ),
     "device": (
         "devices: ['/dev/net/tun']",
-        {"volumes": [{"hostPath": {"path": "/dev/net/tun", "type": "CharDevice"}}], "containers": [{"securityContext": {"privileged": True}}]},
+        {
+            "volumes": [{"hostPath": {"path": "/dev/net/tun", "type": "CharDevice"}}],
+            "containers": [{"securityContext": {"privileged": True}}],
+        },
         "MIG805",
     ),
     "host network": ("network_mode: host", {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}, "MIG812"),
@@ -96,9 +103,17 @@ POD_SPECS: dict[str, tuple[str, dict[str, Any], str | None]] = {
         "MIG721",
     ),
     "search domains": ("dns_search: [corp.example, '.']", {"dnsConfig": {"searches": ["corp.example"]}}, "MIG241"),
-    "dns options": ("dns_opt: ['timeout:2', use-vc]", {"dnsConfig": {"options": [{"name": "timeout", "value": "2"}, {"name": "use-vc"}]}}, None),
+    "dns options": (
+        "dns_opt: ['timeout:2', use-vc]",
+        {"dnsConfig": {"options": [{"name": "timeout", "value": "2"}, {"name": "use-vc"}]}},
+        None,
+    ),
     "pull policy": ("pull_policy: daily", {"containers": [{"imagePullPolicy": "Always"}]}, "MIG904"),
-    "pre_start": ("pre_start: [{command: [echo, hi], user: '5'}]", {"initContainers": [{"image": "x:1", "securityContext": {"runAsUser": 5}}]}, None),
+    "pre_start": (
+        "pre_start: [{command: [echo, hi], user: '5'}]",
+        {"initContainers": [{"image": "x:1", "securityContext": {"runAsUser": 5}}]},
+        None,
+    ),
     "standing settings": ("expose: ['8080']", {"enableServiceLinks": False, "automountServiceAccountToken": False}, "MIG817"),
 }
 

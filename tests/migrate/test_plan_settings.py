@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Environment E1 to E4, `$`, commands, configs, secrets, mounted files (2.7)."""
 
 from __future__ import annotations
@@ -42,7 +41,15 @@ def test_e2_by_reference_or_plain_by_plan(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "secret"),
-    [("DB_PASSWORD", True), ("TOKEN", True), ("BYPASS", False), ("COMPASS", False), ("PASSWORD_FILE", False), ("PWD", False), ("SORT_KEY", False)],
+    [
+        ("DB_PASSWORD", True),
+        ("TOKEN", True),
+        ("BYPASS", False),
+        ("COMPASS", False),
+        ("PASSWORD_FILE", False),
+        ("PWD", False),
+        ("SORT_KEY", False),
+    ],
 )
 def test_secret_names(name: str, secret: bool) -> None:
     assert looks_secret(name, "value") is secret
@@ -84,7 +91,9 @@ def test_dollars_of_compose_survive_the_kubelet(tmp_path: Path) -> None:
 
 
 def test_entrypoint_and_command(tmp_path: Path) -> None:
-    found = container(objects_of(tmp_path, "services: {a: {image: x, entrypoint: ['/e'], command: [], working_dir: /w, tty: true, stdin_open: true}}"))
+    found = container(
+        objects_of(tmp_path, "services: {a: {image: x, entrypoint: ['/e'], command: [], working_dir: /w, tty: true, stdin_open: true}}")
+    )
     assert (found["command"], found["args"], found["workingDir"], found["tty"], found["stdin"]) == (["/e"], [], "/w", True, True)
 
 

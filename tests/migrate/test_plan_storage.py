@@ -14,7 +14,11 @@ TOP = "\nvolumes: {vol: , other: , out: {external: true, name: Old_Data}, mem: {
 
 MOUNTS: dict[str, tuple[str, dict[str, Any], str | None]] = {
     "V1 tmpfs": ("tmpfs: ['/scratch:size=64m']", {"emptyDir": {"medium": "Memory", "sizeLimit": "67108864"}}, None),
-    "V1 long form": ("volumes: [{type: tmpfs, target: /scratch, tmpfs: {size: 1024}}]", {"emptyDir": {"medium": "Memory", "sizeLimit": "1024"}}, None),
+    "V1 long form": (
+        "volumes: [{type: tmpfs, target: /scratch, tmpfs: {size: 1024}}]",
+        {"emptyDir": {"medium": "Memory", "sizeLimit": "1024"}},
+        None,
+    ),
     "V1 by driver": ("volumes: ['mem:/scratch']", {"emptyDir": {"medium": "Memory", "sizeLimit": "67108864"}}, None),
     "V4 shm": ("shm_size: 1g", {"emptyDir": {"medium": "Memory", "sizeLimit": "1073741824"}}, "MIG711"),
     "V5 system path": ("volumes: ['/sys/fs/cgroup:/sys/fs/cgroup:ro']", {"hostPath": {"path": "/sys/fs/cgroup"}}, "MIG533"),
@@ -134,7 +138,9 @@ def test_v6_pods_that_cannot_share_a_node_need_read_write_many(how: str, tmp_pat
     assert "MIG505" not in codes(plan_of(tmp_path, text, "project: {storage: {rwxClass: nfs}}"))
 
 
-@pytest.mark.parametrize(("kind", "source"), [("emptyDir", "emptyDir"), ("hostPath", "hostPath"), ("persistentVolumeClaim", "persistentVolumeClaim")])
+@pytest.mark.parametrize(
+    ("kind", "source"), [("emptyDir", "emptyDir"), ("hostPath", "hostPath"), ("persistentVolumeClaim", "persistentVolumeClaim")]
+)
 def test_volume_type_label(kind: str, source: str, tmp_path: Path) -> None:
     text = f"services: {{a: {{image: x, labels: {{kompose.volume.type: {kind}}}, volumes: ['./conf:/x']}}}}"
     plan = plan_of(tmp_path, text, files={"conf/a.txt": "a"})

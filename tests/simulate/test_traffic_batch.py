@@ -1,0 +1,158 @@
+"""Compiled batches against the event-order engine: the same requests, counters and triggers, in every digit."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from simulate.spec import Background, Behaviour, Distribution, Edge, Factor, Machine, Memory, Rate, Source, Step, TrafficSpec
+from simulate.traffic import make_plane
+from simulate.traffic.choice import ChoosingPlane
+from simulate.traffic.heap import HeapPlane
+
+pytest.importorskip("numba", reason="the compiled engine needs numba")
+
+DEMANDS = (
+    Distribution(name="exp", mean=0.04),
+    Distribution(name="lognormal", mean=0.04, cv=1.5),
+    Distribution(name="const", value=0.03125),
+    Distribution(name="erlang", mean=0.04, k=3),
+    Distribution(name="hyperexp", mean=0.04, cv=2.0),
+    Distribution(name="uniform", minimum=0.0, maximum=0.08),
+    Distribution(name="pareto", minimum=0.01, maximum=1.0, alpha=1.5),
+    Distribution(name="quantiles", points=((0.0, 0.01), (0.9, 0.04), (1.0, 0.3))),
+)
+HORIZON_S = 12.0
+
+
+def random_spec(dice: random.Random) -> TrafficSpec:
+    program = [Step(cpu_s=dice.choice(DEMANDS))]
+    if dice.random() < 0.5:
+        program += [Step(wait_s=dice.choice(DEMANDS)), Step(cpu_s=dice.choice(DEMANDS))]
+    web = Behaviour(
+        name="web",
+        program=tuple(program),
+        workers=dice.choice((None, 1, 3, 8)),
+        backlog=dice.choice((None, 0, 4)),
+        parallelism=dice.choice((None, 1.0, 2.0)),
+        warm_requests=dice.choice(((), ((0, 0.5), (20, 1.0)))),
+        drain_backlog=dice.choice(("serve", "reset")),
+        memory=dice.choice((None, Memory(base_bytes=100.0))),
+    )
+    edge = Edge(
+        caller="u",
+        callee="web",
+        policy=dice.choice(("random", "round_robin", "hash")),
+        proxies=dice.choice((("default",), ("p", "q"))),
+        timeout_s=dice.choice((None, 0.25)),
+        clients=7,
+    )
+    rate = Rate(knots=((0.0, 20.0), (HORIZON_S, 60.0)), factors=(Factor(bursts=((4.0, 1.0, 2.5),)),))
+    sources = (
+        Source(name="u", to="web", kind="open", rate=rate, batch=dice.choice((None, Distribution(name="exp", mean=2.0)))),
+        Source(name="v", to="web", kind="deterministic", rate=Rate(constant=16.0), limit=100),
+        Source(name="w", to="web", kind="trace", times=(0.0, 1.0, 1.0, 3.5)),
+    )
+    other = Background(threads=1, weight=50.0)
+    machines = (
+        Machine(name="m", cores=dice.choice((None, 1.5, 3.0, 16.0)), speed=dice.choice((1.0, 0.7)), background=(other,)),
+        Machine(name="n", cores=2.0),
+    )
+    return TrafficSpec(seed=dice.randrange(1000), horizon_s=HORIZON_S, behaviours=(web,), edges=(edge,), sources=sources, machines=machines)
+
+
+def random_story(dice: random.Random) -> list[tuple[str, float, tuple[Any, ...], dict[str, Any]]]:
+    """Operations in order of time over some pods; the same for every engine."""
+    story: list[tuple[str, float, tuple[Any, ...], dict[str, Any]]] = []
+
+    def start(t_s: float, pod: str, **more: Any) -> None:
+        node = dice.choice(("m", "m", "n", None))
+        quota = dice.choice((None, None, 0.5, 1.2))
+        words = {"service": "web", "node": node, "quota_cores": quota, "weight": dice.choice((2.0, 512.0)), **more}
+        story.append(("start", t_s, (pod,), words))
+
+    for pod in ("a", "b", "c", "d"):
+        start(-1.0, pod)
+        story.append(("route", -1.0, (pod,), {}))
+    start(2.0, "e", boot_cpu_s=0.5)
+    story.append(("route", 3.0, ("e",), {}))
+    story.append(("probe", 3.5, ("b", "ready"), {"cpu_s": 0.0, "timeout_s": 0.5}))
+    story.append(("unroute", 4.0, ("a",), {}))
+    story.append(("drain", 4.25, ("a",), {"accept": dice.random() < 0.3}))
+    story.append(("set_pod", 5.0, ("b",), {"speed": 0.5, "quota_cores": 0.75}))
+    story.append(("set_node", 5.5, ("m",), {"speed": 1.25}))
+    story.append(("kill", 6.0, (dice.choice("ac"),), {}))
+    story.append(("probe", 6.5, ("d", "live"), {"cpu_s": 0.125, "timeout_s": 0.25}))
+    story.append(("lose", 7.0, ("d",), {}))
+    story.append(("probe", 7.5, ("d", "gone"), {"cpu_s": 0.0, "timeout_s": 0.5}))
+    story.append(("kill", 9.0, ("d",), {}))
+    start(9.5, "d")
+    return story
+
+
+def told(plane: Any, story: list[tuple[str, float, tuple[Any, ...], dict[str, Any]]], step_s: float) -> dict[str, Any]:
+    """Everything that a run says; it is also read every `step_s`, which must change nothing."""
+    triggers: list[Any] = []
+
+    def until(t_s: float) -> None:
+        while (trigger := plane.advance(t_s)) is not None:
+            triggers.append(trigger)
+
+    reading = step_s
+    for verb, t_s, arguments, named in story:
+        while reading < t_s:
+            until(reading)
+            plane.read(reading)
+            reading += step_s
+        until(t_s)
+        trigger = getattr(plane, verb)(t_s, *arguments, **named)
+        triggers += [trigger] if trigger is not None else []
+    until(HORIZON_S)
+    return {
+        "triggers": sorted(triggers),
+        "records": plane.records(),
+        "pods": plane.read(HORIZON_S),
+        "sources": plane.sources(HORIZON_S),
+        "edges": plane.edges(HORIZON_S),
+    }
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_both_engines_tell_the_same(seed: int) -> None:
+    dice = random.Random(seed)
+    spec, story = random_spec(dice), random_story(dice)
+    plane = make_plane(spec, record=True)
+    assert plane.engine == "batch"  # type: ignore[attr-defined]
+    slow, fast = told(HeapPlane(spec, record=True), story, 1.0), told(plane, story, 0.37)
+    for what, value in slow.items():
+        assert fast[what] == value, what
+
+
+def test_memory_within_reach_goes_on_in_event_order() -> None:
+    dice = random.Random(1)
+    spec, story = random_spec(dice), random_story(dice)
+    growing = replace(spec.behaviours[0], memory=Memory(base_bytes=100.0, growth_bytes=1.0))
+    spec = replace(spec, behaviours=(growing,))
+    story = [(v, t, a, {**n, "memory_limit_bytes": 120.0} if v == "start" and t > 1.0 else n) for v, t, a, n in story]
+    plane = ChoosingPlane(spec, record=True)
+    assert told(plane, story, 1.0) == told(HeapPlane(spec, record=True), story, 1.0)
+    assert (plane.engine, plane.reason) == ("heap", "a memory limit of web is within reach")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"policy": "p2c"}, "p2c of u looks at queues"),
+        ({"abandon": "cancel"}, "attempts of u depend on how earlier ones ended"),
+    ],
+)
+def test_what_needs_event_order_gets_it(change: dict[str, Any], reason: str) -> None:
+    from simulate.traffic.choice import why_heap
+
+    spec = random_spec(random.Random(0))
+    spec = replace(spec, edges=(replace(spec.edges[0], **change),))
+    assert why_heap(spec) == reason
+    assert make_plane(spec).engine == "heap"  # type: ignore[attr-defined]
