@@ -23,7 +23,7 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder `shared` beside the checkout; the test is skipped where there is none."""
-    folder = REPOSITORY.parent / "shared"
+    folder = (REPOSITORY.parent / "shared").resolve()
     if not folder.is_dir():
         if os.environ.get("CI"):
             pytest.fail("../shared is absent, and in CI it must be there")
