@@ -386,6 +386,15 @@ def counted(deployment: DeploymentView, sets: Sequence[SetView], new: str | None
     )
 
 
+def skips_progress(before: Status, after: Status) -> bool:
+    """The skip rule (3.5): once completed, progress is not judged until a new rollout; time alone changes nothing then.
+
+    The real controller goes on looking at such a Deployment every 5 ms while some pod is not ready; it writes nothing.
+    """
+    stored = before.progressing
+    return stored is not None and stored.reason == "NewReplicaSetAvailable" and after.replicas == after.updated
+
+
 def rollout_status(
     deployment: DeploymentView, sets: Sequence[SetView], new: str | None, before: Status, now_s: float, stamp_s: float | None = None
 ) -> Status:
@@ -395,7 +404,7 @@ def rollout_status(
     stored = before.progressing
     if not has_deadline(deployment):
         return replace(after, progressing=None)
-    if stored is not None and stored.reason == "NewReplicaSetAvailable" and after.replicas == after.updated:
+    if skips_progress(before, after):
         return after
     if complete(deployment, after):
         return replace(after, progressing=with_condition(stored, "True", "NewReplicaSetAvailable", stamp))
@@ -576,7 +585,8 @@ def _end(
     delete: tuple[str, ...] = (),
 ) -> Pass:
     after = rollout_status(deployment, sets, new, status, now_s, stamp_s)
-    left = requeue_s(deployment, status.progressing, after, now_s) if after == status else None
+    waits = after == status and not skips_progress(status, after)
+    left = requeue_s(deployment, status.progressing, after, now_s) if waits else None
     return Pass(
         create=create, revision=revision, resizes=tuple(resizes), delete=delete, noted=tuple(noted), status=after,
         look_again_s=None if left is None else left + 1.0 if left >= 1.0 else RETRY_S,
