@@ -262,7 +262,9 @@ def _guess_missing(joining: _Joining, behaviours: dict[str, Behaviour], sources:
             joining.assume(f"services.{name}.cpu", f"{GUESSED_CPU_S * 1000:g}ms", "requests reach it, and its work was not said", "guess")
         if behaviour.workers is None:
             joining.assume(f"services.{name}.workers", "unlimited", "how many requests a pod works on at a time was not said")
-    idle = [workload.name for workload in joining.manifests.workloads if workload.name not in reached]
+    for job in (workload.name for workload in joining.manifests.workloads if workload.kind == "Job"):
+        joining.assume(f"Job {job}", "done before the run begins", "a job ends by itself; what waits for it starts at once")
+    idle = [workload.name for workload in joining.manifests.workloads if workload.name not in reached and workload.kind != "Job"]
     if idle:
         joining.assume(", ".join(idle), "no requests", "neither the load nor a call of the scenario reaches them", "derived")
 

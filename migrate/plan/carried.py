@@ -20,6 +20,7 @@ from migrate.plan.spelling import digits, label, object_name, shortened, slug
 from migrate.plan.types import DataObject, EnvEntry, InitContainer, Volume, VolumeMount
 from migrate.stack import ClassifiedMount, Member, Stack
 from migrate.stack.data import image_name, knowledge
+from migrate.stack.texts import RESOLV_CONF
 
 POD_IP: Final = EnvEntry(name="POD_IP", field_path="status.podIP")
 HOST_IP: Final = EnvEntry(name="HOST_IP", field_path="status.hostIP")
@@ -91,10 +92,19 @@ class Carrier:
         self._secrets()
         wanted = self.member.service.labels.get("kompose.volume.type", "").lower()
         for index, mount in enumerate(self.member.mounts):
-            if mount.kind in ("file", "configuration") and wanted not in _NO_FILES:
+            if mount.kind not in ("file", "configuration") or wanted in _NO_FILES:
+                continue
+            if mount.mount.target == RESOLV_CONF:
+                self._resolver_file(mount, index)
+            else:
                 self._files(mount, index)
         self._overlays()
         self._render()
+
+    def _resolver_file(self, mount: ClassifiedMount, index: int) -> None:
+        """2.5: it would hide the cluster's names; its entries count as `dns`, `dns_search` and `dns_opt`."""
+        message = f"{RESOLV_CONF} is not mounted: it would hide the names of the cluster"
+        self.notes.find("MIG241", message, "volumes", index, action=Action.DROPPED, span=mount.mount.span)
 
     def _configs(self) -> None:
         for index, use in enumerate(self.member.service.configs):

@@ -29,6 +29,22 @@ def address_faults(project: Project, directory: Directory) -> Iterator[Finding]:
                 yield found("MIG245", message, action=Action.ASSUMED, span=spans[0], address=address, also=tuple(spans[1:]))
             yield from _outside_subnet(project, address, services[0], net)
     yield from _unset(directory.symbols)
+    yield from _malformed(directory.symbols)
+
+
+def _malformed(symbols: Symbols) -> Iterator[Finding]:
+    """MIG053: a fixed address that is none, and no variable without a value either (MIG229): nobody can have been called by it."""
+    for service in symbols.project.services.values():
+        for network, attachment in service.networks.items():
+            fixed = (
+                ("ipv4_address", attachment.ipv4_address, attachment.ipv4_span),
+                ("ipv6_address", attachment.ipv6_address, attachment.ipv6_span),
+            )
+            for key, address, span in fixed:
+                if address and canonical(address) is None and (service.name, network, key) not in symbols.places:
+                    message = f"{address!r} of {service.name} on network {network} is no address; it is left out"
+                    path = f"services.{service.name}.networks.{network}.{key}"
+                    yield found("MIG053", message, action=Action.ASSUMED, span=span or attachment.span, service=service.name, path=path)
 
 
 def _outside_subnet(project: Project, address: str, service: str, key: str) -> Iterator[Finding]:

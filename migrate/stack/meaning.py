@@ -266,6 +266,7 @@ def _files_outside(project: Project, mounts: Mapping[str, tuple[ClassifiedMount,
                 told.add(source)
                 message = f"{os.path.relpath(source, project.directory)} lies outside the project directory and is read"
                 yield found("MIG424", message, action=Action.MAPPED, span=mount.mount.span, service=name)
-    for path in dict.fromkeys(disk.refused):
+    sources = tuple(m.mount.source for classified in mounts.values() for m in classified if m.mount.kind == "bind" and m.mount.source)
+    for path in dict.fromkeys(p for p in disk.refused if any(p.is_relative_to(s) for s in sources)):
         message = f"the link {disk.name(path)} leads out of its directory and is not followed"
         yield found("MIG424", message, action=Action.DROPPED, span=file_span(disk, path))

@@ -306,6 +306,8 @@ def _pairs(case: _Case) -> Iterator[Finding]:
     """Pairs of services, one of each class: services with equal networks and equal policies behave alike."""
     classes = _classes(case)
     if len(classes) > _MOST_CLASSES:
+        message = f"{len(classes)} kinds of services: only references were compared between the old network and the new, not every pair"
+        yield found("MIG999", message, action=Action.REFUSED, severity=Severity.WARNING, advice="convert the stack in parts")
         return
     for callers in classes:
         for callees in classes:

@@ -37,6 +37,8 @@ def test_sample_is_converted_and_simulated(case: str) -> None:
     assert arrived == ended + in_flight
     workloads = {m["metadata"]["name"] for m in conversion.manifests if m["kind"] in {"Deployment", "StatefulSet"}}
     assert workloads <= {record.workload for record in result.trace.pods}
+    jobs = {f"Job {m['metadata']['name']}" for m in conversion.manifests if m["kind"] == "Job"}
+    assert jobs <= {assumption.subject for assumption in result.assumptions}
 
 
 @pytest.mark.slow
