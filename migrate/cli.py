@@ -508,7 +508,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     except Unusable as error:
         _say(error.findings, 0)
-        _error(f"migrate: nothing to convert: {len(error.findings)} findings\n")
+        from migrate.report.content import counted
+
+        _error(f"migrate: nothing to convert: {counted(error.findings)}\n")
         return UNUSABLE
     except OutputError as error:
         _error(_cleaned(f"migrate: {error}\n"))
