@@ -169,7 +169,7 @@ def _read(
     if problems:
         raise InputError(problems)
     name = "scenario" if isinstance(scenario, Mapping) else str(scenario)
-    return join(said, asked, seed), {**said.digests, name: asked.digest}
+    return join(said, asked, seed), {**said.digests, name: asked.digest, **asked.recorded}
 
 
 def _draws(spec: ClusterSpec, replications: int, progress: Progress, label: str, before: int = 0, of: int = 1) -> tuple[Trace, ...]:

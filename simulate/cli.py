@@ -51,7 +51,7 @@ class _Values(click.ParamType[Any]):
         if not isinstance(value, str):
             return value
         try:
-            return tuple(self.one(part.strip()) for part in value.split(","))
+            return tuple(dict.fromkeys(self.one(part.strip()) for part in value.split(",")))
         except ValueError:
             self.fail(f"{value!r} is not {self.name}", param, ctx)
 

@@ -20,6 +20,7 @@ from simulate.spec import (
     Call,
     ClusterSpec,
     ContainerSpec,
+    ControlPlane,
     Distribution,
     Edge,
     Ejection,
@@ -325,6 +326,7 @@ def _events(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]
         target = _target(joining, event, pools)
         if target is None:
             continue
+        _refuse_idle(joining, event, pools)
         arguments = dict(event.arguments)
         if event.verb == "rollout" and "with" in arguments:
             workload = next(each for each in joining.manifests.workloads if each.name == target)
@@ -332,6 +334,19 @@ def _events(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]
             arguments["behaviour"] = _behaviour(joining, workload, name, _changed(own, arguments.pop("with")), (*event.place, "with"))
         found.append(Event(at_s=event.at_s, verb=event.verb, target=target, arguments=arguments))
     return tuple(found)
+
+
+def _refuse_idle(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> None:
+    """What could do nothing, or less than it says; what comes too late is an assumption."""
+    if event.verb == "rollout" and not event.arguments:
+        joining.fault(event.place, "changes nothing: a rollout needs image, with or fails")
+    most = next((max(pool.count, pool.maximum) for pool in pools if pool.name == event.target), 0)
+    if event.verb in ("nodeLoss", "drain") and event.arguments.get("count", 1) > most:
+        joining.fault(event.place, f"takes {event.arguments.get('count', 1)} nodes from {event.target}, which has at most {most}")
+    horizon_s = joining.scenario.horizon_s or HORIZON_S
+    if event.at_s >= horizon_s:
+        reason = f"its time, {event.at_s:g} s, is not before the horizon, {horizon_s:g} s"
+        joining.assume(f"{dotted(event.place)}, {event.verb} {event.target}", "changes nothing in this run", reason, "derived")
 
 
 def _changed(said: Mapping[str, Any], by: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -551,6 +566,9 @@ def _other_assumptions(joining: _Joining) -> None:
         joining.assume("horizon", "1h", "the scenario does not say how long")
     if scenario.seed is None:
         joining.assume("seed", "1", "the scenario does not say one")
+    if scenario.control.version != ControlPlane().version:
+        taken = f"as Kubernetes {ControlPlane().version}"
+        joining.assume("controlPlane.version", taken, f"{scenario.control.version} was said; only one version is simulated", "derived")
     if scenario.baseline is not None:
         joining.assume("baseline", "not used", "this command simulates the cluster only")
     silent = [w.name for w in joining.manifests.workloads if w.kind != "Job" and total(w.template.containers, "request_cores") is None]

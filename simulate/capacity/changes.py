@@ -67,7 +67,7 @@ def with_autoscaler(spec: ClusterSpec, name: str, minimum: int, maximum: int, cp
 
 def with_rollout(spec: ClusterSpec, name: str) -> ClusterSpec:
     """The specification with a rollout of a Deployment: the scenario's own, else one at a third of the horizon, as an assumption."""
-    if any(event.verb == "rollout" and event.target == name for event in spec.events):
+    if any(event.verb == "rollout" and event.target == name and event.at_s < spec.horizon_s for event in spec.events):
         return spec
     at_s = float(round(spec.horizon_s / 3))
     image = deployment_of(spec, name).template.containers[0].image.partition("@")[0]
@@ -130,6 +130,7 @@ def rollouts(
         if str(changed.max_surge) in ("0", "0%") and str(changed.max_unavailable) in ("0", "0%"):
             message = "maxSurge and maxUnavailable must not both be 0: nothing could ever move"
             raise InputError([Problem(file="--max-surge, --max-unavailable", line=0, column=0, message=message)])
+        _refuse_as_the_api(changed, ready is not None)
         settings = {"deployment": name, "maxSurge": str(changed.max_surge), "maxUnavailable": str(changed.max_unavailable)}
         settings |= {"minReadySeconds": str(changed.min_ready_s)} | ({} if stop is None else {"preStop": f"{stop:g}s"})
         shown = [
@@ -138,6 +139,17 @@ def rollouts(
         label = ", ".join(shown) if workload.strategy == "RollingUpdate" else workload.strategy
         found.append(Change(label, settings, with_workload(spec, name, template=template, **said)))
     return found
+
+
+def _refuse_as_the_api(changed: Workload, ready: bool) -> None:
+    """InputError for other values that no API server takes."""
+    unavailable, deadline_s = str(changed.max_unavailable), changed.progress_deadline_s
+    if unavailable.endswith("%") and int(unavailable[:-1]) > 100:
+        message = f"must not be more than 100%, is {unavailable}"
+        raise InputError([Problem(file="--max-unavailable", line=0, column=0, message=message)])
+    if ready and deadline_s is not None and changed.min_ready_s >= deadline_s:
+        message = f"must be less than progressDeadlineSeconds of {changed.name}, which is {deadline_s}; is {changed.min_ready_s}"
+        raise InputError([Problem(file="--min-ready-seconds", line=0, column=0, message=message)])
 
 
 def with_prestop(template: PodTemplate, stop_s: float) -> PodTemplate:

@@ -9,6 +9,8 @@ from simulate.report.blocks import number, percent
 
 THROTTLED_RATIO = 0.1
 AT_MAXIMUM_RATIO = 0.05
+UNANSWERED = 10
+UNANSWERED_RATIO = 0.001
 
 
 def advice(summary: Summary) -> list[str]:
@@ -82,6 +84,16 @@ def _timeouts(summary: Summary) -> Iterable[str]:
         yield f"{number(lost)} requests timed out: they were served too late, or by a host that no longer answers."
 
 
+def _unanswered(summary: Summary) -> Iterable[str]:
+    """A request without a timeout waits for ever for a host that was lost: it is never counted as failed (model.md 5, 9)."""
+    for felt in summary.totals:
+        if felt.in_flight >= UNANSWERED and felt.in_flight > UNANSWERED_RATIO * felt.arrived:
+            yield (
+                f"{number(felt.in_flight)} of {number(felt.arrived)} requests to {felt.service} had no answer when the run ended, and count"
+                " neither as ok nor as failed: load beyond what is served, or a lost host and no `timeout` in the scenario's `balancing`."
+            )
+
+
 def _alone(summary: Summary) -> Iterable[str]:
     """One pod is one failure away from none."""
     reached = [facts for facts in summary.context.workloads if _reached(summary, facts)]
@@ -95,4 +107,13 @@ def _reached(summary: Summary, facts: WorkloadFacts) -> bool:
     return any(row.used_cores > 0 for row in summary.used_by.get(facts.name, ()))
 
 
-RULES: tuple[Callable[[Summary], Iterable[str]], ...] = (_terminating, _memory, _timeouts, _throttled, _at_maximum, _blind, _alone)
+RULES: tuple[Callable[[Summary], Iterable[str]], ...] = (
+    _terminating,
+    _memory,
+    _timeouts,
+    _unanswered,
+    _throttled,
+    _at_maximum,
+    _blind,
+    _alone,
+)

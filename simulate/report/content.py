@@ -156,7 +156,10 @@ def _settings(recorded: Recorded, main: Summary) -> Table:
         peak = max((row.used_cores / row.pods for row in used), default=None)
         memory = max((row.memory_bytes / row.pods for row in used), default=0.0) or None
         ready = [row.ready for row in main.replicas_by.get(facts.name, ())]
-        shown = f"{facts.replicas}" if not ready or max(ready) <= facts.replicas else f"{facts.replicas}, up to {max(ready)}"
+        if facts.kind == "DaemonSet":
+            shown = f"{max(ready, default=0)}, one a node"
+        else:
+            shown = f"{facts.replicas}" if not ready or max(ready) <= facts.replicas else f"{facts.replicas}, up to {max(ready)}"
         lines.append(
             (
                 facts.name,

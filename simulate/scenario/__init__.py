@@ -6,7 +6,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -68,6 +69,8 @@ class Scenario:
     baseline: Mapping[str, Any] | None
     control: ControlPlane
     guesses: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """File of a recorded load -> its digest."""
 
 
 def read(source: str | Path | Mapping[str, Any]) -> Scenario:
@@ -79,8 +82,8 @@ def read(source: str | Path | Mapping[str, Any]) -> Scenario:
     simulate.problems.InputError: scenario unknown key 'laod', did you mean 'load'? (in the scenario)
     """
     if isinstance(source, Mapping):
-        digest = hashlib.sha256(json.dumps(source, sort_keys=True, default=str).encode()).hexdigest()
-        return _checked(Document(file="scenario", value=source), digest, Path())
+        digest = hashlib.sha256(json.dumps(_keyed(source, str), sort_keys=True, default=str).encode()).hexdigest()
+        return _checked(Document(file="scenario", value=_keyed(source, lambda key: key)), digest, Path())
     path = Path(source)
     text, digest = read_text(path)
     found = documents(text, str(path))
@@ -88,6 +91,13 @@ def read(source: str | Path | Mapping[str, Any]) -> Scenario:
         message = "is empty; it needs at least `version: 1`" if not found else "must be one document"
         raise InputError([Problem(file=str(path), line=0, column=0, message=message)])
     return _checked(found[0], digest, path.parent)
+
+
+def _keyed(value: Any, by: Callable[[Any], Any]) -> Any:
+    """Plain data with its keys changed. The key `on`, which readers of YAML 1.1 make true, is itself again."""
+    if isinstance(value, Mapping):
+        return {"on" if key is True else by(key): _keyed(entry, by) for key, entry in value.items()}
+    return [_keyed(entry, by) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def schema() -> JsonSchema:
@@ -105,7 +115,8 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
     said = SCENARIO.read(document.value, At(document, problems))
     if said is None or problems:
         raise InputError(problems)
-    loads = _loads(said.get("load", {}), document, folder, problems)
+    recorded: dict[str, str] = {}
+    loads = _loads(said.get("load", {}), document, folder, problems, recorded)
     scenario = Scenario(
         document=document,
         digest=digest,
@@ -120,6 +131,7 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         baseline=said.get("baseline"),
         control=_control(said.get("controlPlane", {})),
         guesses=said.get("guesses", {}),
+        recorded=recorded,
     )
     if problems:
         raise InputError(problems)
@@ -129,7 +141,9 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
 # ------------------------------------------------------------------ load
 
 
-def _loads(load: Mapping[str, Any], document: Document, folder: Path, problems: list[Problem]) -> tuple[Load, ...]:
+def _loads(
+    load: Mapping[str, Any], document: Document, folder: Path, problems: list[Problem], recorded: dict[str, str]
+) -> tuple[Load, ...]:
     found: list[Load] = []
     names: dict[str, str] = {}
     for entry, sources in load.items():
@@ -139,13 +153,13 @@ def _loads(load: Mapping[str, Any], document: Document, folder: Path, problems: 
             if name in names:
                 at.down("name").fault(f"{name!r} is taken by a source of {names[name]}")
             names[name] = entry
-            source = _source(name, entry, said, at, folder)
+            source = _source(name, entry, said, at, folder, recorded)
             if source is not None:
                 found.append(Load(entry=entry, source=source, clients=said.get("clients", 1000), place=at.path))
     return tuple(found)
 
 
-def _source(name: str, entry: str, said: Mapping[str, Any], at: At, folder: Path) -> Source | None:
+def _source(name: str, entry: str, said: Mapping[str, Any], at: At, folder: Path, recorded: dict[str, str]) -> Source | None:
     if "closed" in said:
         closed = said["closed"]
         return Source(
@@ -160,7 +174,7 @@ def _source(name: str, entry: str, said: Mapping[str, Any], at: At, folder: Path
             end_s=closed.get("end"),
         )
     if "recorded" in said:
-        return _recorded(name, entry, folder / said["recorded"], at.down("recorded"))
+        return _recorded(name, entry, folder / said["recorded"], at.down("recorded"), recorded)
     kind = "open" if "open" in said else "deterministic"
     arrivals, here = said[kind], at.down(kind)
     return Source(
@@ -196,10 +210,10 @@ def _factor(said: Mapping[str, Any], at: At) -> Factor:
     return Factor(steps=said.get("steps"), weekly=said.get("weekly"))
 
 
-def _recorded(name: str, entry: str, path: Path, at: At) -> Source | None:
+def _recorded(name: str, entry: str, path: Path, at: At, recorded: dict[str, str]) -> Source | None:
     """A CSV of times, or of bins: time of its begin and count in it; the last bin is as long as the one before."""
     try:
-        text, _ = read_text(path)
+        text, recorded[str(path)] = read_text(path)
         rows = [row for row in csv.reader(io.StringIO(text)) if row and any(cell.strip() for cell in row)]
         if rows and not _is_number(rows[0][0]):
             rows = rows[1:]
@@ -209,6 +223,9 @@ def _recorded(name: str, entry: str, path: Path, at: At) -> Source | None:
         return None
     except (ValueError, csv.Error) as error:
         at.fault(f"is not a table of numbers: {error}")
+        return None
+    if any(not math.isfinite(cell) or cell < 0 for row in columns for cell in row):
+        at.fault("must have finite numbers that are not negative")
         return None
     times = [row[0] for row in columns]
     if not times or any(after < before for before, after in pairwise(times)):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from simulate import capacity, engine, manifests, scenario
 from simulate.model import join
 from simulate.problems import InputError
-from simulate.spec import ClusterSpec, Distribution
+from simulate.spec import ClusterSpec, Distribution, Event
 from simulate.trace import PodRecord, StatusRecord, Trace, TrafficWindow, UsageWindow
 from tests.simulate import made
 
@@ -97,6 +98,18 @@ def test_rollouts_are_every_combination(spec: ClusterSpec) -> None:
     ]
     assert found[0].spec.workloads[0].max_unavailable == 0
     assert spec.workloads[0].max_surge == "25%"
+
+
+@pytest.mark.parametrize(("unavailable", "ready", "option"), [(("150%",), (), "--max-unavailable"), ((), (600,), "--min-ready-seconds")])
+def test_rollouts_refuse_what_an_api_server_refuses(spec: ClusterSpec, unavailable: Any, ready: Any, option: str) -> None:
+    with pytest.raises(InputError) as caught:
+        capacity.rollouts(spec, "web", (), unavailable, ready, ())
+    assert caught.value.problems[0].file == option
+
+
+def test_a_rollout_after_the_horizon_is_none(spec: ClusterSpec) -> None:
+    late = replace(spec, events=(Event(at_s=spec.horizon_s + 1, verb="rollout", target="web", arguments={"image": "web:2"}),))
+    assert [event.at_s for event in capacity.with_rollout(late, "web").events] == [200.0, 601.0]
 
 
 @pytest.mark.parametrize(("image", "new"), [("web:1", "web:next"), ("r:5000/web", "r:5000/web:next"), ("web@sha256:0", "web:next")])

@@ -93,12 +93,26 @@ def test_memory_is_half_of_the_request_with_the_manifests_limit() -> None:
         ({"events": [{"at": "1m", "spike": "api", "factor": 2, "for": "1m"}]}, "events[0].spike names no entry of load"),
         ({"services": {"web": {"calls": [{"to": "api"}]}, "api": {"calls": [{"to": "web"}]}}}, "calls itself: web -> api -> web"),
         ({"services": {"web": {"calls": [{"to": "web"}]}}}, "services.web calls itself: web -> web"),
+        ({"events": [{"at": "1m", "rollout": "web"}]}, "events[0] changes nothing: a rollout needs image, with or fails"),
+        ({"events": [{"at": "1m", "nodeLoss": "general", "count": 9}]}, "events[0] takes 9 nodes from general, which has at most 2"),
     ],
 )
 def test_faults(more: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         joined(**more)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "subject"),
+    [
+        ({"events": [{"at": "20m", "scale": "web", "replicas": 0}]}, "events[0], scale web"),
+        ({"controlPlane": {"version": "1.20"}}, "controlPlane.version"),
+    ],
+)
+def test_what_does_not_act_is_an_assumption(more: dict[str, Any], subject: str) -> None:
+    assert subject in [assumption.subject for assumption in joined(**more).assumptions]
+    assert subject not in [assumption.subject for assumption in joined().assumptions]
 
 
 def test_service_of_several_workloads_must_be_named_otherwise() -> None:

@@ -133,3 +133,20 @@ def test_all_or_nothing_is_written(result: simulate.Result, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.txt", "report.json"]
     with pytest.raises(OutputError):
         result.write(tmp_path / "mine.txt" / "below")
+
+
+def test_requests_without_an_answer_are_told_on_page_one() -> None:
+    """A lost host answers nothing: without a timeout its requests are neither ok nor failed, and the error ratio says nothing."""
+    said = {**made.scenario(), "events": [{"at": "1m", "nodeLoss": "general", "for": "1m"}], "horizon": "3m"}
+    result = simulate.run(made.manifests(), said)
+    felt = result.summary().totals[0]
+    assert felt.in_flight > 100
+    assert f"{felt.in_flight:,} of {felt.arrived:,} requests to web had no answer when the run ended" in report.markdown(result.report())
+
+
+def test_a_daemonset_has_one_pod_a_node() -> None:
+    agent = made.deployment("agent")
+    agent["kind"] = "DaemonSet"
+    del agent["spec"]["replicas"]
+    result = simulate.run([*made.manifests(), agent], {**made.scenario(), "horizon": "1s"})
+    assert "| agent | 2, one a node |" in report.markdown(result.report())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from simulate import scenario
 from simulate.problems import InputError
@@ -206,6 +207,30 @@ def test_recorded_times_and_counts(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         scenario.read(path)
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("text", ["nan\n1\n", "-5\n1\n", "0,inf\n10,3\n", "0,10\n10,-5\n20,3\n"])
+def test_recorded_numbers_that_are_none_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text(text)
+    (tmp_path / "s.yaml").write_text("{version: 1, load: {w: [{recorded: bad.csv}]}}")
+    with pytest.raises(InputError, match="must have finite numbers that are not negative"):
+        scenario.read(tmp_path / "s.yaml")
+
+
+def test_recorded_files_have_their_digest(tmp_path: Path) -> None:
+    (tmp_path / "times.csv").write_text("1\n2\n")
+    (tmp_path / "s.yaml").write_text("{version: 1, load: {w: [{recorded: times.csv}]}}")
+    found = scenario.read(tmp_path / "s.yaml").recorded
+    assert [(Path(name).name, len(digest)) for name, digest in found.items()] == [("times.csv", 64)]
+
+
+def test_plain_data_as_a_yaml_1_1_reader_gives_it() -> None:
+    """`on` is true there, and keys of several types stand beside each other."""
+    said = yaml.safe_load("{version: 1, balancing: {w: {retries: {max: 1, on: [refused]}}}}")
+    assert scenario.read(said).balancing["w"]["retries"]["on"] == ("refused",)
+    latency = {"version": 1, "objective": {"w": {"latency": {0.5: "1s", "0.9": "2s"}}}}
+    with pytest.raises(InputError, match="must be a number"):
+        scenario.read(latency)
 
 
 def test_published_schema_is_ours_and_takes_what_we_take(repository: Path) -> None:
