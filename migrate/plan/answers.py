@@ -13,13 +13,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from migrate.compose.model import Project
 from migrate.findings import Action, Finding, Span, Unusable
 from migrate.plan.decision import Answers, Decided, Notes
+from migrate.plan.options import FORM, Form
 from migrate.plan.spelling import key_path
 from migrate.rules import found
 from migrate.source import Node, Unreadable, YamlFault, read_yaml
@@ -28,124 +29,6 @@ __all__ = ["FORM", "Answers", "Form", "read", "read_text", "schema"]
 
 
 _KEY: Final = "x-compose-cutover"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """What a value may be. `kind` is text, int, bool, map (fixed `keys`), any-map (any key, values of form `each`), list (`each`), or
-    int-or-percent; `one_of` restricts text; `least` and `most` bound numbers."""
-
-    kind: str
-    meaning: str
-    one_of: tuple[str, ...] = ()
-    keys: Mapping[str, Form] | None = None
-    each: Form | None = None
-    least: int | None = None
-    most: int | None = None
-    pattern: str | None = None
-
-
-def _text(meaning: str, *one_of: str, pattern: str | None = None) -> Form:
-    return Form(kind="text", meaning=meaning, one_of=one_of, pattern=pattern)
-
-
-def _int(meaning: str, least: int = 0, most: int | None = None) -> Form:
-    return Form(kind="int", meaning=meaning, least=least, most=most)
-
-
-def _bool(meaning: str) -> Form:
-    return Form(kind="bool", meaning=meaning)
-
-
-def _map(meaning: str, **keys: Form) -> Form:
-    return Form(kind="map", meaning=meaning, keys=keys)
-
-
-def _any(meaning: str, each: Form) -> Form:
-    return Form(kind="any-map", meaning=meaning, each=each)
-
-
-def _list(meaning: str, each: Form) -> Form:
-    return Form(kind="list", meaning=meaning, each=each)
-
-
-_LIMIT: Final = Form(kind="int-or-percent", meaning="pods, or percent of replicas")
-_QUANTITY: Final = _text("a quantity", pattern=r"\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?")
-_AMOUNTS: Final = _any("resource: quantity", _QUANTITY)
-_EXPOSURES: Final = ("loadbalancer", "nodeport", "clusterip", "ingress")
-
-_BOTH: Final[Mapping[str, Form]] = {
-    "exposure": _text("how published ports are reached (2.9)", *_EXPOSURES),
-    "liveness": _bool("a liveness probe from the health check (2.12)"),
-    "defaultProbe": _text("tcp: readiness by a connect where nothing is said (H5); none: no probe", "tcp", "none"),
-    "waits": _text("which dependencies are waited for (2.11)", "all", "healthy", "none"),
-    "drain": _int("seconds of preStop sleep behind a Service (2.13)", 0, 3600),
-    "secrets": _text("write Secrets, or refer to existing ones (2.7)", "write", "external"),
-    "oneShot": _text("a completed one-shot with one waiter (2.2)", "init", "job"),
-    "ingressClass": _text("the Ingress class"),
-    "plain": _list("variables that are no secrets (E2)", _text("a variable")),
-}
-_PROJECT: Final[Mapping[str, Form]] = {
-    **_BOTH,
-    "service": _text("the kind of main Services (2.4)", "headless", "clusterip"),
-    "networkPolicies": _text("emit NetworkPolicies (2.10)", "emit", "none"),
-    "aliases": _text("alias Services for all legal names, or for those that are referred to (2.3)", "all", "referenced"),
-    "dns": _text("keep outside resolvers (2.6)", "keep", "drop"),
-    "storage": _map(
-        "claims (2.8)", size=_QUANTITY, **{"class": _text("storage class"), "rwxClass": _text("class of ReadWriteMany volumes")}
-    ),
-    "registry": _text("where built images are pushed (2.15)"),
-    "tag": _text("tag of built images"),
-    "imagePullSecrets": _list("names of Secrets", _text("a Secret")),
-    "timezone": _text("TZ of containers that mounted the host's (V3)"),
-    "clusterDomain": _text("the cluster's DNS domain"),
-    "namespace": _text("the namespace"),
-    "kubernetesVersion": _text("the target version", pattern=r"1\.\d+"),
-    "externalPeers": _any("external network: namespaces of its other members (P7)", _list("namespaces", _text("a namespace"))),
-}
-_SERVICE: Final[Mapping[str, Form]] = {
-    **_BOTH,
-    "kind": _text("the kind of workload (2.2)", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "none"),
-    "schedule": _text("of a CronJob"),
-    "replicas": _int("pods", 0, 10_000),
-    "group": _text("the service whose pod it joins (G3)"),
-    "service": _text("the kind of its main Service (2.4)", "headless", "clusterip"),
-    "image": _text("the image to run"),
-    "update": _map(
-        "how pods are replaced (2.13)",
-        strategy=_text("strategy", "RollingUpdate", "Recreate"),
-        maxSurge=_LIMIT,
-        maxUnavailable=_LIMIT,
-        minReadySeconds=_int("seconds"),
-        progressDeadlineSeconds=_int("seconds", 1),
-    ),
-    "hpa": _map(
-        "a HorizontalPodAutoscaler (2.13)",
-        min=_int("replicas", 1),
-        max=_int("replicas", 1, 10_000),
-        cpu=_int("percent of the request", 1, 1000),
-        memory=_int("percent of the request", 1, 1000),
-    ),
-    "resources": _map("requests and limits (2.14)", requests=_AMOUNTS, limits=_AMOUNTS),
-    "storage": _map("its claims (2.8)", size=_QUANTITY, **{"class": _text("storage class")}),
-    "ingress": _map(
-        "its Ingress",
-        host=_text("host"),
-        path=_text("path"),
-        port=_int("port of its Service", 1, 65535),
-        tls=_text("name of the TLS Secret"),
-    ),
-}
-FORM: Final = _map(
-    "a plan",
-    version=_int("always 1", 1, 1),
-    project=Form(kind="map", meaning="answers for every service and for the project", keys=_PROJECT),
-    services=_any("answers by service key", Form(kind="map", meaning="answers for one service", keys=_SERVICE)),
-    addresses=_any("what becomes of an address", _text("an outcome", "names", "keep")),
-    images=_list("images are taken from elsewhere", _map("a rule", match=_text("a prefix"), replace=_text("what stands for it"))),
-    tools=_map("images of generated init containers", image=_text("a shell with getent"), kubectl=_text("kubectl")),
-)
-"""Everything that a plan file may hold."""
 
 
 def read(path: Path) -> Answers:
