@@ -12,6 +12,13 @@ from migrate.stack.types import Dockerfile
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?[^}]*\}|(\w+))")
 _FLAG = re.compile(r"^--(\w[\w-]*)(?:=(\S+))?$")
+_TIMING = re.compile(r"--(interval|timeout|start-period|start-interval|retries)=(\S+)")
+_ACCOUNT = re.compile(r"\b(useradd|adduser|groupadd|addgroup)\s+([^;&|\n]*)")
+_WITH_VALUE = frozenset("ugGdscbefkKph")
+_LONG_WITH_VALUE = frozenset(
+    ("--uid", "--gid", "--home", "--home-dir", "--base-dir", "--shell", "--ingroup", "--gecos", "--comment", "--groups", "--group-id",
+     "--password", "--expiredate", "--inactive", "--skel", "--key", "--conf", "--firstuid", "--lastuid")
+)  # fmt: skip
 
 
 def parse(path: Path, text: str, target: str | None = None, arguments: Mapping[str, str] | None = None) -> Dockerfile:
@@ -31,7 +38,7 @@ def parse(path: Path, text: str, target: str | None = None, arguments: Mapping[s
             parts = _expand(rest, values).split()
             base = next((p for p in parts if not p.startswith("--")), "")
             name = parts[-1] if len(parts) >= 3 and parts[-2].upper() == "AS" else str(len(stages))
-            stage = _inherit(stages.get(base))
+            stage = _inherit(stages.get(base), base)
             stages[name] = stages[name.lower()] = stage
             if target is not None and name.lower() == target.lower():
                 stages["\0target"] = stage
@@ -40,17 +47,21 @@ def parse(path: Path, text: str, target: str | None = None, arguments: Mapping[s
     stage = stages.get("\0target", stage)
     return Dockerfile(
         path=path, expose=tuple(stage["expose"]), user=stage["user"], healthcheck=stage["healthcheck"], stop_signal=stage["stop_signal"],
-        copies=dict(stage["copies"]), volumes=tuple(stage["volumes"]),
+        copies=dict(stage["copies"]), volumes=tuple(stage["volumes"]), base=stage["base"], users=dict(stage["users"]),
+        groups=dict(stage["groups"]), timings=dict(stage["timings"]),
     )  # fmt: skip
 
 
 def _blank() -> dict[str, Any]:
-    return {"expose": [], "user": None, "healthcheck": None, "stop_signal": None, "copies": {}, "volumes": [], "workdir": "/"}
+    return {
+        "expose": [], "user": None, "healthcheck": None, "stop_signal": None, "copies": {}, "volumes": [], "workdir": "/", "base": None,
+        "users": {}, "groups": {}, "timings": {},
+    }  # fmt: skip
 
 
-def _inherit(base: dict[str, Any] | None) -> dict[str, Any]:
+def _inherit(base: dict[str, Any] | None, image: str) -> dict[str, Any]:
     if base is None:
-        return _blank()
+        return {**_blank(), "base": image or None}
     return {k: v.copy() if isinstance(v, list | dict) else v for k, v in base.items()}
 
 
@@ -79,6 +90,10 @@ def _apply(stage: dict[str, Any], word: str, rest: str, values: dict[str, str], 
         stage["volumes"] += _words(_expand(rest, values))
     elif word == "HEALTHCHECK":
         stage["healthcheck"] = _healthcheck(rest)
+        stage["timings"] = dict(_TIMING.findall(rest.partition("CMD")[0]))
+    elif word == "RUN":
+        for kind, found in _accounts(_expand_known(rest, values)):
+            stage[kind].update(found)
     elif word in ("COPY", "ADD"):
         _copy(stage, _words(_expand(rest, values)))
 
@@ -96,6 +111,31 @@ def _copy(stage: dict[str, Any], words: list[str]) -> None:
         name = str(PurePosixPath(source.lstrip("/") or "."))
         single = "." in PurePosixPath(name).name and name != "." and not source.endswith("/")
         stage["copies"][name] = f"{target.rstrip('/')}/{PurePosixPath(name).name}" if into and single else target
+
+
+def _accounts(text: str) -> Iterator[tuple[str, dict[str, int]]]:
+    """The accounts with a number that a RUN makes: ("users" or "groups", name -> number).
+
+    >>> list(_accounts("groupadd -g 70 web && useradd -rm -u 71 -g web -s /bin/sh app; adduser -D other"))
+    [('groups', {'web': 70}), ('users', {'app': 71})]
+    """
+    for command, rest in _ACCOUNT.findall(text):
+        of_group = command in ("groupadd", "addgroup")
+        number, names, waiting = "", [], ""
+        for word in rest.split():
+            if waiting:
+                number = word if waiting in (("-g", "--gid") if of_group else ("-u", "--uid")) else number
+                waiting = ""
+            elif word.startswith("--"):
+                key, sign, value = word.partition("=")
+                number = value if sign and key == ("--gid" if of_group else "--uid") else number
+                waiting = key if not sign and key in _LONG_WITH_VALUE else ""
+            elif word.startswith("-") and len(word) > 1:
+                waiting = f"-{word[-1]}" if word[-1] in _WITH_VALUE and not (of_group and word[-1] not in "gK") else ""
+            else:
+                names.append(word)
+        if names and number.isdigit():
+            yield "groups" if of_group else "users", {names[0]: int(number)}
 
 
 def _assignments(rest: str) -> list[tuple[str, str]]:
@@ -124,6 +164,11 @@ def _healthcheck(rest: str) -> tuple[str, ...] | None:
         return None
     command = body[3:].strip()
     return ("CMD", *_words(command)) if command.startswith("[") else ("CMD-SHELL", command)
+
+
+def _expand_known(text: str, values: Mapping[str, str]) -> str:
+    """Variables of the shell itself stay."""
+    return _VARIABLE.sub(lambda m: values.get(m[1] or m[3], m[0]), text)
 
 
 def _expand(text: str, values: Mapping[str, str]) -> str:

@@ -78,7 +78,11 @@ class KnownPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image path)."""
+    """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image path).
+
+    `base` is the image that the stage begins with (`scratch` included), `users` and `groups` are the numbers of accounts that it makes,
+    `timings` the options of its health check (`interval`, `timeout`, `retries`, ...) as written.
+    """
 
     path: Path
     expose: tuple[str, ...]
@@ -87,6 +91,10 @@ class Dockerfile:
     stop_signal: str | None
     copies: Mapping[str, str]
     volumes: tuple[str, ...]
+    base: str | None = None
+    users: Mapping[str, int] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
