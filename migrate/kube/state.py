@@ -53,7 +53,8 @@ def claims(plan: Plan) -> Iterator[Object]:
 def claim_spec(claim: Claim) -> dict[str, Any]:
     """The spec of a claim or a claim template."""
     storage_class = {"storageClassName": claim.storage_class} if claim.storage_class is not None else {}
-    return {"accessModes": [claim.access_mode], **storage_class, "resources": {"requests": {"storage": claim.size}}}
+    selector = {"selector": {"matchLabels": dict(claim.selector)}} if claim.selector else {}
+    return {"accessModes": [claim.access_mode], **selector, **storage_class, "resources": {"requests": {"storage": claim.size}}}
 
 
 def checksum(data: Iterable[DataObject]) -> str:

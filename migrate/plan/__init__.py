@@ -62,6 +62,10 @@ class _Record:
         self.findings.extend(decided.findings)
         return decided.outcome
 
+    def placed(self, stack: Stack, claims: Mapping[str, Claim], workloads: Mapping[str, Workload]) -> Mapping[str, Claim]:
+        notes = Notes(stack.project)
+        return self.take(notes.done(place_claims(claims, workloads, notes)))
+
     def each(self, decided: Mapping[str, Decided[T]]) -> Mapping[str, T]:
         return {name: self.take(one) for name, one in decided.items()}
 
@@ -95,7 +99,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     )
     workloads = record.take(decide_workloads(stack, pods, one_shots, claims, names, answers))
     workloads = _without_engine(record, stack, workloads, storage)
-    claims = place_claims(claims, workloads)
+    claims = record.placed(stack, claims, workloads)
     callers = _callers(stack)
     health = record.each(
         {

@@ -167,7 +167,7 @@ class Settings:
 class Claim:
     """A PersistentVolumeClaim. `users` are the owners of the pods that mount it; `template`: it is a StatefulSet's claim template;
     `one_node`: its pods must share a node (V6), and `node_group` is the claim that stands for all claims that must stand together;
-    `volume`: the PersistentVolume written with it (V11)."""
+    `volume`: the PersistentVolume written with it (V11); `selector`: labels of the volume that it may bind to."""
 
     name: str
     size: str
@@ -181,6 +181,7 @@ class Claim:
     external: bool = False
     volume: Mapping[str, Any] | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    selector: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
