@@ -134,8 +134,14 @@ def _init(service: ServicePlan, step: InitContainer, volumes: Mapping[str, str])
         found["args"] = list(step.args)
     if step.working_dir is not None:
         found["workingDir"] = step.working_dir
-    if step.env:
-        found["env"] = [_env(e) for e in step.env]
+    settings = service.settings
+    if step.app_environment and settings.env_from:
+        found["envFrom"] = [{"configMapRef": {"name": name}} for name in settings.env_from]
+    own = {e.name for e in step.env}
+    fields = [e for e in step.env if e.field_path is not None]
+    inherited = [e for e in settings.env if e.name not in own] if step.app_environment else []
+    if entries := [*fields, *inherited, *(e for e in step.env if e.field_path is None)]:
+        found["env"] = [_env(e) for e in entries]
     if step.mounts:
         found["volumeMounts"] = [_mount(m, volumes) for m in step.mounts]
     security = {**(service.security.container if step.like_app else RESTRICTED), **(step.security or {})}

@@ -132,7 +132,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     )
     resolving = record.each({n: decide_resolving(stack, m, texts[n].nameservers, namespace, answers) for n, m in members.items()})
     mounts = {n: (*settings[n].mounts, *storage[n].mounts, *security[n].mounts) for n in members}
-    steps = record.each({n: decide_steps(stack, m, references[n], copies[n], mounts[n]) for n, m in members.items()})
+    steps = record.each({n: decide_steps(stack, m, references[n], copies[n], mounts[n], texts[n].hooks) for n, m in members.items()})
 
     plans: dict[str, ServicePlan] = {}
     decisions_of: dict[str | None, list[Decision]] = {}

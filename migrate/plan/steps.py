@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +12,17 @@ from migrate.plan.decision import Decided, Notes
 from migrate.plan.escaping import escaped
 from migrate.plan.spelling import label, shortened
 from migrate.plan.types import EnvEntry, InitContainer, VolumeMount
+from migrate.source import Unreadable, read_yaml
 from migrate.stack import Member, Stack
 
 
 def decide_steps(
-    stack: Stack, member: Member, image: str, replicas: int, mounts: tuple[VolumeMount, ...]
+    stack: Stack, member: Member, image: str, replicas: int, mounts: tuple[VolumeMount, ...], hooks: Mapping[str, str]
 ) -> Decided[tuple[InitContainer, ...]]:
-    """The init containers of the `pre_start` steps of one service, in order; they see its mounts."""
+    """The init containers of the `pre_start` steps of one service, in order; they see its mounts.
+
+    `hooks` are rewritten words by their key (`pre_start/0/command/2`), in shell form.
+    """
     notes = Notes(stack.project, member.service)
     found = []
     for index, step in enumerate(member.service.data.get("pre_start") or ()):
@@ -35,36 +40,67 @@ def decide_steps(
             security["privileged"] = True
             notes.find("MIG802", "a privileged step", "pre_start", index, "privileged", action=Action.MAPPED)
         command = step.get("command")
-        words = command.split() if isinstance(command, str) else [str(w) for w in command or ()]
+        said = (split_command(command)[0] or [command]) if isinstance(command, str) else [str(w) for w in command or ()]
+        words = [_exec_form(hooks.get(f"pre_start/{index}/command/{n}", w)) for n, w in enumerate(said)]
         found.append(
             InitContainer(
                 name=shortened(f"{label(member.service.name)}-pre-start-{index}", member.service.name, 63),
                 image=str(step.get("image") or image),
-                command=tuple(escaped(w) for w in words) or None,
-                env=tuple(EnvEntry(name=k, value=escaped(v)) for k, v in _pairs(step.get("environment"))),
+                command=tuple(escaped(w, ours=True) for w in words) or None,
+                env=(*_fields(words), *(EnvEntry(name=k, value=escaped(v)) for k, v in _pairs(step.get("environment")))),
                 mounts=mounts,
                 like_app=True,
+                app_environment=True,
                 working_dir=step.get("working_dir"),
                 security=security or None,
             )
         )
-    labels = member.service.labels
-    if (wanted := labels.get("kompose.init.containers.image")) is not None:
-        words = _words(labels.get("kompose.init.containers.command", ""))
-        name = label(labels.get("kompose.init.containers.name") or f"{member.service.name}-init")
-        found.append(
-            InitContainer(name=shortened(name, name, 63), image=wanted, command=tuple(escaped(w) for w in words) or None, like_app=True)
-        )
+    found += _labelled(member, notes)
     if found:
         notes.decide("preStart", f"{len(found)} init containers", "2.2", "steps before the container starts")
     return notes.done(tuple(found))
 
 
+def _exec_form(word: str) -> str:
+    """A word without a shell: the kubelet puts the pod's own addresses into it."""
+    return re.sub(r"\$(POD_IP|HOST_IP)\b", r"$(\1)", word)
+
+
+def _fields(words: list[str]) -> list[EnvEntry]:
+    fields = {"POD_IP": "status.podIP", "HOST_IP": "status.hostIP"}
+    return [EnvEntry(name=n, field_path=f) for n, f in fields.items() if any(f"$({n})" in w for w in words)]
+
+
+def _labelled(member: Member, notes: Notes) -> list[InitContainer]:
+    """`kompose.init.containers.*`: one init container; without an image it cannot be."""
+    prefix = "kompose.init.containers."
+    said = {k.removeprefix(prefix): v for k, v in member.service.labels.items() if k.startswith(prefix)}
+    if not said:
+        return []
+    if not said.get("image"):
+        notes.find("MIG008", f"label {prefix}image is missing", "labels", f"{prefix}{next(iter(said))}", action=Action.DROPPED)
+        return []
+    words = _words(said.get("command", ""))
+    name = label(said.get("name") or f"{member.service.name}-init")
+    command = tuple(escaped(w) for w in words) or None
+    return [InitContainer(name=shortened(name, name, 63), image=said["image"], command=command, like_app=True)]
+
+
 def _words(text: str) -> list[str]:
-    """A command of a label: a JSON or YAML list, else shell words (the peer splits at every comma, which breaks texts)."""
+    """A command of a label: a JSON or YAML list, else shell words (the peer splits at every comma, which breaks texts).
+
+    >>> _words("['sh', '-c', 'echo a, b']"), _words("sleep 3")
+    (['sh', '-c', 'echo a, b'], ['sleep', '3'])
+    """
     stripped = text.strip()
-    if stripped.startswith("[") and stripped.endswith("]"):
-        return [w.strip().strip("\"'") for w in stripped[1:-1].split(",") if w.strip()]
+    if stripped.startswith("["):
+        try:
+            documents, _ = read_yaml(stripped, "label")
+        except Unreadable:
+            documents = []
+        listed = documents[0].plain() if documents else None
+        if isinstance(listed, list):
+            return [str(w) for w in listed]
     return split_command(stripped)[0] or ([stripped] if stripped else [])
 
 

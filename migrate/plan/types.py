@@ -66,15 +66,37 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A second network of a pod (mode multus): the key of the network, the name of its definition, the interface in the pod, its
+    addresses with the length of their subnet, its MAC address."""
+
+    key: str
+    network: str
+    interface: str
+    ips: tuple[str, ...] = ()
+    mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDefinition:
+    """A NetworkAttachmentDefinition: `config` is the CNI configuration that it holds as text."""
+
+    name: str
+    config: Mapping[str, Any]
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceObject:
-    """A Service object of any kind; `selector` is complete. `headless` and `cluster_ip` exclude each other."""
+    """A Service object of any kind; `selector` is complete. `headless` and `cluster_ips` exclude each other; `cluster_ips` are pins, one
+    of each family."""
 
     name: str
     selector: Mapping[str, str]
     ports: tuple[ServicePort, ...] = ()
     headless: bool = False
     publish_not_ready: bool = False
-    cluster_ip: str | None = None
+    cluster_ips: tuple[str, ...] = ()
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     load_balancer_ip: str | None = None
     external_traffic_policy: str | None = None
@@ -131,7 +153,8 @@ class VolumeMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitContainer:
-    """A generated init container. `like_app`: it runs with the security of the service's own container, else restricted."""
+    """A generated init container. `like_app`: it runs with the security of the service's own container, else restricted;
+    `app_environment`: it has the environment of the service, `env` above it."""
 
     name: str
     image: str
@@ -140,6 +163,7 @@ class InitContainer:
     env: tuple[EnvEntry, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
     like_app: bool = False
+    app_environment: bool = False
     working_dir: str | None = None
     security: Mapping[str, Any] | None = None
 
@@ -388,6 +412,7 @@ class ServicePlan:
     subdomain: str | None
     dns: Mapping[str, Any]
     host_aliases: Mapping[str, tuple[str, ...]]
+    attachments: tuple[Attachment, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
 
@@ -398,7 +423,8 @@ class Plan:
     `instance` is the project's name as a label value. `data` are ConfigMaps and Secrets by kind and name in file order, `hosted` the
     one-shots that run in the pod of a service (C1) in their order, `ready_services` the headless Services that waits look up,
     `shared_services` those over several services. `decisions` and `findings` are everything that was decided and found from loading on.
-    `base` is the project directory as spans name it: what is noted in objects starts from it, so that it does not matter where the
+    `networks` are the definitions of second networks, `one_node` the owners of pods that such networks bind to one node, `service_ranges`
+    old subnets that become ranges of Services. `base` is the project directory as spans name it: what is noted in objects starts from it, so that it does not matter where the
     command ran.
     """
 
@@ -422,3 +448,6 @@ class Plan:
     decisions: tuple[Decision, ...]
     findings: tuple[Finding, ...]
     base: str = "."
+    networks: tuple[NetworkDefinition, ...] = ()
+    one_node: frozenset[str] = frozenset()
+    service_ranges: tuple[str, ...] = ()

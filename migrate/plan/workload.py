@@ -22,18 +22,46 @@ _KINDS: Final[Mapping[str, WorkloadKind]] = {
     "cronjob": "CronJob",
     "none": "none",
 }
+_CONTROLLERS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+_POLICIES: Final = ("Allow", "Forbid", "Replace")
 _CLAIMING: Final = frozenset({"named", "data", "host-directory"})
-_CRON_FIELD: Final = r"[-*,/0-9A-Za-z?]+"
-_CRON: Final = re.compile(rf"@(yearly|annually|monthly|weekly|daily|midnight|hourly)|{_CRON_FIELD}(\s+{_CRON_FIELD}){{4}}")
+_MACROS: Final = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_FIELDS: Final[tuple[tuple[int, int, tuple[str, ...]], ...]] = ((0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 6, _DAYS))
+"""Of a schedule's five fields the least and greatest number and the names that stand for them (robfig/cron v3, which the API uses)."""
 
 
 def is_cron(text: str) -> bool:
     """Whether `text` is a schedule of a CronJob: five fields or a macro.
 
-    >>> is_cron("*/5 * * * *"), is_cron("@daily"), is_cron("@every 5m"), is_cron("1 2 3")
-    (True, True, False, False)
+    >>> is_cron("*/5 * * * *"), is_cron("@daily"), is_cron("0 9-17/2 1,15 jan mon-fri"), is_cron("@every 5m"), is_cron("61 * * * *")
+    (True, True, True, False, False)
     """
-    return _CRON.fullmatch(text.strip()) is not None
+    fields = text.split()
+    if len(fields) != len(_FIELDS):
+        return text.strip().lower() in _MACROS
+    return all(_is_cron_field(f, *bounds) for f, bounds in zip(fields, _FIELDS, strict=True))
+
+
+def _is_cron_field(field: str, least: int, most: int, names: Sequence[str]) -> bool:
+    for part in field.split(","):
+        values, slash, step = part.partition("/")
+        if slash and not (step.isdigit() and int(step) > 0):
+            return False
+        if values in ("*", "?"):
+            continue
+        first, dash, last = values.partition("-")
+        ends = [_cron_number(e, least, most, names) for e in ((first, last) if dash else (first,))]
+        if any(e is None for e in ends) or (dash and (ends[0] or 0) > (ends[-1] or 0)):
+            return False
+    return True
+
+
+def _cron_number(text: str, least: int, most: int, names: Sequence[str]) -> int | None:
+    if text.lower() in names:
+        return names.index(text.lower()) + least
+    return int(text) if text.isdigit() and least <= int(text) <= most else None
 
 
 def decide_one_shots(stack: Stack, pods: Mapping[str, Pod], answers: Answers) -> Decided[Mapping[str, OneShot]]:
@@ -93,14 +121,11 @@ def _one_shot_rule(member: Member, waited_for: bool, answers: Answers, notes: No
     if (kind := answers.services.get(name, {}).get("kind")) is not None:
         return "W1" if kind in ("Job", "CronJob") else None
     labels = member.service.labels
-    if "kompose.controller.type" in labels or (member.service.data.get("deploy") or {}).get("mode") in (
-        "global",
-        "replicated-job",
-        "global-job",
-    ):
+    if (schedule := _schedule(labels)) is not None and is_cron(schedule):
+        return "W3"
+    labelled = _KINDS.get(labels.get("kompose.controller.type", "").lower()) in _CONTROLLERS
+    if labelled or (member.service.data.get("deploy") or {}).get("mode") in ("global", "replicated-job", "global-job"):
         return None
-    if (schedule := _schedule(labels)) is not None:
-        return "W3" if is_cron(schedule) else None
     said = restart_said(member)
     may_end = said is not None and (said == "no" or said.startswith("on-failure"))
     if waited_for or (may_end and not member.server_evidence):
@@ -134,7 +159,8 @@ def _host(name: str, waiting: Sequence[str], stack: Stack, callers: Sequence[Ref
     waiter = waiting[0]
     if not set(stack.members[name].service.networks) <= set(stack.members[waiter].service.networks):
         return None
-    if replicas_of(stack.members[waiter], answers) != 1 or _scales(stack.members[waiter], answers):
+    everywhere = (stack.members[waiter].service.data.get("deploy") or {}).get("mode") == "global"
+    if everywhere or replicas_of(stack.members[waiter], answers) != 1 or _scales(stack.members[waiter], answers):
         return None
     return waiter
 
@@ -287,23 +313,34 @@ def _labelled(member: Member, replicas: int, shot: OneShot | None, answers: Answ
     if (schedule := _schedule(labels)) is not None:
         if is_cron(schedule):
             notes.decide("kind", "CronJob", "W3", "a label names the schedule")
-            limit = labels.get("kompose.cronjob.backoff_limit", "")
-            policy = labels.get("kompose.cronjob.concurrency_policy")
-            return Workload(
-                kind="CronJob",
-                restart_policy=shot.restart_policy if shot else "Never",
-                backoff_limit=int(limit) if limit.isdigit() else shot.backoff_limit if shot else 6,
-                schedule=schedule.strip(),
-                concurrency=policy if policy in ("Allow", "Forbid", "Replace") else None,
-            )
-        notes.find("MIG146", f"schedule {schedule!r} has not five fields", "labels", action=Action.REFUSED)
+            return _scheduled(labels, schedule.strip(), replicas, shot, notes)
+        notes.find("MIG146", f"schedule {schedule!r} has not five valid fields", "labels", action=Action.REFUSED)
     if (said := labels.get("kompose.controller.type")) is not None:
         kind = _KINDS.get(said.lower())
-        if kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        if kind is not None and kind in _CONTROLLERS:
             notes.decide("kind", kind, "W3", "label kompose.controller.type")
             return _of_kind(kind, replicas, shot, member, answers, notes)
         notes.find("MIG111", f"controller type {said!r} is unknown", "labels", "kompose.controller.type", action=Action.REFUSED)
     return None
+
+
+def _scheduled(labels: Mapping[str, str], schedule: str, replicas: int, shot: OneShot | None, notes: Notes) -> Workload:
+    limit, policy = labels.get("kompose.cronjob.backoff_limit"), labels.get("kompose.cronjob.concurrency_policy")
+    if limit is not None and not limit.isdigit():
+        notes.find("MIG146", f"backoff limit {limit!r} is no number", "labels", "kompose.cronjob.backoff_limit", action=Action.REFUSED)
+        limit = None
+    if policy is not None and policy.capitalize() not in _POLICIES:
+        text = f"concurrency policy {policy!r} is none of {', '.join(_POLICIES)}"
+        notes.find("MIG146", text, "labels", "kompose.cronjob.concurrency_policy", action=Action.REFUSED)
+        policy = None
+    return Workload(
+        kind="CronJob",
+        restart_policy=shot.restart_policy if shot else "Never",
+        backoff_limit=int(limit) if limit is not None else shot.backoff_limit if shot else 6,
+        schedule=schedule,
+        concurrency=policy.capitalize() if policy else None,
+        suspend=replicas == 0,
+    )
 
 
 def _of_kind(kind: WorkloadKind, replicas: int, shot: OneShot | None, member: Member, answers: Answers, notes: Notes) -> Workload:
