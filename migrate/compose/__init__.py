@@ -23,7 +23,7 @@ from .draft import Draft, draft_of, members, text
 from .dump import config_text
 from .faults import Log
 from .interpolate import Lookup, interpolate
-from .model import Project
+from .model import Model, Project
 from .remarks import remarked
 from .schema import PROJECT
 from .select import select_profiles, select_used
@@ -199,6 +199,7 @@ def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Mapping[
         variables=dict(assembly.used),
         spans=SourceMap.of(tree),
         findings=in_reading_order(log.findings),
+        models={key: Model(key=key, data=node.plain() or {}, span=node.span) for key, node in draft.resources["models"].items()},
     )
 
 

@@ -192,6 +192,15 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A top-level model: its keys as plain data."""
+
+    key: str
+    data: Mapping[str, Any]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """The loaded project: enabled services in file order, resources in use, and where each value stands.
 
@@ -214,3 +223,4 @@ class Project:
     variables: Mapping[str, str]
     spans: SourceMap
     findings: tuple[Finding, ...]
+    models: Mapping[str, Model] = field(default_factory=dict)

@@ -38,7 +38,10 @@ def _service(plan: Plan, service: ServiceObject, owner: str | None, annotations:
         spec["externalTrafficPolicy"] = service.external_traffic_policy
     if service.publish_not_ready:
         spec["publishNotReadyAddresses"] = True
-    spec["selector"] = dict(service.selector)
+    if service.external_name is not None:
+        spec["externalName"] = service.external_name
+    if service.selector:
+        spec["selector"] = dict(service.selector)
     if service.ports:
         spec["ports"] = [_port(p) for p in service.ports]
     return object_of(

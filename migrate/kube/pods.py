@@ -84,6 +84,8 @@ def pod_template(plan: Plan, owner: ServicePlan, labels: Mapping[str, str], rest
     if owner.pod.share_processes:
         spec["shareProcessNamespace"] = True
     spec["securityContext"] = _pod_security(everyone)
+    if any(s.lifecycle.stop_signal for s in members):
+        spec["os"] = {"name": "linux"}
     if secrets := dict.fromkeys(s for m in everyone for s in m.pull.pull_secrets):
         spec["imagePullSecrets"] = [{"name": s} for s in secrets]
     if init:
@@ -179,7 +181,9 @@ def _container(service: ServicePlan, volumes: Mapping[str, str], *, one_shot: bo
         ):
             if probe is not None:
                 found[key] = _probe(probe)
-        hooks = {"postStart": service.lifecycle.post_start, "preStop": service.lifecycle.pre_stop}
+        hooks: dict[str, Any] = {"postStart": service.lifecycle.post_start, "preStop": service.lifecycle.pre_stop}
+        if service.lifecycle.stop_signal is not None:
+            hooks["stopSignal"] = service.lifecycle.stop_signal
         if any(hooks.values()):
             found["lifecycle"] = {k: v for k, v in hooks.items() if v is not None}
     if service.security.container:
@@ -220,7 +224,9 @@ def _mount(mount: VolumeMount, volumes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _probe(probe: Probe) -> dict[str, Any]:
-    return {**probe.handler, "periodSeconds": probe.period_s, "timeoutSeconds": probe.timeout_s, "failureThreshold": probe.failures}
+    found = {**probe.handler, **({"initialDelaySeconds": probe.initial_delay_s} if probe.initial_delay_s else {})}
+    found |= {"periodSeconds": probe.period_s, "timeoutSeconds": probe.timeout_s, "failureThreshold": probe.failures}
+    return {**found, **({"successThreshold": probe.successes} if probe.successes != 1 else {})}
 
 
 def _naming(members: Sequence[ServicePlan]) -> dict[str, Any]:
@@ -233,6 +239,8 @@ def _naming(members: Sequence[ServicePlan]) -> dict[str, Any]:
     aliases: dict[str, dict[str, None]] = {}
     for service in members:
         for address, names in service.host_aliases.items():
+        if service.hostname_override is not None:
+            found.setdefault("hostnameOverride", service.hostname_override)
             aliases.setdefault(address, {}).update(dict.fromkeys(names))
     if aliases:
         found["hostAliases"] = [{"ip": address, "hostnames": list(names)} for address, names in aliases.items()]

@@ -25,6 +25,7 @@ from migrate.plan.metadata import decide_metadata
 from migrate.plan.naming import decide_names
 from migrate.plan.networks import decide_networks
 from migrate.plan.order import decide_order
+from migrate.plan.outside import decide_outside
 from migrate.plan.placement import decide_placement
 from migrate.plan.pods import decide_pods
 from migrate.plan.proxies import route_of
@@ -34,11 +35,11 @@ from migrate.plan.security import decide_security, laxest
 from migrate.plan.services import decide_services
 from migrate.plan.settings import decide_settings
 from migrate.plan.sockets import decide_sockets
-from migrate.plan.spelling import is_label_value, label, object_name, unique
+from migrate.plan.spelling import is_label_value, is_subdomain, label, object_name, unique
 from migrate.plan.steps import decide_steps
 from migrate.plan.storage import decide_storage, place_claims
 from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, ServicePort, Settings, Storage, VolumeMount, Wait, Workload
-from migrate.plan.workload import decide_one_shots, decide_workloads, replicas_of
+from migrate.plan.workload import decide_one_shots, decide_workloads, overrides_hostname, replicas_of
 from migrate.rules import found
 from migrate.stack import Reference, Stack
 from migrate.stack.data import image_name, knowledge
@@ -116,8 +117,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     main_ports = {n: s.main.ports if s.main is not None else s.ports for n, s in services.items()}
     lan = {n: t.load_balancer_ip for n, t in texts.items() if t.load_balancer_ip is not None}
     exposure = record.take(decide_exposure(stack, names.objects, selectors, main_ports, running, lan, answers))
+    outside = record.take(decide_outside(stack, names, answers))
     contents = read_contents(stack)
-    settings, data = record.take(decide_settings(stack, texts, contents, names.objects, answers))
+    settings, data = record.take(decide_settings(stack, texts, contents, names.objects, outside.variables, answers))
     resources = record.each({n: decide_resources(stack, m, answers) for n, m in members.items()})
     low = {n: any(p.target < 1024 for p in services[n].ports) for n in members}
     security = record.each({n: decide_security(stack, m, containers[n], storage[n], low[n], answers) for n, m in members.items()})
@@ -178,16 +180,17 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
                 **({"compose-cutover/subdomain": subdomain} if subdomain else {}),
             },
             hostname=hostname if workloads[n].kind != "StatefulSet" else None,
+            hostname_override=_overridden(record, stack, n, answers),
             subdomain=subdomain,
             dns=resolving[n],
-            host_aliases=texts[n].host_aliases,
+            host_aliases={**texts[n].host_aliases, **outside.host_aliases.get(n, {})},
             decisions=tuple(decisions_of.get(n, ())),
         )
     running_levels = [security[n].level for n in members if workloads[n].kind != "none"]
     level = laxest(running_levels)
-    _lost_hostnames(record, stack, names, workloads)
+    _lost_hostnames(record, stack, names, workloads, answers)
     _project_notes(record, stack, plans, level, answers)
-    record.findings.extend(find_losses(stack, record.findings))
+    record.findings.extend(find_losses(stack, record.findings, answers))
     tools = knowledge()["tools"]
     return Plan(
         project=stack.project.name,
@@ -196,7 +199,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         pod_security=level,
         services=plans,
         ready_services=_ready_services(plans, waits, names, selectors),
-        shared_services=(*_subdomain_services(names), *_vip_services(addressing.vips, addressing.vip_ports)),
+        shared_services=(*outside.services, *_subdomain_services(names), *_vip_services(addressing.vips, addressing.vip_ports)),
         data={(d.kind, d.name): d for d in data},
         hosted=_hosted(stack, workloads),
         claims=claims,
@@ -278,8 +281,11 @@ def _without_engine(
             notes.decide("kind", "none", "V2", "an Ingress controller takes its place")
             record.take(notes.done(None))
             found[name] = Workload(kind="none")
-        elif workload.kind in ("Deployment", "StatefulSet"):
-            found[name] = replace(workload, replicas=0)
+        elif workload.kind in ("Deployment", "StatefulSet", "DaemonSet"):
+            kind = "Deployment" if workload.kind == "DaemonSet" else workload.kind  # a DaemonSet cannot have no pods
+            found[name] = replace(workload, kind=kind, replicas=0)
+        elif workload.kind in ("Job", "CronJob"):
+            found[name] = replace(workload, suspend=True)
     return found
 
 
@@ -412,10 +418,24 @@ def _kubectl_tag(answers: Answers) -> str:
     return f"v1.{max(28, minor)}.0"
 
 
-def _lost_hostnames(record: _Record, stack: Stack, names: Names, workloads: Mapping[str, Workload]) -> None:
+def _overridden(record: _Record, stack: Stack, name: str, answers: Answers) -> str | None:
+    """2.16: the field `hostnameOverride`, where the plan asks for it."""
+    if answers.services.get(name, {}).get("hostnameOverride") is not True:
+        return None
+    member = stack.members[name]
+    notes = Notes(stack.project, member.service)
+    if not overrides_hostname(member, answers):
+        notes.find("MIG953", "hostnameOverride came with 1.34, and needs a host name and a network of its own", "hostname")
+        return record.take(notes.done(None))
+    said = (member.service.hostname or "").lower().replace("_", "-")
+    notes.decide("hostname", said, "2.16", "said by the plan", notes.span("hostname"))
+    return record.take(notes.done(said if is_subdomain(said) and len(said) <= 64 else None))
+
+
+def _lost_hostnames(record: _Record, stack: Stack, names: Names, workloads: Mapping[str, Workload], answers: Answers) -> None:
     """N5: the StatefulSet controller names pods itself."""
     for name, hostname in names.hostnames.items():
-        if workloads[name].kind == "StatefulSet":
+        if workloads[name].kind == "StatefulSet" and not overrides_hostname(stack.members[name], answers):
             notes = Notes(stack.project, stack.members[name].service)
             notes.find("MIG107", f"the pod is named {names.objects[name]}-0, not {hostname}", "hostname")
             record.take(notes.done(None))

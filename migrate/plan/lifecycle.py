@@ -33,23 +33,52 @@ def decide_lifecycle(
     grace = _grace(data.get("stop_grace_period"), notes)
     if data.get("init"):
         notes.find("MIG611", "init: true has no equivalent", "init", action=Action.DROPPED)
-    pre_stop = _hooks(data.get("pre_stop"), "pre_stop", hooks, notes)
-    post_start = _hooks(data.get("post_start"), "post_start", hooks, notes)
-    if pre_stop is None and (signal := _signal(member)) is not None:
+    stop_steps = _hooks(data.get("pre_stop"), "pre_stop", hooks, notes)
+    start_steps = _hooks(data.get("post_start"), "post_start", hooks, notes)
+    signal = _signal(member)
+    field = signal if signal is not None and _as_field(member, answers, notes) else None
+    pre_stop = None
+    if signal is not None and field is None:
         seconds = grace if grace is not None else _API_GRACE_S
         notes.find("MIG610", f"stop signal {signal} is sent by a preStop hook", "stop_signal")
         notes.decide("stopSignal", signal, "2.13", "the kubelet sends SIGTERM", notes.span("stop_signal"))
-        pre_stop = {"exec": {"command": ["/bin/sh", "-c", f"kill -s {signal.removeprefix('SIG')} 1; sleep {seconds}"]}}
-    elif pre_stop is None and behind and workload.kind == "Deployment":
-        drain = int(answers.of(member.service.name, "drain", DRAIN_S))
-        if drain > 0 and not answers.at_least("1.30"):
-            notes.find("MIG953", "lifecycle.preStop.sleep came with 1.30: left out", action=Action.DROPPED)
-        elif drain > 0:
-            notes.find("MIG614", f"waits {drain} s before it stops, so that no request reaches a stopping pod", action=Action.ASSUMED)
-            notes.decide("drain", f"{drain} s", "2.13", "endpoints lag behind SIGTERM")
-            pre_stop = {"sleep": {"seconds": drain}}
-            grace = grace + drain if grace is not None else None
-    return notes.done(Lifecycle(pre_stop=pre_stop, post_start=post_start, grace_s=grace))
+        sent = f"kill -s {signal.removeprefix('SIG')} 1; sleep {seconds}"
+        pre_stop = _shell(f"{stop_steps}; {sent}" if stop_steps else sent)
+    elif stop_steps:
+        pre_stop = _shell(stop_steps)
+    elif behind and workload.kind == "Deployment":
+        drain = _drain(member, answers, notes)
+        pre_stop = {"sleep": {"seconds": drain}} if drain else None
+        grace = grace + drain if grace is not None else None
+    post_start = _shell(start_steps) if start_steps else None
+    return notes.done(Lifecycle(pre_stop=pre_stop, post_start=post_start, grace_s=grace, stop_signal=field))
+
+
+def _shell(text: str) -> dict[str, Any]:
+    return {"exec": {"command": ["/bin/sh", "-c", text]}}
+
+
+def _as_field(member: Member, answers: Answers, notes: Notes) -> bool:
+    """Whether the plan wants the field `lifecycle.stopSignal`, and the target version has it (2.16)."""
+    if answers.of(member.service.name, "stopSignal") != "field":
+        return False
+    if not answers.at_least("1.33"):
+        notes.find("MIG953", "lifecycle.stopSignal came with 1.33: a hook sends the signal", "stop_signal")
+        return False
+    notes.decide("stopSignal", "lifecycle.stopSignal", "2.16", "said by the plan", notes.span("stop_signal"))
+    return True
+
+
+def _drain(member: Member, answers: Answers, notes: Notes) -> int:
+    """Seconds that a pod goes on after it is told to stop, because endpoints lag behind SIGTERM."""
+    drain = int(answers.of(member.service.name, "drain", DRAIN_S))
+    if drain > 0 and not answers.at_least("1.30"):
+        notes.find("MIG953", "lifecycle.preStop.sleep came with 1.30: left out", action=Action.DROPPED)
+        return 0
+    if drain > 0:
+        notes.find("MIG614", f"waits {drain} s before it stops, so that no request reaches a stopping pod", action=Action.ASSUMED)
+        notes.decide("drain", f"{drain} s", "2.13", "endpoints lag behind SIGTERM")
+    return drain
 
 
 def _grace(text: Any, notes: Notes) -> int | None:
@@ -71,13 +100,15 @@ def _signal(member: Member) -> str | None:
     return None if bare in ("TERM", "15") or bare == image.removeprefix("SIG") else said
 
 
-def _hooks(steps: Any, key: str, rewritten: Mapping[str, str], notes: Notes) -> Mapping[str, Any] | None:
+def _hooks(steps: Any, key: str, rewritten: Mapping[str, str], notes: Notes) -> str | None:
+    """The steps of a hook as one shell text."""
     if not isinstance(steps, (list, tuple)) or not steps:
         return None
     parts = []
     for index, step in enumerate(steps):
-        if step.get("user") or step.get("privileged"):
-            notes.find("MIG613", f"{key} runs as the container's user", key, index)
+        for what in ("user", "privileged"):
+            if step.get(what):
+                notes.find("MIG613", f"{key} runs as the container's user, with its rights", key, index, what, action=Action.DROPPED)
         words = step.get("command") or []
         listed = [words] if isinstance(words, str) else words
         text = " ".join(_word(str(w), rewritten.get(f"{key}/{index}/command/{n}")) for n, w in enumerate(listed))
@@ -91,7 +122,7 @@ def _hooks(steps: Any, key: str, rewritten: Mapping[str, str], notes: Notes) -> 
         return None
     name = "preStop" if key == "pre_stop" else "postStart"
     notes.find("MIG612", f"{key} became {name}", key, action=Action.MAPPED)
-    return {"exec": {"command": ["/bin/sh", "-c", " && ".join(parts)]}}
+    return " && ".join(parts)
 
 
 def decide_scale(
@@ -104,6 +135,8 @@ def decide_scale(
 ) -> Decided[Scale]:
     """Update strategy, autoscaler and budget of one workload. `needs_recreate` tells why two pods must not run side by side (U2)."""
     notes = Notes(stack.project, member.service)
+    if workload.kind not in ("Deployment", "StatefulSet"):
+        _no_autoscaler(member, workload, notes)
     if workload.kind not in ("Deployment", "StatefulSet", "DaemonSet"):
         return notes.done(Scale())
     update = _update(member, workload, needs_recreate, answers, notes)
@@ -114,6 +147,15 @@ def decide_scale(
         notes.find("MIG623", "node drains take one pod at a time", action=Action.ASSUMED)
         notes.decide("budget", "maxUnavailable 1", "2.13", "several replicas")
     return notes.done(Scale(update=update, autoscaler=autoscaler, budget=budget))
+
+
+def _no_autoscaler(member: Member, workload: Workload, notes: Notes) -> None:
+    label = next((k for k in member.service.labels if k.startswith("kompose.hpa.")), None)
+    if label is not None:
+        what = (
+            "a member of another pod" if workload.kind == "member" else "no workload" if workload.kind == "none" else f"a {workload.kind}"
+        )
+        notes.find("MIG625", f"{label}: {what} cannot be scaled by load", "labels", label, action=Action.DROPPED)
 
 
 def _update(member: Member, workload: Workload, needs_recreate: str | None, answers: Answers, notes: Notes) -> Update:
@@ -129,8 +171,10 @@ def _update(member: Member, workload: Workload, needs_recreate: str | None, answ
     timed = Update(min_ready_s=min_ready, progress_deadline_s=deadline)
     if workload.kind != "Deployment":
         notes.decide("update", "RollingUpdate", "U1", f"a {workload.kind}")
+        _no_place(config or {}, f"a {workload.kind} replaces its pods one by one", notes)
         return Update(min_ready_s=min_ready)
     if needs_recreate is not None:
+        _no_place(config or {}, "all pods are replaced at once", notes)
         notes.find("MIG620", f"Recreate: {needs_recreate}", action=Action.MAPPED)
         notes.decide("update", "Recreate", "U2", needs_recreate)
         return replace(timed, recreate=True)
@@ -154,6 +198,12 @@ def _update(member: Member, workload: Workload, needs_recreate: str | None, answ
     return timed
 
 
+def _no_place(config: Mapping[str, Any], why: str, notes: Notes) -> None:
+    for key in ("parallelism", "order"):
+        if config.get(key) is not None:
+            notes.find("MIG622", f"update_config.{key} is lost: {why}", "deploy", "update_config", key, action=Action.DROPPED)
+
+
 def _answered(answer: Mapping[str, Any], min_ready: int | None) -> Update:
     ready = answer.get("minReadySeconds", min_ready)
     deadline = answer.get("progressDeadlineSeconds")
@@ -175,9 +225,9 @@ def _lost_details(deploy: Mapping[str, Any], notes: Notes) -> None:
         notes.find("MIG622", "max_failure_ratio has no equivalent", "deploy", "update_config", "max_failure_ratio", action=Action.DROPPED)
     for key in ("delay", "monitor"):
         if config.get(key):
-            notes.find("MIG622", f"{key} became minReadySeconds", "deploy", "update_config", key)
-    if deploy.get("rollback_config"):
-        notes.find("MIG622", "rollback_config has no equivalent", "deploy", "rollback_config", action=Action.DROPPED)
+            notes.find("MIG622", f"update_config.{key} became minReadySeconds", "deploy", "update_config", key)
+    for key in deploy.get("rollback_config") or ():
+        notes.find("MIG622", f"rollback_config.{key} has no equivalent", "deploy", "rollback_config", key, action=Action.DROPPED)
 
 
 def _min_ready(config: Mapping[str, Any], notes: Notes) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from migrate.findings import Action, Finding
-from migrate.plan.decision import Notes
+from migrate.plan.decision import Answers, Notes
 from migrate.plan.katenary import READ as KATENARY
 from migrate.plan.spelling import key_path
 from migrate.stack import Stack
@@ -18,11 +18,12 @@ CARRIED: Final = frozenset(
     (
         "annotations", "build", "cap_add", "cap_drop", "command", "configs", "container_name", "cpu_count", "cpu_period", "cpu_quota",
         "cpu_shares", "cpus", "depends_on", "deploy", "devices", "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "env_file",
-        "environment", "expose", "extends", "extra_hosts", "gpus", "group_add", "healthcheck", "hostname", "image", "init", "ipc",
-        "label_file", "labels", "links", "mac_address", "mem_limit", "mem_reservation", "network_mode", "networks", "pid", "platform",
-        "ports", "post_start", "pre_start", "pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart",
-        "runtime", "scale", "secrets", "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt",
-        "sysctls", "tmpfs", "tty", "use_api_socket", "user", "volumes", "volumes_from", "working_dir",
+        "environment", "expose", "extends", "external_links", "extra_hosts", "gpus", "group_add", "healthcheck", "hostname", "image",
+        "init", "ipc", "label_file", "labels", "links", "mac_address", "mem_limit", "mem_reservation", "models", "network_mode",
+        "networks", "pid", "platform", "ports", "post_start", "pre_start", "pre_stop", "privileged", "profiles", "provider",
+        "pull_policy", "read_only", "restart", "runtime", "scale", "secrets", "security_opt", "shm_size", "stdin_open",
+        "stop_grace_period", "stop_signal", "storage_opt", "sysctls", "tmpfs", "tty", "use_api_socket", "user", "volumes", "volumes_from",
+        "working_dir",
     )
 )  # fmt: skip
 """Service keys that a question answers, with its own findings for what is lost of them."""
@@ -42,7 +43,6 @@ READ_LABELS: Final = frozenset(
 """Labels of other converters that some question reads (peer-converters.md, section 2)."""
 
 _DEFAULTS: Final[Mapping[str, object]] = {"attach": True, "oom_kill_disable": False, "tty": False, "stdin_open": False, "oom_score_adj": 0}
-_TOLD_BY_TABLE: Final = frozenset({"models"})
 _LOSSES: Final = frozenset({"ignored-with-finding", "no-effect-in-Kubernetes", "refused"})
 
 
@@ -72,7 +72,7 @@ def key_rules() -> Mapping[str, KeyRule]:
     return found
 
 
-def find_losses(stack: Stack, raised: Iterable[Finding]) -> tuple[Finding, ...]:
+def find_losses(stack: Stack, raised: Iterable[Finding], answers: Answers) -> tuple[Finding, ...]:
     """Findings for what no question carries and none has told yet. `raised` are the findings of the questions."""
     notes = Notes(stack.project)
     told = {f.path for f in raised if f.path is not None}
@@ -86,7 +86,7 @@ def find_losses(stack: Stack, raised: Iterable[Finding]) -> tuple[Finding, ...]:
                 _service_key(own, name, key, told)
         _partial(own, member.service.data)
         _converter_labels(own, member.service.labels)
-    _project(stack, notes)
+    _project(stack, notes, answers)
     return tuple(notes.findings)
 
 
@@ -103,7 +103,7 @@ def _service_key(notes: Notes, service: str, key: str, told: set[str]) -> None:
         return
     if path in told:
         return
-    if rule.finding is not None and (rule.action in _LOSSES or key in _TOLD_BY_TABLE):
+    if rule.finding is not None and (rule.action in _LOSSES):
         action = Action.REFUSED if rule.action == "refused" else Action.DROPPED
         notes.find(rule.finding, _text(key, rule), key, action=action)
     else:
@@ -138,15 +138,17 @@ def _partial(notes: Notes, data: Mapping[str, Any]) -> None:
             notes.find("MIG916", "consistency has no effect", "volumes", index, "consistency", action=Action.DROPPED)
 
 
-def _project(stack: Stack, notes: Notes) -> None:
+def _project(stack: Stack, notes: Notes, answers: Answers) -> None:
     for name in stack.project.unselected:
         span = stack.project.spans.span("services", name)
         notes.find("MIG912", f"service {name} is selected by no active profile", "services", name, action=Action.DROPPED, span=span)
     for key in stack.project.extensions:
         if key != "x-compose-cutover":
             notes.find("MIG913", f"extension {key}", key, action=Action.DROPPED)
-    for key in stack.project.data.get("models") or {}:
-        notes.find("MIG917", f"model {key}: its endpoint is not known", "models", key, action=Action.DROPPED)
+    known = answers.project.get("models") or {}
+    for key, model in stack.project.models.items():
+        if not (known.get(key) or {}).get("endpoint"):
+            notes.find("MIG917", f"model {key} is not run in the cluster", "models", key, action=Action.DROPPED, span=model.span)
 
 
 def walk_keys(data: Any, path: str = "") -> Iterator[str]:

@@ -42,7 +42,8 @@ def decide_pods(stack: Stack, answers: Answers) -> Decided[Mapping[str, Pod]]:
     pods: dict[str, Pod] = {}
     for owner, names in followers.items():
         members = (owner, *(n for n in names if n != owner))
-        pods[owner] = Pod(owner=owner, members=members, share_processes=any(m in shared_processes for m in members))
+        shares = any(m in shared_processes or answers.services.get(m, {}).get("shareProcessNamespace") for m in members)
+        pods[owner] = Pod(owner=owner, members=members, share_processes=bool(shares))
     for pod in {id(p): p for p in pods.values() if len(p.members) > 1}.values():
         _check(notes, stack, pod, answers)
     return notes.done({name: pods[owners[name]] for name in services})

@@ -30,18 +30,20 @@ def decide_settings(
     texts: Mapping[str, RewrittenService],
     contents: Mapping[str, Content],
     objects: Mapping[str, str],
+    variables: Mapping[str, Mapping[str, str]],
     answers: Answers,
 ) -> Decided[tuple[Mapping[str, Settings], tuple[DataObject, ...]]]:
     """The settings of every service, and the ConfigMaps and Secrets in the order of their first use.
 
-    `texts` are the rewritten texts, `contents` the files on the disk, `objects` service key -> object name.
+    `texts` are the rewritten texts, `contents` the files on the disk, `objects` service key -> object name, `variables` by service those
+    that Compose itself would set.
     """
     notes = Notes(stack.project)
     made = Objects()
     found: dict[str, Settings] = {}
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
-        environment = _environment(member, texts[name], objects[name], answers, own, made)
+        environment = _environment(member, texts[name], variables.get(name, {}), objects[name], answers, own, made)
         carrier = Carrier(stack, member, texts[name], contents, objects[name], answers, own, made)
         carrier.carry()
         found[name] = _settings(member, texts[name], environment, carrier)
@@ -102,7 +104,13 @@ class _Environment:
 
 
 def _environment(
-    member: Member, texts: RewrittenService, object_name: str, answers: Answers, notes: Notes, objects: Objects
+    member: Member,
+    texts: RewrittenService,
+    more: Mapping[str, str],
+    object_name: str,
+    answers: Answers,
+    notes: Notes,
+    objects: Objects,
 ) -> _Environment:
     service = member.service
     name_of_both = f"{object_name}-env"
@@ -111,7 +119,7 @@ def _environment(
     plain: dict[str, str] = {}
     is_secret = _secrecy(member, answers)
     allowed = _NEW_NAME if answers.at_least("1.32") else _OLD_NAME
-    for name, value in texts.environment.items():
+    for name, value in {**more, **texts.environment}.items():
         variable = service.environment.get(name)
         span = variable.span if variable is not None else None
         if value is None:

@@ -42,7 +42,7 @@ def decide_sockets(stack: Stack, pods: Mapping[str, Pod], one_shots: Mapping[str
         own = Notes(stack.project, stack.members[names[0]].service, notes.decisions, notes.findings)
         spans = [stack.members[n].service.span for n in names]
         if _may_join(stack, merged, names, one_shots, answers):
-            pod = Pod(owner=names[0], members=tuple(names))
+            pod = Pod(owner=names[0], members=tuple(names), share_processes=any(merged[n].share_processes for n in names))
             merged.update(dict.fromkeys(names, pod))
             if by_place:
                 passing.add(key)

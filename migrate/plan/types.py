@@ -97,7 +97,8 @@ class ServiceObject:
     headless: bool = False
     publish_not_ready: bool = False
     cluster_ips: tuple[str, ...] = ()
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
+    external_name: str | None = None
     load_balancer_ip: str | None = None
     external_traffic_policy: str | None = None
     dual_stack: bool = False
@@ -224,12 +225,14 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One probe: the handler as the API writes it, and its timings in seconds."""
+    """One probe: the handler as the API writes it, and its timings in seconds. `successes` in a row make a pod ready again."""
 
     handler: Mapping[str, Any]
     period_s: int
     timeout_s: int
     failures: int
+    initial_delay_s: int = 0
+    successes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,11 +254,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
-    """Hooks and grace. Hooks are handlers as the API writes them; `grace_s` None: the API's 30 seconds."""
+    """Hooks and grace. Hooks are handlers as the API writes them; `grace_s` None: the API's 30 seconds; `stop_signal`: sent by the kubelet
+    instead of SIGTERM."""
 
     pre_stop: Mapping[str, Any] | None = None
     post_start: Mapping[str, Any] | None = None
     grace_s: int | None = None
+    stop_signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,6 +414,7 @@ class ServicePlan:
     pre_start: tuple[InitContainer, ...]
     pod_labels: Mapping[str, str]
     hostname: str | None
+    hostname_override: str | None
     subdomain: str | None
     dns: Mapping[str, Any]
     host_aliases: Mapping[str, tuple[str, ...]]

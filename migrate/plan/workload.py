@@ -279,7 +279,7 @@ def _workload(
     identity = any(m.self_identity for m in members)
     if replicas == 1 and (claims or identity):
         reason = "it has a claim of its own" if claims else "its address or name is its identity"
-        if (why := _host_name_is_product(member, names)) is not None:
+        if (why := _host_name_is_product(member, names)) is not None and not overrides_hostname(member, answers):
             notes.find("MIG110", f"Deployment with its own claim: {why}", action=Action.MAPPED)
             notes.decide("kind", "Deployment", "W9", why)
             return Workload(kind="Deployment", replicas=replicas)
@@ -288,6 +288,12 @@ def _workload(
         return Workload(kind="StatefulSet", replicas=replicas)
     notes.decide("kind", "Deployment", "W10", "nothing asks for another kind")
     return Workload(kind="Deployment", replicas=replicas)
+
+
+def overrides_hostname(member: Member, answers: Answers) -> bool:
+    """Whether the pod keeps the host name that was said, by the plan and the target version (2.16)."""
+    wanted = answers.services.get(member.service.name, {}).get("hostnameOverride") is True
+    return wanted and bool(member.service.hostname) and answers.at_least("1.34") and member.service.network_mode != "host"
 
 
 def _host_name_is_product(member: Member, names: Names) -> str | None:
