@@ -76,9 +76,14 @@ def _service(
     said = said or (label if label in _TYPES else None)
     if label and label not in (*_TYPES, "clusterip", "headless"):
         notes.find("MIG319", f"service type {label!r} is unknown", "labels", "kompose.service.type", action=Action.REFUSED)
+    _bad_labels(service.labels, label, notes)
     ingress = _ingress(member, name, main, said, answers, notes)
     if service.network_mode == "host":
+        notes.decide("exposure", "hostNetwork", "X2", "it uses the ports of its node", notes.span("network_mode"))
         return Exposure(ingress=ingress)
+    if service.labels.get("kompose.controller.port.expose", "").lower() == "true":
+        host_ports = _host_ports(service.ports, notes)
+        return Exposure(ingress=ingress, host_ports=host_ports, open_ports=_targets(service.ports) if host_ports or ingress else ())
     long = _long_ranges(service.ports)
     kept = [p for p in service.ports if _goes_out(stack, member, p, (p.protocol, p.span) in long, said, notes)]
     default = str(answers.project.get("exposure") or "loadbalancer").lower()
@@ -89,9 +94,7 @@ def _service(
     rule = "X1" if said else "X10"
     kind = _TYPES.get(said or default, "LoadBalancer")
     services = _external(member, name, selector, kept, kind, rule, notes)
-    host_ports = _host_ports(member, kept, notes)
-    opened = _targets(kept) if services or host_ports or ingress else ()
-    return Exposure(services=services, ingress=ingress, host_ports=host_ports, open_ports=opened)
+    return Exposure(services=services, ingress=ingress, open_ports=_targets(kept) if services or ingress else ())
 
 
 def _on_lan(
@@ -110,9 +113,11 @@ def _targets(ports: Sequence[Port]) -> tuple[tuple[str, int], ...]:
 
 
 def _goes_out(stack: Stack, member: Member, port: Port, in_long_range: bool, said: str | None, notes: Notes) -> bool:
-    """X3, X5 to X8 for one port: whether it is reached from outside at all."""
+    """X3, X5 to X8 for one port: whether it is reached from outside at all. A NodePort or LoadBalancer that is asked for wins (X1)."""
     service = member.service
     where = f"{port.published or ''}:{port.target}/{port.protocol}"
+    if said in _TYPES:
+        return True
 
     def inside(code: str, rule: str, reason: str, *, action: Action = Action.APPROXIMATED, advice: str | None = None) -> bool:
         notes.find(code, f"port {where} stays inside: {reason}", "ports", span=port.span, action=action, advice=advice)
@@ -166,12 +171,14 @@ def _external(
 ) -> tuple[ServiceObject, ...]:
     by_address: dict[str | None, list[Port]] = {}
     for port in ports:
-        by_address.setdefault(None if port.host_ip in _WILDCARDS else port.host_ip, []).append(port)
+        anywhere = port.host_ip in _WILDCARDS or _is_loopback(port.host_ip or "")
+        by_address.setdefault(None if anywhere else port.host_ip, []).append(port)
     labels = member.service.labels
     policy = {"local": "Local", "cluster": "Cluster"}.get(labels.get("kompose.service.external-traffic-policy", "").lower())
     fixed = labels.get("kompose.service.nodeport.port", "")
-    if fixed and (kind != "NodePort" or len(ports) != 1 or not fixed.isdigit()):
+    if fixed.isdigit() and int(fixed) in _NODE_PORTS and (kind != "NodePort" or len(ports) != 1):
         notes.find("MIG319", "a fixed node port needs type nodeport and exactly one port", "labels", action=Action.REFUSED)
+    if kind != "NodePort" or len(ports) != 1 or not fixed.isdigit() or int(fixed) not in _NODE_PORTS:
         fixed = ""
     found = []
     for number, (address, group) in enumerate(by_address.items()):
@@ -224,21 +231,43 @@ def _service_ports(ports: Sequence[Port], kind: str, fixed: int | None) -> tuple
     return tuple(found.values())
 
 
-def _host_ports(member: Member, ports: Sequence[Port], notes: Notes) -> Mapping[tuple[str, int], tuple[int, str | None]]:
-    if member.service.labels.get("kompose.controller.port.expose", "").lower() != "true":
-        return {}
+def _host_ports(ports: Sequence[Port], notes: Notes) -> Mapping[tuple[str, int], tuple[int, str | None]]:
+    """X1: `kompose.controller.port.expose`, on the address that the port was bound to."""
     found = {}
     for port in ports:
         address = None if port.host_ip in _WILDCARDS else port.host_ip
         found[port.protocol.upper(), port.target] = (port.published or port.target, address)
-        notes.find("MIG320", f"host port {port.published} of the node", "ports", span=port.span)
+        notes.find("MIG320", f"host port {port.published or port.target} of the node", "ports", span=port.span)
+    if ports:
+        notes.decide("exposure", "hostPort", "X1", "label kompose.controller.port.expose", ports[0].span)
     return found
+
+
+def _bad_labels(labels: Mapping[str, str], kind: str, notes: Notes) -> None:
+    """Labels of X1 that no value can be made of, or that need another."""
+
+    def refuse(key: str, text: str) -> None:
+        notes.find("MIG319", text, "labels", key, action=Action.REFUSED)
+
+    prefix = "kompose.service."
+    policy = labels.get(f"{prefix}external-traffic-policy")
+    if policy is not None and (policy.lower() not in ("local", "cluster") or kind != "loadbalancer"):
+        refuse(f"{prefix}external-traffic-policy", f"external traffic policy {policy!r} needs type loadbalancer, and is local or cluster")
+    if f"{prefix}expose" not in labels:
+        for key in (f"{prefix}expose.tls-secret", f"{prefix}expose.ingress-class-name"):
+            if key in labels:
+                refuse(key, f"label {key} needs {prefix}expose")
+    if labels.get("kompose.controller.port.expose", "true").lower() not in ("true", "false"):
+        refuse("kompose.controller.port.expose", "port.expose is true or false")
+    fixed = labels.get(f"{prefix}nodeport.port")
+    if fixed is not None and not (fixed.isdigit() and int(fixed) in _NODE_PORTS):
+        refuse(f"{prefix}nodeport.port", f"node port {fixed!r} is not between {_NODE_PORTS[0]} and {_NODE_PORTS[-1]}")
 
 
 def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str | None, answers: Answers, notes: Notes) -> Ingress | None:
     """X1 (`kompose.service.expose`, plan) and X4 (labels and variables of reverse proxies)."""
     wanted = _asked_ingress(member, answers, said) or _proxied(member, name, notes)
-    if wanted is None:
+    if wanted is None or not wanted.places:
         return None
     tcp = [p for p in main if p.protocol == "TCP"]
     port = next((p for p in tcp if p.target == wanted.port), None) or next(iter(tcp), None)

@@ -12,6 +12,7 @@ from migrate.compose.units import duration_ns, split_command
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.escaping import escaped
+from migrate.plan.http_checks import as_http_get
 from migrate.plan.katenary import probes_of
 from migrate.plan.types import Health, Probe
 from migrate.stack import Member, Reference, Stack
@@ -41,12 +42,13 @@ def decide_health(
     if check is not None and (check.disable or (check.test is not None and check.test[:1] == ("NONE",))):
         notes.decide("health", "no probe", "H1", "the health check is switched off", check.span)
         return notes.done(Health())
-    if (labelled := _labelled(member, check, notes)) is not None:
+    if (labelled := _labelled(member, check, test, answers, notes)) is not None:
         return notes.done(labelled)
-    handler, rule, from_image = _handler(member, check, test)
+    handler, rule, from_image = _handler(member, check, test, answers)
     if handler is not None:
-        found = _from_check(member, check, handler, rule, from_image, one_shot, answers, notes)
-        return notes.done(replace(found, startup=found.startup or startup_of(check, handler)) if sidecar else found)
+        timed = _timed(check, member) if from_image else check
+        found = _from_check(member, timed, handler, rule, from_image, one_shot, answers, notes)
+        return notes.done(replace(found, startup=found.startup or startup_of(timed, handler)) if sidecar else found)
     if one_shot or answers.of(member.service.name, "defaultProbe") == "none" or member.service.network_mode == "host":
         return notes.done(Health())
     port = _default_port(member, list(callers))
@@ -57,13 +59,39 @@ def decide_health(
     return notes.done(Health(readiness=Probe(handler={"tcpSocket": {"port": port}}, period_s=10, timeout_s=2, failures=3)))
 
 
-def _handler(member: Member, check: Healthcheck | None, test: tuple[str, ...] | None) -> tuple[dict[str, Any] | None, str, bool]:
+def _handler(
+    member: Member, check: Healthcheck | None, test: tuple[str, ...] | None, answers: Answers
+) -> tuple[dict[str, Any] | None, str, bool]:
+    """What asks (None: nothing), by which rule, and whether the Dockerfile says it."""
+    by_http = answers.of(member.service.name, "probes") == "http"
     said = test if test is not None else check.test if check is not None else None
     if said:
-        return exec_of(said), "H3", False
+        return (as_http_get(said) if by_http else None) or exec_of(said), "H3", False
     if member.dockerfile is not None and member.dockerfile.healthcheck and member.dockerfile.healthcheck[0] != "NONE":
-        return exec_of(member.dockerfile.healthcheck), "H4", True
+        asked = member.dockerfile.healthcheck
+        return (as_http_get(asked) if by_http else None) or exec_of(asked), "H4", True
     return None, "", False
+
+
+def _timed(check: Healthcheck | None, member: Member) -> Healthcheck:
+    """H4: the times of the Dockerfile, below those that the Compose file says."""
+    written = member.dockerfile.timings if member.dockerfile is not None else {}
+
+    def seconds(name: str, said: float | None) -> float | None:
+        nanoseconds = duration_ns(written.get(name, ""))
+        return said if said is not None else nanoseconds / 1e9 if nanoseconds else None
+
+    retries = written.get("retries", "")
+    return Healthcheck(
+        test=None,
+        interval_s=seconds("interval", check.interval_s if check else None),
+        timeout_s=seconds("timeout", check.timeout_s if check else None),
+        retries=check.retries if check and check.retries is not None else int(retries) if retries.isdigit() else None,
+        start_period_s=seconds("start-period", check.start_period_s if check else None),
+        start_interval_s=seconds("start-interval", check.start_interval_s if check else None),
+        disable=False,
+        span=check.span if check else member.service.span,
+    )
 
 
 def exec_of(test: tuple[str, ...]) -> dict[str, Any] | None:
@@ -95,7 +123,9 @@ def _from_check(
         notes.find("MIG603", "readiness from the Dockerfile's HEALTHCHECK", action=Action.MAPPED)
     else:
         notes.find("MIG601", "readiness from the health check", "healthcheck", action=Action.MAPPED)
-    notes.decide("health", "readiness: exec", rule, "the health check says when it can serve", check.span if check else None)
+    notes.decide(
+        "health", f"readiness: {next(iter(handler))}", rule, "the health check says when it can serve", check.span if check else None
+    )
     _rounded(check, notes)
     readiness = Probe(handler=handler, period_s=_period(check), timeout_s=_timeout(check), failures=_retries(check))
     wants = answers.of(member.service.name, "liveness") is True or str(member.service.labels.get("autoheal", "")).lower() == "true"
@@ -106,7 +136,7 @@ def _from_check(
                 "MIG607", "start_interval has no place without a startup probe", "healthcheck", "start_interval", action=Action.DROPPED
             )
         return Health(readiness=readiness)
-    notes.decide("liveness", "exec", "H3", "asked for by the plan or autoheal", check.span if check else None)
+    notes.decide("liveness", next(iter(handler)), "H3", "asked for by the plan or autoheal", check.span if check else None)
     liveness = Probe(handler=handler, period_s=readiness.period_s, timeout_s=readiness.timeout_s, failures=2 * readiness.failures)
     return Health(readiness=readiness, liveness=liveness, startup=startup_of(check, handler))
 
@@ -150,26 +180,38 @@ def _default_port(member: Member, callers: list[Reference]) -> int | None:
     return published[0] if len(set(published)) == 1 else None
 
 
-def _labelled(member: Member, check: Healthcheck | None, notes: Notes) -> Health | None:
-    """H2: `kompose.service.healthcheck.{liveness,readiness}.*`."""
-    prefix = "kompose.service.healthcheck."
-    said = {k.removeprefix(prefix): v for k, v in member.service.labels.items() if k.startswith(prefix)}
+_PREFIX: Final = "kompose.service.healthcheck."
+_LABELS: Final = frozenset(
+    f"{probe}.{key}"
+    for probe in ("liveness", "readiness")
+    for key in ("disable", "test", "interval", "timeout", "retries", "start_period", "http_get_path", "http_get_port", "tcp_port")
+)
+_HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
+
+
+def _labelled(member: Member, check: Healthcheck | None, test: tuple[str, ...] | None, answers: Answers, notes: Notes) -> Health | None:
+    """H2: `kompose.service.healthcheck.{liveness,readiness}.*` and katenary's probes; readiness that they leave open is H3's."""
     if raw := probes_of(member.service.labels):
         notes.decide("health", "as labelled", "H2", "label katenary.v3/health-check")
         readiness, liveness, startup = (_raw_probe(raw.get(n), check) for n in ("readinessProbe", "livenessProbe", "startupProbe"))
         return Health(readiness=readiness, liveness=liveness, startup=startup)
+    said = {k.removeprefix(_PREFIX): v for k, v in member.service.labels.items() if k.startswith(_PREFIX)}
+    for key in [k for k in said if k not in _LABELS]:
+        notes.find("MIG034", f"label {_PREFIX}{key} is unknown", "labels", f"{_PREFIX}{key}", action=Action.REFUSED)
+        del said[key]
     if not said:
         return None
-    if said.get("readiness.disable", "").lower() == "true":
-        said = {k: v for k, v in said.items() if not k.startswith("readiness.")}
-    readiness = _probe_of(said, "readiness.", check)
-    liveness = _probe_of(said, "liveness.", check)
+    off = said.get("readiness.disable", "").lower() == "true"
+    readiness = None if off else _probe_of(said, "readiness.", check, notes)
+    liveness = _probe_of(said, "liveness.", check, notes)
     notes.decide("health", "as labelled", "H2", "kompose.service.healthcheck labels")
+    if readiness is None and not off:
+        handler, _, _ = _handler(member, check, test, answers)
+        if handler is not None:
+            readiness = Probe(handler=handler, period_s=_period(check), timeout_s=_timeout(check), failures=_retries(check))
+            notes.find("MIG601", "readiness from the health check", "healthcheck", action=Action.MAPPED)
     startup = startup_of(check, dict(liveness.handler)) if liveness is not None else None
     return Health(readiness=readiness, liveness=liveness, startup=startup)
-
-
-_HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
 def _raw_probe(said: Mapping[str, Any] | None, check: Healthcheck | None) -> Probe | None:
@@ -183,30 +225,49 @@ def _raw_probe(said: Mapping[str, Any] | None, check: Healthcheck | None) -> Pro
         period_s=timings.get("periodSeconds", _period(check)),
         timeout_s=timings.get("timeoutSeconds", _timeout(check)),
         failures=timings.get("failureThreshold", _retries(check)),
+        initial_delay_s=timings.get("initialDelaySeconds", 0),
+        successes=timings.get("successThreshold", 1),
     )
 
 
-def _probe_of(said: dict[str, str], prefix: str, check: Healthcheck | None) -> Probe | None:
+def _probe_of(said: dict[str, str], prefix: str, check: Healthcheck | None, notes: Notes) -> Probe | None:
     own = {k.removeprefix(prefix): v for k, v in said.items() if k.startswith(prefix)}
+
+    def port(key: str) -> int | None:
+        text = own.get(key)
+        if text is None or (text.isdigit() and 0 < int(text) < 65536):
+            return int(text) if text is not None else None
+        _bad(notes, prefix, key, f"{text!r} is no port")
+        return None
+
+    def seconds(key: str) -> int | None:
+        nanoseconds = duration_ns(own.get(key, ""))
+        if key in own and not nanoseconds and own[key] not in ("0", "0s"):
+            _bad(notes, prefix, key, f"{own[key]!r} is no duration")
+        return math.ceil(nanoseconds / 1e9) if nanoseconds else None
+
     handler: dict[str, Any] | None = None
-    if own.get("http_get_port", "").isdigit():
-        handler = {"httpGet": {"path": own.get("http_get_path") or "/", "port": int(own["http_get_port"])}}
-    elif own.get("tcp_port", "").isdigit():
-        handler = {"tcpSocket": {"port": int(own["tcp_port"])}}
+    if (number := port("http_get_port")) is not None:
+        handler = {"httpGet": {"path": own.get("http_get_path") or "/", "port": number}}
+    elif (number := port("tcp_port")) is not None:
+        handler = {"tcpSocket": {"port": number}}
     elif own.get("test"):
         words, _ = split_command(own["test"])
-        if words and words[0] in ("CMD", "CMD-SHELL"):
-            handler = exec_of((words[0], *words[1:]))
-        else:
-            handler = exec_of(("CMD-SHELL", own["test"]))
+        formed = words is not None and words[:1] in (["CMD"], ["CMD-SHELL"])
+        handler = exec_of(tuple(words or ()) if formed else ("CMD-SHELL", own["test"]))
     if handler is None:
         return None
-    period = duration_ns(own.get("interval", ""))
-    timeout = duration_ns(own.get("timeout", ""))
     retries = own.get("retries", "")
+    if retries and not retries.isdigit():
+        _bad(notes, prefix, "retries", f"{retries!r} is no number")
     return Probe(
         handler=handler,
-        period_s=max(1, math.ceil(period / 1e9)) if period else _period(check),
-        timeout_s=max(1, math.ceil(timeout / 1e9)) if timeout else _timeout(check),
+        period_s=seconds("interval") or _period(check),
+        timeout_s=seconds("timeout") or _timeout(check),
         failures=max(1, int(retries)) if retries.isdigit() else _retries(check),
+        initial_delay_s=seconds("start_period") or 0,
     )
+
+
+def _bad(notes: Notes, prefix: str, key: str, why: str) -> None:
+    notes.find("MIG034", f"label {_PREFIX}{prefix}{key}: {why}", "labels", f"{_PREFIX}{prefix}{key}", action=Action.REFUSED)

@@ -11,6 +11,8 @@ from migrate.compose.model import Service
 
 _ROUTER: Final = re.compile(r"traefik\.http\.routers\.([^.]+)\.(rule|tls|tls\.certresolver|service|middlewares)", re.IGNORECASE)
 _PORT: Final = re.compile(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE)
+_MUTE: Final = re.compile(r"traefik\.(enable|docker\.(network|lbswarm)|http\.routers\.[^.]+\.(entrypoints|priority))", re.IGNORECASE)
+"""Labels that say which door of the proxy is used, or how the proxy finds the container: nothing of that is left."""
 _MATCHER: Final = re.compile(r"\s*(!?)\s*([A-Za-z]+)\s*\(([^()]*)\)\s*")
 _VALUE: Final = re.compile(r"[`\"']([^`\"']*)[`\"']")
 
@@ -65,18 +67,16 @@ def route_of(service: Service) -> Route | None:
 
 
 def _traefik(labels: Mapping[str, str]) -> Route | None:
-    if labels.get("traefik.enable", "true").lower() == "false":
+    said = {k: v for k, v in labels.items() if k.lower().startswith("traefik.") and not _MUTE.fullmatch(k)}
+    if not said or labels.get("traefik.enable", "true").lower() == "false":
         return None
     places: list[tuple[str | None, str]] = []
     unknown: list[str] = []
-    tls, found = False, False
-    for key, value in labels.items():
+    tls, ports = False, []
+    for key, value in said.items():
         matched = _ROUTER.fullmatch(key)
-        if matched is None:
-            continue
-        what = matched[2].lower()
+        what = matched[2].lower() if matched is not None else ""
         if what == "rule":
-            found = True
             understood, others = parse_rule(value)
             places += understood
             unknown += others
@@ -84,9 +84,10 @@ def _traefik(labels: Mapping[str, str]) -> Route | None:
             unknown.append(f"middleware {value}")
         elif what == "tls.certresolver" or (what == "tls" and value.lower() != "false"):
             tls = True
-    ports = [int(v) for k, v in labels.items() if _PORT.fullmatch(k) and v.isdigit()]
-    if not found:
-        return None
+        elif _PORT.fullmatch(key) and value.isdigit() and 0 < int(value) < 65536:
+            ports.append(int(value))
+        elif not what:
+            unknown.append(f"label {key}")
     return Route(places=tuple(dict.fromkeys(places)), port=ports[0] if ports else None, tls=tls, unknown=tuple(dict.fromkeys(unknown)))
 
 
@@ -99,4 +100,11 @@ def _nginx_proxy(service: Service) -> Route | None:
     names = [h.strip() for h in hosts.split(",") if h.strip()]
     understood = tuple((h, path if path.startswith("/") else "/") for h in names if not h.startswith("~"))
     unknown = tuple(h for h in names if h.startswith("~"))
-    return Route(places=understood, port=int(port) if port.isdigit() else None, tls="LETSENCRYPT_HOST" in said, unknown=unknown)
+    unknown += tuple(k for k in ("VIRTUAL_DEST", "VIRTUAL_HOST_MULTIPORTS", "NETWORK_ACCESS", "HTTPS_METHOD") if said.get(k))
+    unknown += ("VIRTUAL_PROTO",) if said.get("VIRTUAL_PROTO", "http").lower() != "http" else ()
+    return Route(
+        places=understood,
+        port=int(port) if port.isdigit() and 0 < int(port) < 65536 else None,
+        tls="LETSENCRYPT_HOST" in said,
+        unknown=unknown,
+    )

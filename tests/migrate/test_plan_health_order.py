@@ -106,3 +106,58 @@ def test_o1_no_wait_inside_a_pod(tmp_path: Path) -> None:
     assert found["initContainers"][0]["restartPolicy"] == "Always"
     old = pod(objects_of(tmp_path, text, 'project: {kubernetesVersion: "1.28"}')["Deployment/a"])
     assert [c["name"] for c in old["containers"]] == ["a", "b"]
+
+
+HTTP = {
+    "curl": ("CMD-SHELL, 'curl -fsS --max-time 3 http://localhost:8080/up?x=1 || exit 1'", {"path": "/up?x=1", "port": 8080}),
+    "wget": ("CMD, wget, --quiet, --tries=1, --spider, 'http://127.0.0.1/'", {"path": "/", "port": 80}),
+    "header": (
+        "CMD, curl, -f, -H, 'Host: a.b', 'https://localhost/x'",
+        {"path": "/x", "port": 443, "scheme": "HTTPS", "httpHeaders": [{"name": "Host", "value": "a.b"}]},
+    ),
+    "two commands": ("CMD-SHELL, 'curl -f http://localhost/ && test -e /ok'", None),
+    "a peer": ("CMD, curl, -f, 'http://db:80/'", None),
+    "data": ("CMD, curl, -d, x, 'http://localhost/'", None),
+    "other program": ("CMD, pg_isready", None),
+}
+
+
+@pytest.mark.parametrize("case", HTTP)
+def test_probes_http_by_plan(case: str, tmp_path: Path) -> None:
+    test, wanted = HTTP[case]
+    text = f"services: {{a: {{image: x, expose: ['8080'], healthcheck: {{test: [{test}]}}}}}}"
+    probe = plan_of(tmp_path, text, "project: {probes: http}").services["a"].health.readiness
+    assert probe is not None
+    assert probe.handler.get("httpGet") == wanted
+    exact = plan_of(tmp_path, text).services["a"].health.readiness
+    assert exact is not None and "exec" in exact.handler
+
+
+def test_h4_the_times_of_the_dockerfile(tmp_path: Path) -> None:
+    files = {"Dockerfile": "FROM x\nHEALTHCHECK --interval=7s --timeout=2s --retries=4 CMD check\n"}
+    probe = plan_of(tmp_path, "services: {a: {build: ., healthcheck: {timeout: 9s}}}", files=files).services["a"].health.readiness
+    assert probe is not None
+    assert (probe.period_s, probe.timeout_s, probe.failures) == (7, 9, 4)
+
+
+def test_h2_readiness_that_the_labels_leave_open_is_that_of_the_health_check(tmp_path: Path) -> None:
+    text = """
+services:
+  a:
+    image: x
+    labels: {kompose.service.healthcheck.liveness.http_get_path: /live, kompose.service.healthcheck.liveness.http_get_port: "8080"}
+    healthcheck: {test: [CMD, ready]}
+"""
+    health = plan_of(tmp_path, text).services["a"].health
+    assert health.liveness is not None and health.liveness.handler == {"httpGet": {"path": "/live", "port": 8080}}
+    assert health.readiness is not None and health.readiness.handler == {"exec": {"command": ["ready"]}}
+
+
+@pytest.mark.parametrize("label", ["liveness.http_get_port", "readiness.tcp_port", "readiness.interval", "readiness.wrong"])
+def test_h2_bad_labels_are_errors(label: str, tmp_path: Path) -> None:
+    more = ", kompose.service.healthcheck.readiness.test: ok" if "interval" in label else ""
+    text = f"services: {{a: {{image: x, labels: {{kompose.service.healthcheck.{label}: nonsense{more}}}}}}}"
+    plan = plan_of(tmp_path, text)
+    assert [(f.severity.value, f.path) for f in plan.findings if f.code == "MIG034"] == [
+        ("error", f"services.a.labels.kompose.service.healthcheck.{label}")
+    ]

@@ -146,3 +146,40 @@ def test_one_host_port_of_two_services(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "services: {a: {image: x, ports: ['80:80']}, b: {image: x, ports: ['80:80']}}")
     finding = next(f for f in plan.findings if f.code == "MIG052")
     assert finding.service == "b" and len(finding.also) == 1
+
+
+@pytest.mark.parametrize("label", ["traefik.frontend.rule", "traefik.tcp.routers.db.rule", "traefik.http.middlewares.auth.basicauth.users"])
+def test_x4_labels_of_the_proxy_that_no_rule_reads_are_told(label: str, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, f"services: {{a: {{image: x, expose: ['80'], labels: {{{label}: 'Host(`a.b`)'}}}}}}")
+    assert [f.message for f in plan.findings if f.code == "MIG317"] == [f"not understood: label {label}"]
+    assert plan.services["a"].exposure.ingress is None
+
+
+def test_x1_a_host_port_takes_the_place_of_the_load_balancer(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, ports: ['127.0.0.1:8080:80', '81'], labels: {kompose.controller.port.expose: 'true'}}}"
+    objects = objects_of(tmp_path, text)
+    (container,) = objects["Deployment/a"]["spec"]["template"]["spec"]["containers"]
+    assert [(p["containerPort"], p["hostPort"], p.get("hostIP")) for p in container["ports"]] == [(80, 8080, "127.0.0.1"), (81, 81, None)]
+    assert "Service/a-published" not in objects and "NetworkPolicy/a-published" in objects
+
+
+def test_x1_a_type_that_is_asked_for_opens_ports_without_a_host_port(tmp_path: Path) -> None:
+    text = "services: {a: {image: 'redis:7', ports: ['6379'], labels: {kompose.service.type: loadbalancer}}}"
+    service = objects_of(tmp_path, text)["Service/a-published"]["spec"]
+    assert (service["type"], service["ports"][0]["port"]) == ("LoadBalancer", 6379)
+
+
+BAD_LABELS = {
+    "kompose.service.external-traffic-policy": "local",
+    "kompose.service.expose.tls-secret": "x",
+    "kompose.service.expose.ingress-class-name": "x",
+    "kompose.controller.port.expose": "yes",
+    "kompose.service.nodeport.port": "80",
+}
+
+
+@pytest.mark.parametrize("label", BAD_LABELS)
+def test_x1_bad_labels_are_errors(label: str, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, f"services: {{a: {{image: x, ports: ['80:80'], labels: {{{label}: '{BAD_LABELS[label]}'}}}}}}")
+    finding = next(f for f in plan.findings if f.code == "MIG319")
+    assert (finding.severity.value, finding.path) == ("error", f"services.a.labels.{label}")
