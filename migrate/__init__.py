@@ -133,15 +133,14 @@ class Conversion:
 
         return draft(self.stack, self.plan)
 
-    @cached_property
-    def tree(self) -> FileTree:
-        """The manifests as files of a plain tree."""
-        from migrate.write import plain
+    def tree(self, form: str = "plain") -> FileTree:
+        """The manifests as files, in one of the forms plain, kustomize and helm."""
+        from migrate.write import tree_of
 
-        return plain(self.manifests)
+        return tree_of(self.manifests, form)
 
-    def write(self, directory: str | Path, *, force: bool = False) -> Saved:
-        """Write the plain tree, whole or not at all; OutputError if it cannot be written."""
+    def write(self, directory: str | Path, *, form: str = "plain", force: bool = False) -> Saved:
+        """Write the tree, whole or not at all; OutputError if it cannot be written."""
         from migrate.write import save
 
-        return save(self.tree, directory, force=force)
+        return save(self.tree(form), directory, force=force)

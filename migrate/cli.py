@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 DONE, FINDINGS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 NOT_YET: Final = "is not there yet in this version"
+_APPLIES: Final[Mapping[str, str]] = {
+    "plain": "kubectl apply -f {0}",
+    "kustomize": "kubectl apply -k {0}/base",
+    "helm": "helm upgrade --install {1} {0}",
+}
 REPORTS: Final = (".txt", ".md", ".html", ".json", ".sarif")
 PICTURES: Final = (".svg", ".png", ".dot", ".mmd")
 
@@ -148,17 +153,17 @@ def convert(sources: Sources, /, **options: Any) -> int:
     texts = _texts_to_write(conversion, report, options)
     result, saved = _deliver(conversion, texts, options)
     _say(conversion.findings, options["verbosity"])
-    _summary(report, _next_step(options, saved))
+    _summary(report, _next_step(options, saved, conversion.plan.namespace))
     _print(result)
     return _status(conversion.findings, options["fail_on"])
 
 
 def _refuse_wrong_conversions(options: Mapping[str, Any]) -> None:
     """A command line that cannot be meant, or asks for what this version does not do, ends here with status 2."""
-    for name, here in (("form", "plain"), ("addresses", "names")):
-        if options[name] != here:
-            flag = "--format" if name == "form" else "--addresses"
-            raise click.UsageError(f"{flag} {options[name]} {NOT_YET}")
+    if options["form"] != "plain" and options["output"] is None:
+        raise click.UsageError(f"--format {options['form']} needs -o DIR: it is a tree of files")
+    if options["addresses"] != "names":
+        raise click.UsageError(f"--addresses {options['addresses']} {NOT_YET}")
     if options["service_cidr"] is not None:
         raise click.UsageError(f"--service-cidr {NOT_YET}")
     for name in options["report"]:
@@ -194,15 +199,15 @@ def _deliver(conversion: migrate.Conversion, texts: Mapping[Path, str], options:
     with staged(texts) as commit:
         saved = None
         if options["output"] is not None:
-            dry = options["dry_run"] or options["diff"]
+            tree = conversion.tree(options["form"])
             if options["diff"]:
-                return difference(conversion.tree, options["output"]), None
-            saved = save(conversion.tree, options["output"], force=options["force"], dry_run=dry)
+                return difference(tree, options["output"]), None
+            saved = save(tree, options["output"], force=options["force"], dry_run=options["dry_run"])
         commit()
     return ("" if saved is not None else dump_stream(conversion.manifests)), saved
 
 
-def _next_step(options: Mapping[str, Any], saved: Saved | None) -> str:
+def _next_step(options: Mapping[str, Any], saved: Saved | None, name: str) -> str:
     if options["diff"]:
         return ""
     if saved is None:
@@ -210,7 +215,7 @@ def _next_step(options: Mapping[str, Any], saved: Saved | None) -> str:
     folder = options["output"]
     changes = ", ".join(f"{len(names)} {what}" for what, names in saved.by_kind().items() if names)
     verb = "would be written" if options["dry_run"] else "written"
-    following = "run it without --dry-run" if options["dry_run"] else f"kubectl apply -f {folder}"
+    following = "run it without --dry-run" if options["dry_run"] else _APPLIES[options["form"]].format(folder, name)
     return f"{folder} {verb} (files: {changes}). Next: {following}"
 
 

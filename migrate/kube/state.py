@@ -58,13 +58,28 @@ def claim_spec(claim: Claim) -> dict[str, Any]:
 
 
 def checksum(data: Iterable[DataObject]) -> str:
-    """A digest of what these objects hold: 16 hexadecimal digits that change with any byte."""
-    digest = hashlib.sha256()
-    for made in sorted(data, key=lambda d: (d.kind, d.name)):
-        digest.update(f"{made.kind}/{made.name}\0".encode())
-        for key, value in sorted({**{k: v.encode() for k, v in made.text.items()}, **made.binary}.items()):
-            digest.update(f"{key}\0{len(value)}\0".encode() + value)
-    return digest.hexdigest()[:16]
+    """A digest of what these objects hold: 16 hexadecimal digits that change with any byte.
+
+    It is made of one digest an object, so that a template engine can make it again of what it knows and of digests.
+    """
+    digests = [
+        content_digest({**{k: v.encode() for k, v in d.text.items()}, **d.binary}) for d in sorted(data, key=lambda d: (d.kind, d.name))
+    ]
+    return combined_digest(digests)
+
+
+def content_digest(content: Mapping[str, bytes]) -> str:
+    """16 hexadecimal digits of SHA-256 over keys (in the order of their bytes), lengths and values.
+
+    >>> content_digest({"a": b"1"}) == hashlib.sha256(b"a\\0" + b"1\\0" + b"1").hexdigest()[:16]
+    True
+    """
+    return hashlib.sha256(b"".join(f"{k}\0{len(v)}\0".encode() + v for k, v in sorted(content.items()))).hexdigest()[:16]
+
+
+def combined_digest(digests: Iterable[str]) -> str:
+    """16 hexadecimal digits of SHA-256 over digests in lines."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
 def used_data(plan: Plan, names: Mapping[tuple[str, str], None]) -> list[DataObject]:

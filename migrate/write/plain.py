@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from migrate.write.dump import dump_stream
+from migrate.write.pods import WORKLOADS, pod_of, template_of
 from migrate.write.tree import File, FileTree
 
 SECRETS: Final = "05-secrets.yaml"
@@ -17,28 +18,40 @@ _BY_KIND: Final[Mapping[str, str]] = {
     "ServiceCIDR": "10-shared.yaml",
     "NetworkAttachmentDefinition": "10-shared.yaml",
 }
-_WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "ReplicaSet"})
 
 
 def plain(manifests: Sequence[Mapping[str, Any]]) -> FileTree:
     """Manifests in apply order -> the files of conversion.md 2.15.
 
-    What belongs to one service stands in `20-<service>.yaml`; what two services use, or what is nobody's, in `10-shared.yaml`. Secrets
-    stand in a file of their own, readable by its owner only, and the tree's `.gitignore` names it.
+    Secrets stand in a file of their own, readable by its owner only, and the tree's `.gitignore` names it.
     """
-    owners = _owners(manifests)
-    files: dict[str, list[Mapping[str, Any]]] = {}
-    for position, manifest in enumerate(manifests):
-        files.setdefault(_BY_KIND.get(manifest["kind"]) or owners[position], []).append(manifest)
-    tree = {name: File(text=dump_stream(files[name]), mode=0o600 if name == SECRETS else 0o644) for name in sorted(files)}
+    files = by_file(manifests)
+    tree = {name: File(text=dump_stream(objects), mode=mode_of(name)) for name, objects in files.items()}
     if SECRETS in tree:
         tree[".gitignore"] = File(text=f"{SECRETS}\n")
     return FileTree(files=tree)
 
 
+def mode_of(name: str) -> int:
+    """The permissions of a file of manifests: Secrets are for their owner alone."""
+    return 0o600 if name == SECRETS else 0o644
+
+
+def by_file(manifests: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """File name -> the objects that it holds, in apply order; the names sort in apply order too.
+
+    What belongs to one service stands in `20-<service>.yaml`; what two services use, or what is nobody's, in `10-shared.yaml`.
+    """
+    owners = _owners(manifests)
+    files: dict[str, list[Mapping[str, Any]]] = {}
+    for position, manifest in enumerate(manifests):
+        files.setdefault(_BY_KIND.get(manifest["kind"]) or owners[position], []).append(manifest)
+    return {name: files[name] for name in sorted(files)}
+
+
 def _owners(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """The file of each manifest that no kind decides: that of the one workload that it is, is named for, or is used by."""
-    workloads = [m for m in manifests if m["kind"] in _WORKLOADS]
+    workloads = [m for m in manifests if m["kind"] in WORKLOADS]
     own = {m["metadata"]["name"] for m in workloads}
     users: dict[tuple[str, str], set[str]] = {}
     for workload in workloads:
@@ -51,7 +64,7 @@ def _file(
     manifest: Mapping[str, Any], own: set[str], users: Mapping[tuple[str, str], set[str]], workloads: Sequence[Mapping[str, Any]]
 ) -> str:
     kind, name = manifest["kind"], manifest["metadata"]["name"]
-    if kind in _WORKLOADS:
+    if kind in WORKLOADS:
         return f"20-{name}.yaml"
     used_by = users.get((kind, name), set())
     if len(used_by) > 1:
@@ -74,18 +87,12 @@ def _selected(manifest: Mapping[str, Any], workloads: Sequence[Mapping[str, Any]
     wanted = selector.get("matchLabels", selector) if isinstance(selector, Mapping) else {}
     if not wanted:
         return []
-    return [w["metadata"]["name"] for w in workloads if wanted.items() <= (_template(w).get("metadata", {}).get("labels") or {}).items()]
-
-
-def _template(workload: Mapping[str, Any]) -> Mapping[str, Any]:
-    spec: Mapping[str, Any] = workload.get("spec") or {}
-    template: Mapping[str, Any] = spec.get("jobTemplate", {}).get("spec", spec).get("template") or workload
-    return template
+    return [w["metadata"]["name"] for w in workloads if wanted.items() <= (template_of(w).get("metadata", {}).get("labels") or {}).items()]
 
 
 def _references(workload: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """The (kind, name) of what a workload's pods use: maps, claims, the account, the Service of a StatefulSet."""
-    pod = _template(workload).get("spec") or {}
+    pod = pod_of(workload)
     if account := pod.get("serviceAccountName"):
         yield from ((kind, account) for kind in ("ServiceAccount", "Role", "RoleBinding"))
     if service := workload["spec"].get("serviceName"):

@@ -8,7 +8,7 @@ next run changes only what differs, removes only what it wrote itself, and refus
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +23,15 @@ _HEADER: Final = "# Written by compose-cutover: the files below and the digest o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """One text with the permissions that it gets."""
+    """One text, or bytes that are no text, with the permissions that it gets."""
 
-    text: str
+    text: str | bytes
     mode: int = 0o644
 
     @property
     def data(self) -> bytes:
-        """The bytes on the disk, always UTF-8."""
-        return self.text.encode("utf-8", "replace")
+        """The bytes on the disk; text is always UTF-8."""
+        return self.text if isinstance(self.text, bytes) else self.text.encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +103,12 @@ def _file_difference(target: Path, name: str, new: File | None) -> str:
 
     path = target / name
     old = _read(path)
-    before = [] if old is None else old.decode("utf-8", "replace").splitlines(keepends=True)
-    after = [] if new is None else new.text.splitlines(keepends=True)
     secret = (new is not None and new.mode == 0o600) or "secret" in name
-    if secret:
-        return f"--- {path}\n+++ {path}\n(Secrets differ; their values are not shown)\n" if before != after else ""
+    if secret or (new is not None and isinstance(new.text, bytes)):
+        what = "Secrets differ; their values are not shown" if secret else "bytes that are no text differ"
+        return f"--- {path}\n+++ {path}\n({what})\n" if old != (None if new is None else new.data) else ""
+    before = [] if old is None else old.decode("utf-8", "replace").splitlines(keepends=True)
+    after = [] if new is None else new.data.decode("utf-8", "replace").splitlines(keepends=True)
     return "".join(difflib.unified_diff(before, after, str(path) if before else os.devnull, str(path) if after else os.devnull))
 
 
@@ -133,9 +134,12 @@ def _refuse_strangers(target: Path, tree: FileTree, held: Mapping[str, str] | No
         raise OutputError(
             target, "is not empty and was not written by this program; --force writes into it, and touches no file that stands there"
         )
+    for folder in dict.fromkeys(parent for name in tree.files for parent in _folders(name)):
+        if (target / folder).is_symlink() or ((target / folder).exists() and not (target / folder).is_dir()):
+            raise OutputError(target / folder, "is in the way: a folder of this program belongs there")
     for name in {**tree.files, **(held or {})}:
         path = target / name
-        data = _read(path)
+        data = None if any((target / folder).is_symlink() for folder in _folders(name)) else _read(path)
         if data is None:
             if name in tree.files and (path.exists() or path.is_symlink()):
                 raise OutputError(path, "is in the way and was not written by this program")
@@ -159,10 +163,24 @@ def _compare(target: Path, tree: FileTree, held: Mapping[str, str] | None) -> Sa
             changed.append(name)
         else:
             unchanged.append(name)
-    removed = [name for name in held or () if name not in tree.files and _read(target / name) is not None]
+    removed = [
+        name
+        for name in held or ()
+        if name not in tree.files and not any((target / f).is_symlink() for f in _folders(name)) and _read(target / name) is not None
+    ]
     return Saved(
         created=tuple(sorted(created)), changed=tuple(sorted(changed)), removed=tuple(sorted(removed)), unchanged=tuple(sorted(unchanged))
     )
+
+
+def _folders(name: str) -> Iterator[str]:
+    """The folders between the target and a file, outermost first.
+
+    >>> list(_folders("overlays/dev/kustomization.yaml"))
+    ['overlays', 'overlays/dev']
+    """
+    parts = name.split("/")[:-1]
+    yield from ("/".join(parts[: count + 1]) for count in range(len(parts)))
 
 
 def _read(path: Path) -> bytes | None:
@@ -232,10 +250,14 @@ def _put_in_place(stage: Path, target: Path, new: Mapping[str, File], removed: t
     kept = stage / ".kept"
     kept.mkdir()
     done: list[tuple[Path, Path | None]] = []
+    made: list[Path] = []
     try:
         for position, name in enumerate((*removed, *new)):
             path, old = target / name, kept / str(position)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for folder in _folders(name):
+                if not (target / folder).is_dir():
+                    (target / folder).mkdir()
+                    made.append(target / folder)
             there = path.exists() or path.is_symlink()
             if there:
                 path.rename(old)
@@ -247,4 +269,13 @@ def _put_in_place(stage: Path, target: Path, new: Mapping[str, File], removed: t
             path.unlink(missing_ok=True)
             if before is not None:
                 before.rename(path)
+        _drop_empty(made)
         raise
+    _drop_empty([target / folder for name in removed for folder in _folders(name)])
+
+
+def _drop_empty(folders: Sequence[Path]) -> None:
+    """Remove those of the folders that hold nothing, the innermost first."""
+    for folder in sorted(dict.fromkeys(folders), key=lambda path: (-len(path.parts), path)):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
