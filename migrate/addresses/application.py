@@ -27,6 +27,7 @@ def applied(
     nameservers: tuple[str, ...] | None,
     alias_names: tuple[str, ...],
     load_balancer_ip: str | None,
+    cluster_ips: tuple[str, ...] = (),
 ) -> RewrittenService:
     """The texts of service `name` (`texts_of`: each with its index in `Stack.texts`) with `edits` (index -> edits) applied."""
     service = stack.members[name].service
@@ -47,7 +48,7 @@ def applied(
         needs_pod_ip=_needs("POD_IP", env_command, shell),
         needs_host_ip=_needs("HOST_IP", env_command, shell),
         host_aliases=host_aliases,
-        cluster_ip=None,
+        cluster_ips=cluster_ips,
         nameservers=nameservers,
         alias_names=alias_names,
         labels={k: new.get(("labels", k), v) for k, v in service.labels.items()},

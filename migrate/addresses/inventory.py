@@ -16,12 +16,14 @@ from migrate.stack.tokens import canonical
 _URL_PLACES = ("environment", "env_file", "command", "entrypoint", "labels", "config", "secret", "file", "build")
 
 
-def take_inventory(stack: Stack) -> Inventory:
+def take_inventory(stack: Stack, mates: Mapping[str, frozenset[str]] | None = None) -> Inventory:
     """The owners in file order (declared ones first, then what texts use) and the uses in the order of the texts.
 
+    `mates` maps a service to the services of its pod, whose addresses are its own; without it, those that share its network namespace.
     Names are uses only where they may have to change or mean an own address; the decision looks at each.
     """
-    facts = _Facts(stack=stack, directory=Directory.of(stack.project, stack.namesakes), vips=virtual_addresses(stack))
+    directory = Directory.of(stack.project, stack.namesakes)
+    facts = _Facts(stack=stack, directory=directory, vips=virtual_addresses(stack), mates=mates or stack.namesakes)
     uses = tuple(_use(facts, index, o) for index, o in enumerate(stack.occurrences))
     return Inventory(owners=tuple(_owners(stack, facts.directory, uses)), uses=uses, vips=facts.vips)
 
@@ -42,6 +44,7 @@ class _Facts:
     stack: Stack
     directory: Directory
     vips: Mapping[str, tuple[str, ...]]
+    mates: Mapping[str, frozenset[str]]
 
 
 def _is_vrrp(o: Occurrence) -> bool:
@@ -50,11 +53,13 @@ def _is_vrrp(o: Occurrence) -> bool:
 
 def _use(facts: _Facts, index: int, o: Occurrence) -> Use:
     text = facts.stack.texts[o.text]
-    own = text.service is not None and o.service in facts.stack.namesakes.get(text.service, ())
+    own = text.service is not None and o.service in facts.mates.get(text.service, ())
     rule = _rule(facts, text, o, own=own)
+    gateway = o.address is not None and o.service is None and facts.directory.is_gateway(o.address)
+    letter = letter_of(text, o, own=own, rule="A10" if gateway else rule)
     return Use(
         service=text.service, place=text.place, key=text.key, start=o.start, end=o.end, token=o.token, address=o.address or o.token,
-        owner=o.service, network=o.network, own=own, context=o.context, letter=letter_of(text, o, own=own, rule=rule), rule=rule,
+        owner=o.service, network=o.network, own=own, context=o.context, letter=letter, rule=rule,
         port=o.port, span=o.span, kind=o.kind, occurrence=index, addresses=_producible(facts, o),
     )  # fmt: skip
 
@@ -82,7 +87,7 @@ def _rule(facts: _Facts, text: Text, o: Occurrence, *, own: bool) -> str:
 
 
 def _own_rule(facts: _Facts, text: Text, o: Occurrence) -> str:
-    mates = facts.stack.namesakes.get(text.service or "", frozenset())
+    mates = facts.mates.get(text.service or "", frozenset())
     beside_peers = bool(o.beside - mates)
     if text.place == "healthcheck":
         return "A5"

@@ -109,7 +109,7 @@ class RewrittenService:
     """The texts of one service after rewriting, ready for the builder.
 
     `environment` holds every effective value (None: pass-through without value); `needs_pod_ip`/`needs_host_ip` ask for the env entries
-    from fieldRef; `host_aliases` maps an address to names; `cluster_ip` is a pin; `nameservers` None leaves ClusterFirst.
+    from fieldRef; `host_aliases` maps an address to names; `cluster_ips` are pins; `nameservers` None leaves ClusterFirst.
     Files are keyed by absolute source path, inline configs and secrets by their key; only texts that were scanned are there.
 
     In `environment`, `command` and `entrypoint` the pod's and the host's address stand as `$(POD_IP)` and `$(HOST_IP)`; `healthcheck`
@@ -127,7 +127,7 @@ class RewrittenService:
     needs_pod_ip: bool
     needs_host_ip: bool
     host_aliases: Mapping[str, tuple[str, ...]]
-    cluster_ip: str | None
+    cluster_ips: tuple[str, ...]
     nameservers: tuple[str, ...] | None
     alias_names: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -142,7 +142,8 @@ class Addressing:
 
     `rendered` are the services whose address some file gets at pod start (S2: they need a ClusterIP); `vips` maps the name of a
     Service over a virtual address to the services behind it (A11; pod label `compose-cutover/<name>: member`), `vip_ports` to the
-    (port, protocol) that its callers use.
+    (port, protocol) that its callers use, `vip_pins` to its fixed cluster address. `ranges` are the old subnets that pins need as ranges of
+    Services of their own.
     """
 
     addresses: tuple[DecidedAddress, ...]
@@ -150,3 +151,5 @@ class Addressing:
     rendered: frozenset[str] = frozenset()
     vips: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     vip_ports: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    vip_pins: Mapping[str, str] = field(default_factory=dict)
+    ranges: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrate.kube.names import Object, in_apply_order, object_of
-from migrate.kube.network import ingresses, policies, services
+from migrate.kube.network import definitions, ingresses, policies, services
 from migrate.kube.scale import autoscalers, budgets
 from migrate.kube.state import claims, data_objects
 from migrate.kube.workloads import workloads
@@ -21,6 +21,7 @@ def build(plan: Plan) -> tuple[dict[str, Any], ...]:
         _fresh(o)
         for o in (
             _namespace(plan),
+            *definitions(plan),
             *data_objects(plan),
             *claims(plan),
             *services(plan),

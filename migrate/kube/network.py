@@ -1,12 +1,14 @@
-"""Services, Ingresses and NetworkPolicies as objects."""
+"""Services, Ingresses, NetworkPolicies and second networks as objects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.kube.names import Object, object_of
-from migrate.plan.types import Ingress, Plan, ServiceObject, ServicePort
+from migrate.plan.types import Attachment, Ingress, Plan, ServiceObject, ServicePort
 
 
 def services(plan: Plan) -> Iterator[Object]:
@@ -28,8 +30,8 @@ def _service(plan: Plan, service: ServiceObject, owner: str | None, annotations:
         spec["type"] = service.type
     if service.headless:
         spec["clusterIP"] = "None"
-    elif service.cluster_ip is not None:
-        spec["clusterIP"] = service.cluster_ip
+    elif service.cluster_ips:
+        spec |= _pinned(service.cluster_ips)
     if service.load_balancer_ip is not None:
         spec["loadBalancerIP"] = service.load_balancer_ip
     if service.dual_stack:
@@ -56,6 +58,14 @@ def _service(plan: Plan, service: ServiceObject, owner: str | None, annotations:
     )
 
 
+def _pinned(addresses: tuple[str, ...]) -> dict[str, Any]:
+    """A fixed address of each family; what is not IPv4 alone says its families, for the API server would take those of the cluster."""
+    if len(addresses) == 1 and ":" not in addresses[0]:
+        return {"clusterIP": addresses[0]}
+    families = ["IPv6" if ":" in a else "IPv4" for a in addresses]
+    return {"clusterIP": addresses[0], "clusterIPs": list(addresses), "ipFamilies": families}
+
+
 def _port(port: ServicePort) -> dict[str, Any]:
     found: dict[str, Any] = {"name": port.name, "port": port.port, "targetPort": port.target, "protocol": port.protocol}
     if port.app_protocol:
@@ -63,6 +73,26 @@ def _port(port: ServicePort) -> dict[str, Any]:
     if port.node_port:
         found["nodePort"] = port.node_port
     return found
+
+
+def definitions(plan: Plan) -> Iterator[Object]:
+    """Every NetworkAttachmentDefinition, and the ServiceCIDRs for old subnets."""
+    for network in plan.networks:
+        body = {"spec": {"config": json.dumps(network.config)}}
+        yield object_of(plan, "k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", network.name, body, span=network.span)
+    for cidr in plan.service_ranges:
+        name = f"{plan.namespace}-" + re.sub(r"[^0-9a-f]+", "-", cidr)
+        yield object_of(plan, "networking.k8s.io/v1", "ServiceCIDR", name, {"spec": {"cidrs": [cidr]}}, span=plan.span)
+
+
+def annotation(attachments: Iterable[Attachment]) -> str:
+    """What Multus reads on a pod: the networks to attach, with addresses, interface and MAC."""
+    return json.dumps(
+        [
+            {"name": a.network, "interface": a.interface, **({"ips": list(a.ips)} if a.ips else {}), **({"mac": a.mac} if a.mac else {})}
+            for a in attachments
+        ]
+    )
 
 
 def policies(plan: Plan) -> Iterator[Object]:

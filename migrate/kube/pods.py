@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrate.kube.network import annotation
 from migrate.kube.state import checksum, used_data
 from migrate.plan.security import RESTRICTED
 from migrate.plan.types import EnvEntry, InitContainer, Plan, Probe, ServicePlan, Volume, VolumeMount, Wait
@@ -83,9 +84,9 @@ def pod_template(plan: Plan, owner: ServicePlan, labels: Mapping[str, str], rest
         spec["terminationGracePeriodSeconds"] = max(grace)
     if owner.pod.share_processes:
         spec["shareProcessNamespace"] = True
-    spec["securityContext"] = _pod_security(everyone)
     if any(s.lifecycle.stop_signal for s in members):
         spec["os"] = {"name": "linux"}
+    spec["securityContext"] = _pod_security(everyone)
     if secrets := dict.fromkeys(s for m in everyone for s in m.pull.pull_secrets):
         spec["imagePullSecrets"] = [{"name": s} for s in secrets]
     if init:
@@ -100,6 +101,8 @@ def pod_template(plan: Plan, owner: ServicePlan, labels: Mapping[str, str], rest
     for service in members:
         all_labels |= service.networking.labels
     all_labels |= _volume_labels(plan, everyone)
+    if _on_bridge(plan, everyone):
+        all_labels["compose-cutover/multus"] = "member"
     metadata: dict[str, Any] = {"labels": all_labels}
     if annotations := _annotations(plan, everyone, volumes.found.values()):
         metadata["annotations"] = annotations
@@ -236,11 +239,11 @@ def _naming(members: Sequence[ServicePlan]) -> dict[str, Any]:
             found.setdefault("hostname", service.hostname)
         if service.subdomain is not None:
             found.setdefault("subdomain", service.subdomain)
+        if service.hostname_override is not None:
+            found.setdefault("hostnameOverride", service.hostname_override)
     aliases: dict[str, dict[str, None]] = {}
     for service in members:
         for address, names in service.host_aliases.items():
-        if service.hostname_override is not None:
-            found.setdefault("hostnameOverride", service.hostname_override)
             aliases.setdefault(address, {}).update(dict.fromkeys(names))
     if aliases:
         found["hostAliases"] = [{"ip": address, "hostnames": list(names)} for address, names in aliases.items()]
@@ -284,10 +287,11 @@ def _volume_labels(plan: Plan, services: Sequence[ServicePlan]) -> dict[str, str
 
 
 def _with_affinity(plan: Plan, spec: dict[str, Any], services: Sequence[ServicePlan]) -> dict[str, Any]:
-    """V6: pods that share claims stand on one node."""
+    """V6: pods that share claims stand on one node; those of a bridge (2.6) too, with all that share claims with them."""
+    groups = ["multus"] if _on_bridge(plan, services) else [f"volume-{claim}" for claim in _one_node(plan, services)[1]]
     terms = [
-        {"labelSelector": {"matchLabels": {f"compose-cutover/volume-{claim}": "member"}}, "topologyKey": "kubernetes.io/hostname"}
-        for claim in _one_node(plan, services)[1]
+        {"labelSelector": {"matchLabels": {f"compose-cutover/{group}": "member"}}, "topologyKey": "kubernetes.io/hostname"}
+        for group in groups
     ]
     if not terms:
         return spec
@@ -295,9 +299,15 @@ def _with_affinity(plan: Plan, spec: dict[str, Any], services: Sequence[ServiceP
     return {**spec, "affinity": affinity}
 
 
+def _on_bridge(plan: Plan, services: Sequence[ServicePlan]) -> bool:
+    return any(s.key in plan.one_node for s in services)
+
+
 def _annotations(plan: Plan, services: Sequence[ServicePlan], volumes: Iterable[Volume]) -> dict[str, str]:
     found: dict[str, str] = {}
     for service in services:
+        if service.attachments:
+            found["k8s.v1.cni.cncf.io/networks"] = annotation(service.attachments)
         found |= service.metadata.shared
         found |= service.metadata.template
         found |= service.security.annotations

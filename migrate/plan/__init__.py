@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from migrate.addresses.types import Inventory
+from migrate.addresses import take_inventory
+from migrate.addresses.types import Addressing, Inventory
 from migrate.findings import Action, Finding, Severity, Span
 from migrate.plan.addressing import decide_addresses
 from migrate.plan.answers import from_extensions
+from migrate.plan.attachments import decide_attachments
 from migrate.plan.borrowed import decide_borrowed
 from migrate.plan.contents import read_contents
 from migrate.plan.decision import Answers, Decided, Decision, Names, Notes
@@ -85,8 +87,6 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     instance = stack.project.name if is_label_value(stack.project.name) else object_name(stack.project.name)
     pods = record.take(decide_pods(stack, answers))
     names = record.take(decide_names(stack, answers))
-    addressing = record.take(decide_addresses(stack, inventory, names, answers))
-    texts = addressing.services
     images = record.each({n: decide_image(stack, m, answers) for n, m in members.items()})
     one_shots = record.take(decide_one_shots(stack, pods, answers))
     sockets = record.take(decide_sockets(stack, pods, one_shots, answers))
@@ -94,6 +94,12 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     homes = {n: one_shots[n].host or n if n in one_shots else pods[n].owner for n in members}
     containers = _container_names(stack, pods, homes)
     copies = {n: _most_copies(stack, n, answers) for n in members}
+    mates = {n: stack.namesakes.get(n, frozenset((n,))) | frozenset(pods[n].members) for n in members}
+    if mates != stack.namesakes:
+        inventory = take_inventory(stack, mates)
+    attached = record.take(decide_attachments(stack, homes, copies, _readers(inventory), namespace, answers))
+    addressing = record.take(decide_addresses(stack, inventory, names, answers, mates, attached))
+    texts = addressing.services
     references = {n: image.reference for n, image in images.items()}
     storage, claims = record.take(
         decide_storage(stack, homes, copies, references, sockets.volumes, sockets.passing, _spread(stack, answers), answers)
@@ -122,10 +128,12 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     settings, data = record.take(decide_settings(stack, texts, contents, names.objects, outside.variables, answers))
     resources = record.each({n: decide_resources(stack, m, answers) for n, m in members.items()})
     low = {n: any(p.target < 1024 for p in services[n].ports) for n in members}
-    security = record.each({n: decide_security(stack, m, containers[n], storage[n], low[n], answers) for n, m in members.items()})
+    security = record.each(
+        {n: decide_security(stack, m, containers[n], storage[n], low[n], bool(exposure[n].host_ports), answers) for n, m in members.items()}
+    )
     behind = {n: exposure[n].services != () or (s.main is not None and not s.main.headless) for n, s in services.items()}
     lifecycle = record.each({n: decide_lifecycle(stack, m, workloads[n], texts[n].hooks, behind[n], answers) for n, m in members.items()})
-    alone = {n: _needs_recreate(stack, pods[n], storage, claims, security, exposure) for n in members}
+    alone = {n: _needs_recreate(stack, pods[n], storage, claims, security, exposure, attached.pods) for n in members}
     scale = record.each({n: decide_scale(stack, m, workloads[n], alone[n], resources[n], answers) for n, m in members.items()})
     placement = record.each({n: decide_placement(stack, m, selectors[n]) for n, m in members.items()})
     metadata = record.each({n: decide_metadata(stack, m, texts[n].labels) for n, m in members.items()})
@@ -184,6 +192,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
             subdomain=subdomain,
             dns=resolving[n],
             host_aliases={**texts[n].host_aliases, **outside.host_aliases.get(n, {})},
+            attachments=attached.pods.get(n, ()),
             decisions=tuple(decisions_of.get(n, ())),
         )
     running_levels = [security[n].level for n in members if workloads[n].kind != "none"]
@@ -199,7 +208,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         pod_security=level,
         services=plans,
         ready_services=_ready_services(plans, waits, names, selectors),
-        shared_services=(*outside.services, *_subdomain_services(names), *_vip_services(addressing.vips, addressing.vip_ports)),
+        shared_services=(*outside.services, *_subdomain_services(names), *_vip_services(addressing)),
         data={(d.kind, d.name): d for d in data},
         hosted=_hosted(stack, workloads),
         claims=claims,
@@ -210,10 +219,33 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         kubectl_image=str(answers.tools.get("kubectl") or f"{tools['kubectl']}:{_kubectl_tag(answers)}"),
         answers=answers,
         base=_base(stack),
+        networks=attached.definitions,
+        one_node=_bound_together(attached.one_node, claims),
+        service_ranges=addressing.ranges,
         span=Span(file=members[next(iter(members))].service.span.file if members else "", line=1, column=1),
         decisions=tuple(record.decisions),
         findings=(*stack.project.findings, *stack.findings, *_folded(record.findings)),
     )
+
+
+def _readers(inventory: Inventory) -> Mapping[str, frozenset[str]]:
+    """Fixed address -> the services whose texts hold it."""
+    found: dict[str, set[str]] = {}
+    for use in inventory.uses:
+        if use.owner is not None and use.service is not None and use.kind == "address":
+            found.setdefault(use.address, set()).add(use.service)
+    return {address: frozenset(services) for address, services in found.items()}
+
+
+def _bound_together(owners: frozenset[str], claims: Mapping[str, Claim]) -> frozenset[str]:
+    """The owners of pods that a bridge binds to one node, with those that share claims of one node with them."""
+    if not owners:
+        return owners
+    groups: dict[str, set[str]] = {}
+    for name, claim in claims.items():
+        if claim.one_node:
+            groups.setdefault(claim.node_group or name, set()).update(claim.users)
+    return owners.union(*(users for users in groups.values() if users & owners))
 
 
 def _base(stack: Stack) -> str:
@@ -314,7 +346,10 @@ def _needs_recreate(
     claims: Mapping[str, Claim],
     security: Mapping[str, Any],
     exposure: Mapping[str, Any],
+    attached: Mapping[str, Any],
 ) -> str | None:
+    if attached.get(pod.owner):
+        return "two pods cannot have the same address"
     for name in pod.members:
         if any(claims[c].access_mode == "ReadWriteOnce" for c in storage[name].claims):
             return "two pods must not write its volume"
@@ -381,18 +416,20 @@ def _vip_labels(name: str, vips: Mapping[str, tuple[str, ...]]) -> Mapping[str, 
     return {f"compose-cutover/{vip}": "member" for vip, behind in vips.items() if name in behind}
 
 
-def _vip_services(vips: Mapping[str, tuple[str, ...]], ports: Mapping[str, tuple[tuple[int, str], ...]]) -> tuple[ServiceObject, ...]:
+def _vip_services(addressing: Addressing) -> tuple[ServiceObject, ...]:
     found = []
-    for vip in vips:
+    for vip in addressing.vips:
         listed = tuple(
             ServicePort(name=f"{protocol.lower()}-{port}", port=port, target=port, protocol=protocol.upper())
-            for port, protocol in ports.get(vip, ())
+            for port, protocol in addressing.vip_ports.get(vip, ())
         )
+        pin = addressing.vip_pins.get(vip)
         found.append(
             ServiceObject(
-                name=vip, selector={f"compose-cutover/{vip}": "member"}, ports=listed, headless=not listed, publish_not_ready=not listed
+                name=vip, selector={f"compose-cutover/{vip}": "member"}, ports=listed, headless=not listed, publish_not_ready=not listed,
+                cluster_ips=(pin,) if pin is not None and listed else (),
             )
-        )
+        )  # fmt: skip
     return tuple(found)
 
 

@@ -38,9 +38,12 @@ class Decided(Generic[Outcome]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the user decided: the plan file and the command line, checked. Keys of `services` are service keys, then questions."""
+    """What the user decided: the plan file and the command line, checked. Keys of `services` are service keys, then questions.
 
-    addresses_mode: Literal["names", "pin", "multus"] = "names"
+    `addresses_mode` and `service_cidr` are those of the command line (None: not said there), which win over the plan's.
+    """
+
+    addresses_mode: Literal["names", "pin", "multus"] | None = None
     service_cidr: str | None = None
     namespace: str | None = None
     kubernetes_version: str = "1.35"
@@ -58,6 +61,29 @@ class Answers:
         """
         own = self.services.get(service, {})
         return own[question] if question in own else self.project.get(question, default)
+
+    def mode(self, service: str | None = None, address: str | None = None) -> str:
+        """What is to become of an address: said of the address itself, else of its service, else of the project; names by default.
+
+        >>> Answers(addresses_mode="pin", services={"web": {"addresses": "names"}}, addresses={"10.0.0.9": "keep"}).mode("web", "10.0.0.9")
+        'keep'
+        """
+        said = self.addresses.get(address or "") or self.services.get(service or "", {}).get("addresses")
+        return str(said or self.addresses_mode or self.project.get("addresses") or "names")
+
+    @property
+    def services_range(self) -> str | None:
+        """The range of cluster addresses: of the command line, else of the plan's `cluster`; None: not known."""
+        return self.service_cidr or (self.project.get("cluster") or {}).get("serviceCidr")
+
+    def wants(self, mode: str) -> bool:
+        """Whether anything is to be treated in `mode`.
+
+        >>> Answers(addresses={"10.0.0.9": "pin"}).wants("pin"), Answers().wants("pin")
+        (True, False)
+        """
+        said = (self.mode(), *self.addresses.values(), *(a.get("addresses") for a in self.services.values()))
+        return mode in said
 
     def at_least(self, version: str) -> bool:
         """Whether the target version has what came with `version`.
@@ -78,7 +104,8 @@ class Names:
 
     `objects` maps a service key to its object name; `aliases` an alias Service's name to the services behind it;
     `rewritten` (service whose name it is, old name) -> new name for names that DNS refuses; `hostnames` service -> pod hostname;
-    `subdomains` service -> (hostname, subdomain) of N6a.
+    `subdomains` service -> (hostname, subdomain) of N6a; `by_pin` are the (service, dotted name) that a pinned address can keep true in
+    the hosts file of those who call it (N6b), else they are rewritten like the others.
     """
 
     objects: Mapping[str, str]
@@ -86,6 +113,7 @@ class Names:
     rewritten: Mapping[tuple[str, str], str]
     hostnames: Mapping[str, str]
     subdomains: Mapping[str, tuple[str, str]]
+    by_pin: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(slots=True)

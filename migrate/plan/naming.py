@@ -16,9 +16,9 @@ from migrate.stack import Stack
 def decide_names(stack: Stack, answers: Answers) -> Decided[Names]:
     """The names of objects, alias Services, pod hostnames and subdomains, and which old names have to be rewritten.
 
-    Nothing is asked of the user here, so that `answers` is not looked at; a name that several services carry is told, never refused.
+    A name that several services carry is told, never refused.
     """
-    work = _Work(stack=stack)
+    work = _Work(stack=stack, answers=answers)
     work.objects.update(_object_names(stack, work))
     _hostnames(work)
     _claims(work)
@@ -28,6 +28,7 @@ def decide_names(stack: Stack, answers: Answers) -> Decided[Names]:
         rewritten=work.rewritten,
         hostnames=work.hostnames,
         subdomains=work.subdomains,
+        by_pin=frozenset(work.by_pin),
     )
     return Decided(outcome=outcome, decisions=tuple(work.decisions), findings=tuple(work.findings))
 
@@ -37,6 +38,7 @@ class _Work:
     """Machinery of one decision: what was named so far, and what was said about it."""
 
     stack: Stack
+    answers: Answers
     objects: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, dict[str, None]] = field(default_factory=dict)
     rewritten: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class _Work:
     findings: list[Finding] = field(default_factory=list)
     named: dict[tuple[str, str], dict[Span, None]] | None = None
     claimed: set[str] = field(default_factory=set)
+    by_pin: set[tuple[str, str]] = field(default_factory=set)
 
     def tell(self, code: str, message: str, action: Action, service: str, also: tuple[Span, ...] = (), path: str | None = None) -> None:
         """A finding at the service's own line."""
@@ -179,7 +182,8 @@ def _illegal(work: _Work, service: str, name: str) -> None:
 
 
 def _dotted(work: _Work, service: str, name: str, taken: set[str]) -> None:
-    """N6: (a) two labels are kept by hostname and subdomain where that can be; (c) else references are rewritten."""
+    """N6: (a) two labels are kept by hostname and subdomain where that can be; (b) mode pin: by `hostAliases`, if a pin is possible, which
+    is decided with the addresses; (c) else references are rewritten."""
     first, _, second = name.lower().partition(".")
     member = work.stack.project.services[service]
     own_hostname = (member.hostname or first).lower() in (first, name.lower())
@@ -198,6 +202,9 @@ def _dotted(work: _Work, service: str, name: str, taken: set[str]) -> None:
         return
     new = work.objects[service]
     work.rewritten[service, name] = new
+    if work.answers.mode(service) == "pin":
+        work.by_pin.add((service, name))
+        return
     work.tell("MIG109", f"the name {name} does not resolve in Kubernetes; references become {new}", Action.REWRITTEN, service,
               also=work.references(service, name))  # fmt: skip
 
@@ -231,6 +238,9 @@ def _private_names(work: _Work, claims: Mapping[str, Mapping[str, frozenset[str]
     for service in work.stack.project.services.values():
         links = service.data.get("external_links")
         for link in links if isinstance(links, list) else ():
+            container, _, alias = str(link).partition(":")
+            if {container, alias or container} & set(work.answers.project.get("externalLinks") or {}):
+                continue
             path = key_path("services", service.name, "external_links")
             work.tell("MIG130", f"{link} lies outside the stack: no Service can stand for it", Action.DROPPED, service.name, path=path)
 

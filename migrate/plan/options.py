@@ -60,6 +60,7 @@ _BOTH: Final[Mapping[str, Form]] = {
     "secrets": _text("write Secrets, or refer to existing ones (2.7)", "write", "external"),
     "oneShot": _text("a completed one-shot with one waiter (2.2)", "init", "job"),
     "ingressClass": _text("the Ingress class"),
+    "addresses": _text("what becomes of fixed addresses where a name is no answer (2.6)", "names", "pin", "multus"),
     "plain": _list("variables that are no secrets (E2)", _text("a variable")),
     "probes": _text("exec: health checks as they are; http: an httpGet where a check is one request by curl or wget", "exec", "http"),
     "stopSignal": _text("hook: a preStop hook sends it; field: lifecycle.stopSignal (2.16)", "hook", "field"),
@@ -71,6 +72,16 @@ _PROJECT: Final[Mapping[str, Form]] = {
     "networkPolicies": _text("emit NetworkPolicies (2.10)", "emit", "none"),
     "aliases": _text("alias Services for all legal names, or for those that are referred to (2.3)", "all", "referenced"),
     "dns": _text("keep outside resolvers (2.6)", "keep", "drop"),
+    "pin": _text("which Services get a fixed cluster address: those that need one, or all (2.6)", "needed", "all"),
+    "pinRange": _text(
+        "pins in the cluster's own range, or the old subnets as ServiceCIDRs of their own (2.6, from 1.33)", "cluster", "own"
+    ),
+    "reserved": _list("cluster addresses that pins must leave free", _text("an address or a range")),
+    "clusterDns": _text("address of the cluster's DNS; else the tenth of the range of Services"),
+    "multus": _any(
+        "network: what its attachment needs (2.6)",
+        _map("facts", master=_text("interface of the node"), subnet=_text("range, where the Compose file says none")),
+    ),
     "storage": _map(
         "claims (2.8)", size=_QUANTITY, **{"class": _text("storage class"), "rwxClass": _text("class of ReadWriteMany volumes")}
     ),
@@ -146,7 +157,7 @@ FORM: Final = _map(
     version=_int("always 1", 1, 1),
     project=Form(kind="map", meaning="answers for every service and for the project", keys=_PROJECT),
     services=_any("answers by service key", Form(kind="map", meaning="answers for one service", keys=_SERVICE)),
-    addresses=_any("what becomes of an address", _text("an outcome", "names", "keep")),
+    addresses=_any("what becomes of an address", _text("an outcome", "names", "pin", "multus", "keep")),
     images=_list("images are taken from elsewhere", _map("a rule", match=_text("a prefix"), replace=_text("what stands for it"))),
     tools=_map("images of generated init containers", image=_text("a shell with getent"), kubectl=_text("kubectl")),
 )

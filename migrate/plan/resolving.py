@@ -7,10 +7,9 @@ from typing import Any, Final
 
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
-from migrate.plan.spelling import is_subdomain
+from migrate.plan.spelling import DEFAULT_DOMAIN, is_subdomain
 from migrate.stack import Member, Stack
 
-DEFAULT_DOMAIN: Final = "cluster.local"
 _MOST_SEARCHES: Final = 32
 _MOST_NAMESERVERS: Final = 3
 

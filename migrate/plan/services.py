@@ -110,8 +110,6 @@ def _main(
     workload = workloads[pod.owner]
     rule, headless, reason = _headless(member, known, workload, texts, rendered, answers)
     ports = _ports(known)
-    if texts.cluster_ip is not None and not ports:
-        notes.find("MIG235", "a pinned address needs a known port", action=Action.REFUSED)
     if not headless:
         ports = (*ports, *_published_inside(stack, pod, known, notes))
     if rule == "S3":
@@ -126,7 +124,7 @@ def _main(
         ports=ports,
         headless=headless,
         publish_not_ready=not_ready,
-        cluster_ip=texts.cluster_ip if ports else None,
+        cluster_ips=() if headless else texts.cluster_ips,
         dual_stack=_dual_stack(stack, member),
         span=member.service.span,
     )
@@ -139,7 +137,7 @@ def _headless(
     answer = answers.of(name, "service") or member.service.labels.get("kompose.service.type", "").lower()
     if answer == "headless":
         return "S1", True, "said by the plan or a label"
-    if texts.cluster_ip is not None and known:
+    if texts.cluster_ips and known:
         return "S2", False, "its address is pinned"
     if not known:
         return "S3", True, "no port is known, and a Service without ports must be headless"
@@ -227,7 +225,7 @@ def _aliases(
         if not mained or (answers.project.get("aliases") == "referenced" and alias not in referenced):
             continue
         first, main = mained[0]
-        copy = replace(main, name=alias, cluster_ip=None)
+        copy = replace(main, name=alias, cluster_ips=())
         if len(mained) > 1:
             key = "compose-cutover/" + shortened(f"alias-{alias}", alias, LONGEST_LABEL)
             for name, _ in mained:

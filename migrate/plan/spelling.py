@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+DEFAULT_DOMAIN: Final = "cluster.local"
 LONGEST_OBJECT_NAME: Final = 52
 LONGEST_LABEL: Final = 63
 LONGEST_PORT_NAME: Final = 15

@@ -87,6 +87,18 @@ class NetworkDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """What mode multus adds. `pods`: service whose pod it is -> its attachments; `kept`: (service, address) that pods go on having;
+    `tenants`: the services in attached pods; `one_node`: the owners of pods that must stand on one node."""
+
+    definitions: tuple[NetworkDefinition, ...] = ()
+    pods: Mapping[str, tuple[Attachment, ...]] = field(default_factory=dict)
+    kept: frozenset[tuple[str, str]] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    one_node: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceObject:
     """A Service object of any kind; `selector` is complete. `headless` and `cluster_ips` exclude each other; `cluster_ips` are pins, one
     of each family."""
@@ -430,8 +442,8 @@ class Plan:
     one-shots that run in the pod of a service (C1) in their order, `ready_services` the headless Services that waits look up,
     `shared_services` those over several services. `decisions` and `findings` are everything that was decided and found from loading on.
     `networks` are the definitions of second networks, `one_node` the owners of pods that such networks bind to one node, `service_ranges`
-    old subnets that become ranges of Services. `base` is the project directory as spans name it: what is noted in objects starts from it, so that it does not matter where the
-    command ran.
+    old subnets that become ranges of Services. `base` is the project directory as spans name it: what is noted in objects starts from it,
+    so that it does not matter where the command ran.
     """
 
     project: str

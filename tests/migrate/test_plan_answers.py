@@ -16,7 +16,7 @@ FAULTS = {
     "unknown section": ("version: 1\nservice: {}\n", "MIG006", 2, "services"),
     "wrong type": ("version: 1\nservices: {web: {replicas: many}}\n", "MIG007", 2, "whole number"),
     "not a choice": ("version: 1\nproject: {waits: sometimes}\n", "MIG009", 2, "all, healthy, none"),
-    "not yet": ("version: 1\naddresses: {10.0.0.1: pin}\n", "MIG009", 2, "names, keep"),
+    "no outcome": ("version: 1\naddresses: {10.0.0.1: lan}\n", "MIG009", 2, "names, pin, multus, keep"),
     "other version": ("version: 2\n", "MIG009", 1, "between 1 and 1"),
     "no version": ("services: {}\n", "MIG008", 1, "version"),
     "syntax": ("version: [1\n", "MIG001", 2, ""),
