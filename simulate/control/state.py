@@ -133,7 +133,7 @@ class Pod:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ReplicaSet:
-    """A ReplicaSet with its last status; `pods` are all its pod objects, terminating ones too."""
+    """A ReplicaSet with its last status; `pods` are all its pod objects, terminating ones too, `writes` counts those of its spec."""
 
     name: str
     workload: str
@@ -148,6 +148,7 @@ class ReplicaSet:
     available: int = 0
     terminating: int = 0
     observed: bool = False
+    writes: int = 0
     next_number: int = 0
     pods: dict[str, Pod] = field(default_factory=dict)
     expectations: Expectations = field(default_factory=Expectations)
@@ -284,6 +285,7 @@ class Cluster:
     def scale_set(self, one: ReplicaSet, size: int, by: str) -> None:
         """Write spec.replicas of a ReplicaSet."""
         before, one.size, one.observed = one.size, size, False
+        one.writes += 1
         if before != size:
             self.trace.scales.append(ScaleRecord(self.clock.now, "ReplicaSet", one.name, one.workload, before, size, by))
         for watcher in self.on_set:

@@ -11,6 +11,7 @@ from simpy import Environment
 
 from simulate.control import replicaset
 from simulate.control.loops.deployment import DeploymentLoop
+from simulate.control.loops.queue import EVENT_BURST
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
 from simulate.control.rollout import Status, undo_revision
@@ -21,6 +22,9 @@ from simulate.trace import Trace
 POOL = NodePool(name="node", cores=1e6, memory_bytes=1e18, pods=10**6, count=3)
 HOP_S = 0.012
 """How long the recorder's kubelet took to see a bound pod and to write its phase (10 to 18 ms in the recordings)."""
+
+WRITE_S = 0.006
+"""How long its writes took when only a timer was awaited: readiness, the end of a termination."""
 
 EMPTY = TrafficSpec(seed=0, horizon_s=0.0, behaviours=(), edges=(), sources=(), machines=())
 
@@ -89,7 +93,7 @@ class GivenKubelet:
         if state == "scheduled" and self.given(pod, "phase", "") != "Pending":
             after(clock, HOP_S + float(self.given(pod, "start_ms")) / 1000, self._running, pod)
         elif state == "terminating" and pod.node is not None:
-            after(clock, float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
+            after(clock, WRITE_S + float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
 
     def _running(self, pod: Pod) -> None:
         if pod.gone or pod.deleting_s is not None:
@@ -99,7 +103,7 @@ class GivenKubelet:
         self._cluster.record(pod, "running")
         ready = self.given(pod, "ready_ms")
         if ready != "never":
-            after(self._cluster.clock, float(ready) / 1000, self._ready, pod)
+            after(self._cluster.clock, WRITE_S + float(ready) / 1000, self._ready, pod)
 
     def _ready(self, pod: Pod) -> None:
         if pod.gone or pod.deleting_s is not None:
@@ -143,9 +147,10 @@ class World:
         self.input = trace["input"]
         limited = bool(trace.get("flags")) or trace["id"].startswith("TTHR")
         control = ControlPlane(
-            kube_api_qps=20.0 if limited else 1000.0, kube_api_burst=30 if limited else 1000, scheduling_s=0.002, watch_s=0.004, api_s=0.012
+            kube_api_qps=20.0 if limited else 1000.0, kube_api_burst=30 if limited else 1000, scheduling_s=0.002, watch_s=0.005, api_s=0.010
         )
-        self.start_s = 0.0 if not self.input.get("starts_settled") else -settling_s(self.input, self.settled_s)
+        creating_s = (self.input["replicas"] + EVENT_BURST) / control.kube_api_qps
+        self.start_s = 0.0 if not self.input.get("starts_settled") else -settling_s(self.input, self.settled_s + creating_s)
         self.environment = Environment(initial_time=self.start_s)
         spec = ClusterSpec(
             seed=0, horizon_s=0.0, workloads=(), services=(), autoscalers=(), pools=(POOL,), traffic=EMPTY, events=(), control=control,

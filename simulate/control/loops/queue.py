@@ -11,18 +11,24 @@ from simulate.control.state import Clock, after
 class WorkQueue:
     """Calls `work(key)` after the delay of the earliest addition. A look sees everything that was written before it.
 
-    `work` returns for how long its writes keep the worker: the key is not looked at again before that.
+    `work` returns for how long its writes keep the worker: the key is not looked at again before that. None = not known yet:
+    it will call `done(key)`.
     """
 
-    def __init__(self, clock: Clock, work: Callable[[str], float]) -> None:
+    def __init__(self, clock: Clock, work: Callable[[str], float | None]) -> None:
         self._clock = clock
         self._work = work
         self._due: dict[str, float] = {}
         self._busy_s: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
 
     def add(self, key: str, delay_s: float) -> None:
         """Ask for a look at `key` in `delay_s` seconds, unless an earlier one is due already."""
-        due = max(self._clock.now + delay_s, self._busy_s.get(key, -math.inf))
+        asked = self._clock.now + delay_s
+        if key in self._asked:
+            self._asked[key] = min(self._asked[key], asked)
+            return
+        due = max(asked, self._busy_s.get(key, -math.inf))
         known = self._due.get(key)
         if known is not None and known <= due:
             return
@@ -32,12 +38,17 @@ class WorkQueue:
     def _fire(self, key: str, due: float) -> None:
         if self._due.get(key) == due:
             del self._due[key]
+            self._asked[key] = math.inf
             lasting_s = self._work(key)
-            if lasting_s > 0.0:
-                self._busy_s[key] = self._clock.now + lasting_s
-                if key in self._due:
-                    again = max(self._due.pop(key), self._busy_s[key])
-                    self.add(key, again - self._clock.now)
+            if lasting_s is not None:
+                self.done(key, lasting_s)
+
+    def done(self, key: str, lasting_s: float = 0.0) -> None:
+        """The worker of `key` is free in `lasting_s` seconds: what was asked meanwhile has its turn then."""
+        self._busy_s[key] = self._clock.now + lasting_s
+        asked = self._asked.pop(key)
+        if asked < math.inf:
+            self.add(key, asked - self._clock.now)
 
 
 class Bucket:
@@ -56,3 +67,45 @@ class Bucket:
         self._tokens = min(self._burst, self._tokens + (now - self._last_s) * self._rate) - 1.0
         self._last_s = now
         return max(0.0, -self._tokens / self._rate)
+
+
+EVENT_BURST = 25
+"""So many events of one object are sent at once; the rest is dropped, not delayed (the event client's spam filter)."""
+
+EVENT_REFILL_S = 300.0
+"""After so long an object may have one event more."""
+
+
+class EventClient:
+    """Sends a controller's events, one after the other, through the bucket of its other requests.
+
+    A burst of events so delays the creates, deletes and status writes behind it, and is delayed by those before it.
+    """
+
+    def __init__(self, clock: Clock, bucket: Bucket, api_s: float) -> None:
+        self._clock = clock
+        self._bucket = bucket
+        self._api_s = api_s
+        self._left: dict[str, tuple[float, float]] = {}
+        self._waiting = 0
+
+    def send(self, about: str) -> None:
+        """An event about the object of this name."""
+        now = self._clock.now
+        left, last_s = self._left.get(about, (float(EVENT_BURST), now))
+        left = min(float(EVENT_BURST), left + (now - last_s) / EVENT_REFILL_S)
+        if left < 1.0:
+            self._left[about] = left, now
+            return
+        self._left[about] = left - 1.0, now
+        self._waiting += 1
+        if self._waiting == 1:
+            self._send()
+
+    def _send(self) -> None:
+        after(self._clock, self._bucket.delay_s() + self._api_s, self._sent)
+
+    def _sent(self) -> None:
+        self._waiting -= 1
+        if self._waiting:
+            self._send()

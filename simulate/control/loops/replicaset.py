@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 from simulate.control import replicaset
-from simulate.control.loops.queue import Bucket, WorkQueue
+from simulate.control.loops.queue import Bucket, EventClient, WorkQueue
 from simulate.control.replicaset import PodView
 from simulate.control.state import Cluster, Pod, ReplicaSet, after
 
@@ -24,6 +27,7 @@ class ReplicaSetLoop:
         self._api_s = cluster.spec.control.api_s
         self._queue = WorkQueue(cluster.clock, self.sync)
         self._bucket = Bucket(cluster.clock, cluster.spec.control.kube_api_qps, cluster.spec.control.kube_api_burst)
+        self._events = EventClient(cluster.clock, self._bucket, self._api_s)
         cluster.on_set.append(lambda one: self._queue.add(f"{one.workload}\n{one.name}", self._watch_s))
         cluster.on_pod.append(self._pod_changed)
 
@@ -45,8 +49,8 @@ class ReplicaSetLoop:
             one.expectations.deleted(pod.name)
         self._queue.add(f"{one.workload}\n{one.name}", 0.0)
 
-    def sync(self, key: str) -> float:
-        """One look: issue creates or deletes, then write the status as it was seen before them. How long that takes."""
+    def sync(self, key: str) -> float | None:
+        """One look: issue creates or deletes, then write the status as it was seen before them."""
         one = self._set(key)
         if one is None:
             return 0.0
@@ -60,31 +64,50 @@ class ReplicaSetLoop:
             now,
             satisfied=one.expectations.satisfied(now),
         )
-        lasting_s = self._create(one, look.create) if look.create else self._delete(one, active, look.delete) if look.delete else 0.0
-        if (one.replicas, one.ready, one.available, one.terminating, one.observed) != (*_counts(look), True):
-            lasting_s = max(lasting_s, self._bucket.delay_s()) + self._api_s
-            after(self._cluster.clock, lasting_s, self._status, one, look, one.size)
         if look.look_again_s is not None:
             self._queue.add(key, max(0.0, look.look_again_s - now))
-        return lasting_s
+        finish = partial(self._finish, key, one, look, (one.size, one.writes))
+        if look.create:
+            one.expectations.expect(look.create, (), now)
+            self._create(one, replicaset.batches(look.create), finish)
+        elif look.delete:
+            after(self._cluster.clock, self._delete(one, active, look.delete), finish)
+        else:
+            finish()
+        return None
 
-    def _status(self, one: ReplicaSet, look: replicaset.Look, size: int) -> None:
+    def _finish(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
+        """After the last create or delete was answered: the status, where it says something new."""
+        if (one.replicas, one.ready, one.available, one.terminating, one.observed) == (*_counts(look), True):
+            self._queue.done(key)
+        else:
+            self._request(self._status, key, one, look, seen)
+
+    def _status(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
+        """Write what the look saw. Over an object that was written since then it is refused: read it and write again, once."""
+        if one.writes != seen[1]:
+            self._request(self._request, self._store, key, one, look, seen)
+        else:
+            self._store(key, one, look, seen)
+
+    def _store(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         one.replicas, one.ready, one.available, one.terminating = _counts(look)
-        one.observed = one.size == size
+        one.observed = one.size == seen[0]
         self._cluster.status_set(one)
+        self._queue.done(key)
 
-    def _create(self, one: ReplicaSet, count: int) -> float:
-        """Slow-start batches, each as long as a request takes, or as the client's rate allows."""
-        one.expectations.expect(count, (), self._cluster.clock.now)
+    def _request(self, answered: Callable[..., None], *arguments: object) -> None:
+        """One request to the API, when the client's rate allows it."""
+        after(self._cluster.clock, self._bucket.delay_s() + self._api_s, answered, *arguments)
+
+    def _create(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
+        """Slow-start batches: the requests of one are sent at once, the next one follows their last answer."""
         lasting_s = 0.0
-        for size in replicaset.batches(count):
-            allowed_s = [self._bucket.delay_s() for _ in range(size)]
-            for position, allowed in enumerate(allowed_s):
-                number, one.next_number = one.next_number, one.next_number + 1
-                at = max(lasting_s, allowed) + self._api_s + position * STAGGER_S
-                after(self._cluster.clock, at, self._create_one, one, number)
-            lasting_s = max(lasting_s, allowed_s[-1]) + self._api_s
-        return lasting_s
+        for position in range(batches[0]):
+            lasting_s = self._bucket.delay_s() + self._api_s
+            number, one.next_number = one.next_number, one.next_number + 1
+            after(self._cluster.clock, lasting_s + position * STAGGER_S, self._create_one, one, number)
+        after(self._cluster.clock, lasting_s, *((self._create, one, batches[1:], finish) if batches[1:] else (finish,)))
 
     def _create_one(self, one: ReplicaSet, number: int) -> None:
         pod = Pod(
@@ -96,16 +119,22 @@ class ReplicaSetLoop:
             created_s=self._cluster.stamp(),
         )
         self._cluster.add_pod(pod, one.pods)
+        self._events.send(one.name)
 
     def _delete(self, one: ReplicaSet, active: list[Pod], count: int) -> float:
+        """Delete all at once; when the last request is answered, in seconds from now."""
         related = [pod for pod in self._cluster.workloads[one.workload].all_pods() if pod.active]
         chosen = replicaset.victims([self._pod_view(pod) for pod in active], [self._pod_view(pod) for pod in related], count)
         one.expectations.expect(0, [view.name for view in chosen], self._cluster.clock.now)
-        allowed = 0.0
+        lasting_s = 0.0
         for view in chosen:
-            allowed = self._bucket.delay_s()
-            after(self._cluster.clock, allowed + self._api_s, self._cluster.delete_pod, one.pods[view.name], f"scaled down {one.name}")
-        return allowed + self._api_s
+            lasting_s = self._bucket.delay_s() + self._api_s
+            after(self._cluster.clock, lasting_s, self._delete_one, one, one.pods[view.name])
+        return lasting_s
+
+    def _delete_one(self, one: ReplicaSet, pod: Pod) -> None:
+        self._cluster.delete_pod(pod, f"scaled down {one.name}")
+        self._events.send(one.name)
 
     def _pod_view(self, pod: Pod) -> PodView:
         now = self._cluster.clock.now
