@@ -43,10 +43,14 @@ def context_of(where: Where, syntaxes: frozenset[str] = frozenset(), around: str
 def strongest(contexts: Iterable[Context]) -> Context:
     """The one of several contexts that comes first in the order of the lists.
 
-    >>> strongest(["other", "bind", "acl"])
-    'acl'
+    One value that is listened on and told to others is both: only the literal of the own pod serves both.
+
+    >>> strongest(["other", "bind", "acl"]), strongest(["bind", "advertise"])
+    ('acl', 'own_literal')
     """
-    return min(contexts, key=ORDER.index, default="other")
+    found = frozenset(contexts)
+    best: Context = min(found, key=ORDER.index, default="other")
+    return "own_literal" if best == "advertise" and "bind" in found else best
 
 
 def syntaxes_of(paths: Iterable[str], text: str) -> frozenset[str]:

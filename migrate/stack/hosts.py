@@ -16,6 +16,9 @@ _NAME = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s/'\"|<>()\\;?#\]}]*)")
 _HOSTPORT = re.compile(rf"(?<![\w.\-/$}}%@\\])({_NAME})[:#](\d{{1,5}})(?![\w.@])")
 _AT = re.compile(rf"(?<=[\w}}])@({_NAME})(?::(\d{{1,5}}))?(?![\w@.-])")
+_DOTTED = re.compile(
+    r"(?<![^\s\"'=,;\[{(>:|])((?=[^.\s]*[A-Za-z])[A-Za-z0-9_][\w-]*(?:\.[\w-]*[A-Za-z0-9_])+)(?::(\d{1,5}))?(?![^\s\"',;\])}<|])"
+)
 _LISTED = re.compile(r"[,;\s]+")
 _WHOLE = re.compile(rf"({_NAME})(?::(\d{{1,5}}))?")
 _SAID = re.compile(rf"(--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)(=|[ \t]+)[\"']?({_NAME}(?:,{_NAME})*)(?=[\"'\s;|&)]|$)")
@@ -24,13 +27,17 @@ _PORT_AFTER = re.compile(r"[\s'\":]+(\d{2,5})\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """A word in host position: where, the port and the URL scheme it stands with."""
+    """A word in host position: where, the port and the URL scheme it stands with.
+
+    `dotted`: nothing but its dots tells that it is a host; who calls so is for the directory to say.
+    """
 
     start: int
     end: int
     text: str
     port: int | None
     scheme: str
+    dotted: bool = False
 
 
 @lru_cache(maxsize=8192)
@@ -41,6 +48,8 @@ def host_words(text: str, form: Form, key: str = "") -> tuple[Word, ...]:
     [('web', 8080, 'http'), ('cache', 6379, '')]
     >>> [w.text for w in host_words("db", "variable", "DB_HOST")], host_words("db", "variable", "DB_NAME")
     (['db'], ())
+    >>> [w.text for w in host_words("nodeID: upf.core.org # upf.core.org/x", "file")]
+    ['upf.core.org']
     """
     found: dict[int, Word] = {}
     for word in _candidates(text, form, key):
@@ -66,6 +75,8 @@ def _candidates(text: str, form: Form, key: str) -> Iterator[Word]:
                 yield from _elements(m[3], m.start(3))
     if form == "file":
         yield from _directed(text)
+        if "." in text:
+            yield from (_word(m.start(1), m[1], int(m[2]) if m[2] else None, "", dotted=True) for m in _DOTTED.finditer(text))
 
 
 def _authorities(text: str) -> Iterator[Word]:
@@ -105,5 +116,6 @@ def _directives() -> re.Pattern[str]:
     return any_of((rf"(?<![\w-])(?:(?P<label>server)(?=\s+\S)|{'|'.join(f'(?:{w})' for w in words)})\s*[\[\"']*(?P<host>{_NAME})",))
 
 
-def _word(start: int, text: str, port: int | None, scheme: str) -> Word:
-    return Word(start=start, end=start + len(text), text=text, port=port if port and port < 65536 else None, scheme=scheme)
+def _word(start: int, text: str, port: int | None, scheme: str, *, dotted: bool = False) -> Word:
+    number = port if port and port < 65536 else None
+    return Word(start=start, end=start + len(text), text=text, port=number, scheme=scheme, dotted=dotted)

@@ -16,6 +16,7 @@ from migrate.stack.outline import Where, in_command, in_file, in_variable
 from migrate.stack.positions import Locator
 from migrate.stack.tokens import Token, addresses, comments, port_after, scheme_before
 from migrate.stack.types import Context, Kind, Occurrence, Place, Text
+from migrate.stack.values import values
 
 _WORDS: tuple[Place, ...] = ("command", "entrypoint", "healthcheck")
 _VALUES: tuple[Place, ...] = ("environment", "env_file", "labels")
@@ -26,7 +27,6 @@ _IMAGE_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag)$", re.IGNORECASE)
 _DECLARED_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag)$|^(?:subnet|ipv[46]_address|ip_range|aux_addresses)$", re.IGNORECASE)
 _DECLARES = re.compile(r"^\s*-?\s*[\"']?(?:ipv[46]_address|subnet|gateway|ip_range|aux_addresses|image|version)[\"']?\s*:", re.IGNORECASE)
 _BOTH = re.compile(r"(^|[-_.])(dns|sip|syslog)|nameserver|resolver|enode://", re.IGNORECASE)
-_CUT = re.compile(r"\n|;|&&|\|\||\|")
 _USED = re.compile(r"\$\{?([A-Za-z_]\w*)|\{\{[^{}\n]*?([A-Za-z_]\w*)[^{}\n]*\}\}|(?<![\w$])([A-Z][A-Z0-9_]{2,})(?!\w)")
 _LENGTH = re.compile(r"/[\d.]+")
 _PREFIX_ALONE = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.?")
@@ -104,7 +104,7 @@ class Scanner:
         hidden = comments(unit.text) if unit.has_comments else ()
         visible = [t for t in sorted(tokens, key=lambda t: t.start) if not _inside(t.start, hidden)]
         meant = [self._meaning(unit, t) for t in visible]
-        groups = _value_groups(unit, visible)
+        groups = values(unit.text, unit.form, [(t.start, t.end) for t in visible])
         beside: dict[int, set[str]] = {}
         for group, (service, _) in zip(groups, meant, strict=True):
             if service is not None:
@@ -163,6 +163,8 @@ class Scanner:
             network = self.subnets.holding(address)
         syntaxes = self._syntaxes_of(unit)
         context: Context = "literal_only" if unit.place in _DNS_FORWARDER else context_of(where, syntaxes, unit.text)
+        if isinstance(token, Word) and token.dotted and context == "served_name":
+            return None  # what callers send, those outside too: no host that is called
         end = start + token.end - token.start
         span = self.locator.span(unit.texts[text], start, end)
         return Occurrence(
@@ -285,14 +287,6 @@ def _form(text: Text) -> Form:
         shell = text.key.endswith((".sh", ".bash")) or _SCRIPT.match(text.text) or _DOCKERFILE.search(text.key)
         return "command" if shell else "file"
     return "variable"
-
-
-def _value_groups(unit: _Unit, tokens: Sequence[Token | Word]) -> list[int]:
-    """A number for each token; tokens of one value (variable, simple command, line) have the same."""
-    if unit.form == "variable":
-        return [0] * len(tokens)
-    cuts = [m.start() for m in (_CUT if unit.form == "command" else re.compile(r"\n")).finditer(unit.text)]
-    return [bisect_right(cuts, t.start) for t in tokens]
 
 
 def _inside(offset: int, spans: tuple[tuple[int, int], ...]) -> bool:

@@ -47,7 +47,7 @@ def in_variable(name: str, text: str, start: int) -> Where:
     >>> in_variable("ADVERTISED_HOST", "10.0.0.5", 0).keys
     ('ADVERTISED_HOST',)
     """
-    before = _line_before(text, start)
+    before = line_before(text, start)
     inner = [m[1] for m in _NAMED.finditer(before)][-1:]
     return Where(keys=spellings((name, *inner)), before=before)
 
@@ -60,9 +60,9 @@ def in_file(text: str, start: int) -> Where:
     >>> in_file("bind-address = 10.0.0.5", 15).keys
     ('bind-address',)
     """
-    before = _line_before(text, start)
+    before = line_before(text, start)
     path = _path(text, start)
-    key = _key_in_line(re.split(r"[;{}]", before)[-1])
+    key = key_in_line(before)
     if not key and path:
         key, path = path[-1], path[:-1]
     joined = ".".join((*path, key)[-3:])
@@ -78,12 +78,18 @@ def spellings(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s for k in keys for s in (k, _CAMEL.sub("_", k))))
 
 
-def _line_before(text: str, start: int) -> str:
+def line_before(text: str, start: int) -> str:
     """The line up to `start`, at most 1024 characters of it: files of one line are not read again for every address."""
     return text[max(text.rfind("\n", 0, start) + 1, start - _LONGEST_BEFORE) : start]
 
 
-def _key_in_line(segment: str) -> str:
+def key_in_line(before: str) -> str:
+    """The key that the line itself gives what follows `before`: left of `=` or `:`, an element's name, else its first word; may be empty.
+
+    >>> key_in_line("  server "), key_in_line("  - ")
+    ('server', '')
+    """
+    segment = re.split(r"[;{}]", before)[-1]
     if m := _ELEMENT.search(segment):
         return m[1]
     named = [m[1] for m in _NAMED.finditer(segment)]
@@ -102,10 +108,14 @@ def _simple_command(text: str, start: int) -> str:
     return joined[cut:]
 
 
+def block_at(text: str, start: int) -> int:
+    """The number of the block (section, indented key, brackets) that `start` stands in; items of one list have the same."""
+    return bisect_right(_outline(text)[0], start) - 1
+
+
 def _path(text: str, start: int) -> tuple[str, ...]:
-    offsets, paths = _outline(text)
-    at = bisect_right(offsets, start) - 1
-    return paths[at] if at >= 0 else ()
+    at = block_at(text, start)
+    return _outline(text)[1][at] if at >= 0 else ()
 
 
 @lru_cache(maxsize=512)

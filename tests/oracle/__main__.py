@@ -1,6 +1,7 @@
 """Run recorded cases against this checkout: prints the failing ones with one line of reason, then the counts; exit 1 if any failed.
 
-Every kind of case is a module of this package with `run(paths) -> Iterable[tuple[case, reason or None]]`.
+Every kind of case is a module of this package with `run(paths) -> Iterable[tuple[case, reason or None]]`; what it returns may have
+`remarks`, lines that are printed before the counts.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ def main(arguments: Sequence[str]) -> int:
         print(f"no such file or directory: {', '.join(map(str, absent))}", file=sys.stderr)
         return 2
     passed = failed = 0
-    for case, reason in import_module(f"tests.oracle.{arguments[0]}").run(paths):
+    results = import_module(f"tests.oracle.{arguments[0]}").run(paths)
+    for case, reason in results:
         if reason is None:
             passed += 1
         else:
             failed += 1
             print(f"{case}: {' '.join(reason.split())}")
+    for remark in getattr(results, "remarks", ()):
+        print(remark)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -1,7 +1,7 @@
 """Real stacks through the whole conversion: no crash, valid manifests, no address left without a word, the network as it was.
 
 A case is a folder with a Compose file, as `source.json` names it (`path`), else as `docker compose` finds it. `run` judges each folder,
-or each folder inside a folder of cases.
+or each folder inside a folder of cases. Of cases that `tests/truth` has labels for, `summary` tells how far the uses agree with them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,32 @@ from typing import Any
 
 import yaml
 
+from tests.truth.score import Score, compared, labels, seen
+
 _NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _COMMENT = re.compile(r"^\s*(#|//|;|--\s).*$|(?<=\s)#.*$", re.MULTILINE)
 
 
-def run(paths: Iterable[str | Path]) -> list[tuple[str, str | None]]:
-    """(identifier, reason it fails or None) for every case below `paths`, in order."""
-    return [(case.name, judged(case)) for path in paths for case in cases(Path(path))]
+class Results(list[tuple[str, str | None]]):
+    """(identifier, reason it fails or None) for each case, in order; `remarks` are lines to print beside them."""
+
+    remarks: tuple[str, ...] = ()
+
+
+def run(paths: Iterable[str | Path]) -> Results:
+    """The verdict on every case below `paths`; remarks: precision and recall over the cases that have labels."""
+    scores: dict[str, Score] = {}
+    results = Results((case.name, judged(case, scores)) for path in paths for case in cases(Path(path)))
+    results.remarks = tuple(_agreement(scores)) if scores else ()
+    return results
+
+
+def _agreement(scores: Mapping[str, Score]) -> Iterator[str]:
+    whole = Score()
+    for name, score in scores.items():
+        whole.add(score)
+        yield from (f"{name}: {difference}" for difference in score.differences)
+    yield f"{len(scores)} cases with {whole.labels} labelled places: " + ", ".join(f"{n} {share:.4f}" for n, share in whole.shares.items())
 
 
 def cases(path: Path) -> Iterator[Path]:
@@ -43,8 +62,8 @@ def compose_file(case: Path) -> Path | None:
     return next((p for p in (*tails, *usual, *deep) if p.is_file()), None)
 
 
-def judged(case: Path) -> str | None:
-    """Why a case fails, in one line; None if it passes."""
+def judged(case: Path, scores: dict[str, Score] | None = None) -> str | None:
+    """Why a case fails, in one line; None if it passes. How it agrees with its labels, if it has any, is noted in `scores`."""
     import migrate
 
     file = compose_file(case)
@@ -52,6 +71,8 @@ def judged(case: Path) -> str | None:
         return "no Compose file"
     try:
         conversion = migrate.convert(file.name, directory=file.parent)
+        if scores is not None and (truth := labels().get(case.name)) is not None:
+            scores[case.name] = compared(truth, seen(conversion, case, file.parent))
         return faults(conversion)
     except migrate.Unusable as nothing:
         if not _is_yaml(file) and all(f.code == "MIG001" and f.span is not None and f.span.line for f in nothing.findings):
