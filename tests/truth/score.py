@@ -126,14 +126,14 @@ def compared(truth: Iterable[Label], uses: Iterable[Seen]) -> Score:
     score = Score(labels=len(by_position))
     for use in uses:
         here = by_position.get(use.position, [])
-        label = _fitting(here, use.service)
-        if label is None:
+        due = _fitting(here, use.service)
+        if due is None:
             if use.action in CHANGED and use.value:
                 score.wrong_changes += 1
                 score.differences.append(f"{_at(use.position)} {use.value} [{use.service}] is {use.action}, and no label knows it")
             continue
-        matched.setdefault(id(label), []).append(use)
-        _count_use(score, label, use)
+        matched.setdefault(id(due), []).append(use)
+        _count_use(score, due, use)
     for line in (line for lines in by_position.values() for line in lines):
         _count_label(score, line, matched.get(id(line), []))
     return score
