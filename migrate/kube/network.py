@@ -121,4 +121,7 @@ def _ingress(plan: Plan, ingress: Ingress, owner: str) -> Object:
         backend = {"service": {"name": rule.service, "port": {"number": rule.port}}}
         by_host.setdefault(rule.host, []).append({"path": rule.path, "pathType": "Prefix", "backend": backend})
     spec["rules"] = [{**({"host": host} if host else {}), "http": {"paths": paths}} for host, paths in by_host.items()]
-    return object_of(plan, "networking.k8s.io/v1", "Ingress", ingress.name, {"spec": spec}, owner=owner, span=ingress.span)
+    notes = {"compose-cutover/external": f"secret/{ingress.tls_secret}"} if ingress.tls_secret else {}
+    return object_of(
+        plan, "networking.k8s.io/v1", "Ingress", ingress.name, {"spec": spec}, owner=owner, span=ingress.span, annotations=notes
+    )

@@ -74,8 +74,8 @@ def pod_template(plan: Plan, owner: ServicePlan, labels: Mapping[str, str], rest
         spec["restartPolicy"] = restart_policy
     needs_token = any(w.for_job for w in waits)
     if needs_token:
-        spec["serviceAccountName"] = owner.object_name
-    spec["automountServiceAccountToken"] = needs_token
+        spec.setdefault("serviceAccountName", owner.object_name)
+    spec["automountServiceAccountToken"] = needs_token or "serviceAccountName" in spec
     spec["enableServiceLinks"] = False
     spec |= _naming(members)
     spec |= _merged_dns(members)

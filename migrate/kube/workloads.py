@@ -56,7 +56,9 @@ def _workload(plan: Plan, service: ServicePlan) -> Object:
 
 def _external(plan: Plan, service: ServicePlan) -> dict[str, str]:
     everyone = (*members_of(plan, service), *hosted_by(plan, service))
-    outside = dict.fromkeys(e for s in everyone for e in (*s.settings.external, *s.storage.external))
+    named = [f"serviceaccount/{a}" for s in everyone if (a := s.security.pod_spec.get("serviceAccountName"))]
+    pulled = [f"secret/{secret}" for s in everyone for secret in s.pull.pull_secrets]
+    outside = dict.fromkeys((*(e for s in everyone for e in (*s.settings.external, *s.storage.external)), *named, *pulled))
     return {"compose-cutover/external": ",".join(outside)} if outside else {}
 
 
@@ -123,8 +125,12 @@ def _account(plan: Plan, service: ServicePlan) -> Iterator[Object]:
         return
     name, group = service.object_name, "rbac.authorization.k8s.io"
     rule = {"apiGroups": ["batch"], "resources": ["jobs"], "resourceNames": list(jobs), "verbs": ["get", "list", "watch"]}
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": plan.namespace}
-    yield object_of(plan, "v1", "ServiceAccount", name, {"automountServiceAccountToken": False}, owner=name, span=service.span)
+    said = next((a for s in everyone if (a := s.security.pod_spec.get("serviceAccountName"))), None)
+    subject = {"kind": "ServiceAccount", "name": said or name, "namespace": plan.namespace}
+    if said is None:
+        yield object_of(plan, "v1", "ServiceAccount", name, {"automountServiceAccountToken": False}, owner=name, span=service.span)
     yield object_of(plan, f"{group}/v1", "Role", name, {"rules": [rule]}, owner=name, span=service.span)
     reference = {"apiGroup": group, "kind": "Role", "name": name}
-    yield object_of(plan, f"{group}/v1", "RoleBinding", name, {"roleRef": reference, "subjects": [subject]}, owner=name, span=service.span)
+    body = {"roleRef": reference, "subjects": [subject]}
+    notes = {"compose-cutover/external": f"serviceaccount/{said}"} if said else {}
+    yield object_of(plan, f"{group}/v1", "RoleBinding", name, body, owner=name, span=service.span, annotations=notes)

@@ -168,7 +168,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
             service=services[n].main,
             more_services=services[n].aliases,
             exposure=exposure[n],
-            settings=_beside_token(settings[n], waits, pods[n]),
+            settings=_beside_token(
+                settings[n], waits, pods[n], named=any(security[m].pod_spec.get("serviceAccountName") for m in pods[n].members)
+            ),
             storage=storage[n],
             health=health[n],
             waits=waits[n],
@@ -399,9 +401,9 @@ def _hosted(stack: Stack, workloads: Mapping[str, Workload]) -> Mapping[str, tup
     return found
 
 
-def _beside_token(settings: Settings, waits: Mapping[str, tuple[Wait, ...]], pod: Pod) -> Settings:
-    """With an API token mounted below /run/secrets, secret files are mounted one by one (2.7)."""
-    if not any(w.for_job for m in pod.members for w in waits[m]):
+def _beside_token(settings: Settings, waits: Mapping[str, tuple[Wait, ...]], pod: Pod, *, named: bool) -> Settings:
+    """With an API token mounted below /run/secrets, secret files are mounted one by one (2.7). `named`: a label names the account."""
+    if not named and not any(w.for_job for m in pod.members for w in waits[m]):
         return settings
     volume = next((v for v in settings.volumes if v.name == "secrets" and "projected" in v.source), None)
     if volume is None:

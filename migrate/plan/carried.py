@@ -16,7 +16,7 @@ from migrate.findings import Action, Span
 from migrate.plan.contents import Content
 from migrate.plan.decision import Answers, Notes
 from migrate.plan.escaping import escaped
-from migrate.plan.spelling import digits, label, object_name, shortened, slug
+from migrate.plan.spelling import digits, label, legal_keys, object_name, shortened, slug
 from migrate.plan.types import DataObject, EnvEntry, InitContainer, Volume, VolumeMount
 from migrate.stack import ClassifiedMount, Member, Stack
 from migrate.stack.data import image_name, knowledge
@@ -34,10 +34,18 @@ _NO_FILES: Final = frozenset({"hostpath", "emptydir", "persistentvolumeclaim"})
 
 @dataclass(slots=True)
 class Objects:
-    """Machinery of one call: the ConfigMaps and Secrets so far, by (kind, name) and by what they hold."""
+    """Machinery of one call: the ConfigMaps and Secrets so far, by (kind, name) and by what they hold. `configs` and `secrets` are the
+    names of the user's own, by their keys."""
 
+    configs: Mapping[str, str]
+    secrets: Mapping[str, str]
     made: dict[tuple[str, str], DataObject] = field(default_factory=dict)
     names: dict[tuple[str, Any], str] = field(default_factory=dict)
+
+    def free(self, name: str, key: str) -> str:
+        """A generated name; the user's own names never yield (2.3)."""
+        taken = name in self.configs.values() or name in self.secrets.values()
+        return f"{name[:57].rstrip('-')}-{digits(key)}" if taken else name
 
     def make(
         self,
@@ -63,7 +71,10 @@ class Objects:
 
 
 class Carrier:
-    """Machinery: how the files of one service reach its container. `carry` fills the lists; then they are read."""
+    """Machinery: how the files of one service reach its container. `carry` fills the lists; then they are read.
+
+    `scripts` are the texts of its hooks, health check and files, which may tell that it writes where files are mounted.
+    """
 
     def __init__(
         self,
@@ -75,6 +86,7 @@ class Carrier:
         answers: Answers,
         notes: Notes,
         objects: Objects,
+        scripts: tuple[str, ...] = (),
     ) -> None:
         self.stack, self.member, self.texts, self.contents = stack, member, texts, contents
         self.name, self.answers, self.notes, self.objects = name, answers, notes, objects
@@ -84,6 +96,8 @@ class Carrier:
         self.external: list[str] = []
         self.fs_group: int | None = None
         self.rendered: list[tuple[str, str, str]] = []
+        service = member.service
+        self.written = (" ".join((*(service.entrypoint or ()), *(service.command or ()))), *scripts)
         self.tools = str(answers.tools.get("image") or knowledge()["tools"]["image"])
 
     def carry(self) -> None:
@@ -119,7 +133,7 @@ class Carrier:
                 name, item = object_name(source.name), source.name
                 self._outside("configmap", name, source)
             else:
-                name, item = object_name(use.source), key
+                name, item = self.objects.configs[use.source], key
                 if not self._resource("ConfigMap", name, item, source):
                     continue
             self._mount_items("config", name, [(item, key, use.mode)], target, "configMap", single=key)
@@ -132,7 +146,7 @@ class Carrier:
                 continue
             self._owner_of_file(use, "secrets", index)
             item = _key(source.name if source.external else use.source)
-            name = object_name(source.name if source.external else use.source)
+            name = object_name(source.name) if source.external else self.objects.secrets[use.source]
             if source.external or self.answers.of(self.member.service.name, "secrets") == "external":
                 self._outside("secret", name, source)
             elif not self._resource("Secret", name, item, source):
@@ -187,8 +201,16 @@ class Carrier:
             content = value.encode()
         if kind == "Secret" and ("Secret", name) not in self.objects.made:
             self.notes.find("MIG402", IN_CLEAR, span=source.span, action=Action.MAPPED)
-        self.objects.make(kind, name, None, source.span, *_split({key: content}), annotations=source.data.get("labels") or {})
+        self.objects.make(kind, name, None, source.span, *_split({key: content}), annotations=self._labels(source))
         return True
+
+    def _labels(self, source: FileSource) -> Mapping[str, str]:
+        legal, illegal = legal_keys(source.data.get("labels") or {})
+        if legal:
+            self.notes.find("MIG910", f"labels of {source.key} became annotations: {', '.join(legal)}", span=source.span)
+        if illegal:
+            self.notes.find("MIG910", f"no keys of annotations: {', '.join(illegal)}", span=source.span, action=Action.DROPPED)
+        return legal
 
     def _files(self, classified: ClassifiedMount, index: int) -> None:
         mount = classified.mount
@@ -259,9 +281,9 @@ class Carrier:
         image = image_name(service.image)
         if image in knowledge()["writes_config"] or (image == "redis" and "--sentinel" in (service.command or ())):
             return True
-        said = " ".join((*(service.entrypoint or ()), *(service.command or ())))
         path = re.escape(target)
-        return re.search(rf"(sed\s+-i|chown|chmod)\b[^;&|]*{path}|>\s*{path}", said) is not None
+        pattern = re.compile(rf"(sed\s+-i|chown|chmod|tee)\b[^;&|\n]*{path}|>\s*[\"']?{path}")
+        return any(pattern.search(text) for text in self.written)
 
     def _data_object(self, kind: Any, shown: str, content: Mapping[str, bytes]) -> str:
         identity = (shown, tuple(sorted(content.items())))
@@ -270,7 +292,7 @@ class Carrier:
             if object_.service != self.member.service.name:
                 self.objects.made[kind, known] = replace(object_, service=None)
             return known
-        name = shortened(f"files-{slug(shown)}", shown)
+        name = self.objects.free(shortened(f"files-{slug(shown)}", shown), shown)
         if (kind, name) in self.objects.made:
             joined = b"\0".join(k.encode() + b"\0" + v for k, v in sorted(content.items()))
             name = shortened(f"{name}-{digits(joined.hex())}", shown + joined.hex(), 63)

@@ -12,7 +12,7 @@ from migrate.compose.model import Volume as ComposeVolume
 from migrate.compose.units import size_bytes
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Notes
-from migrate.plan.spelling import object_name, shortened, slug, unique
+from migrate.plan.spelling import legal_keys, object_name, shortened, slug, unique
 from migrate.plan.types import Claim, Workload
 from migrate.stack import ClassifiedMount, Member, Stack
 
@@ -206,10 +206,12 @@ def _unread_options(volume: ComposeVolume) -> list[str]:
 
 def _annotations(volume: ComposeVolume | None, classified: ClassifiedMount, notes: Notes) -> dict[str, str]:
     said = {**(volume.labels if volume else {}), **((classified.mount.options.get("volume") or {}).get("labels") or {})}
-    found = {str(k): str(v) for k, v in said.items() if not str(k).startswith("kompose.")}
+    found, illegal = legal_keys({k: v for k, v in said.items() if not str(k).startswith("kompose.")})
+    span = volume.span if volume else classified.mount.span
     if found:
-        span = volume.span if volume else classified.mount.span
         notes.find("MIG910", f"labels of the volume became annotations of its claim: {', '.join(found)}", span=span)
+    if illegal:
+        notes.find("MIG910", f"no keys of annotations: {', '.join(illegal)}", span=span, action=Action.DROPPED)
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from migrate.source import Unreadable, read_yaml
 
 PREFIX: Final = "katenary.v3/"
-READ: Final = frozenset(PREFIX + n for n in ("same-pod", "ingress", "ports", "secrets", "health-check", "cronjob", "ignore"))
+READ: Final = frozenset(PREFIX + n for n in ("same-pod", "ingress", "ports", "secrets", "health-check", "cronjob", "ignore", "map-env"))
+_RELEASE: Final = re.compile(r"(\{\{[^}]*\}\}-?)?__APP__-?|\{\{\s*\.Release\.Name\s*\}\}-?")
 
 
 def label_value(labels: Mapping[str, str], name: str) -> Any:
@@ -55,10 +57,28 @@ def ingress_of(labels: Mapping[str, str]) -> Mapping[str, Any] | None:
     return said if isinstance(said, dict) and said.get("enabled", True) is not False else None
 
 
+def scheduled_of(labels: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """What `cronjob` says: `schedule`, and what runs then, if it is not what the service runs: `command` (shell text), `image`."""
+    said = label_value(labels, "cronjob")
+    return said if isinstance(said, dict) and said.get("schedule") else None
+
+
 def schedule_of(labels: Mapping[str, str]) -> str | None:
     """The schedule of `cronjob`."""
-    said = label_value(labels, "cronjob")
-    return str(said["schedule"]) if isinstance(said, dict) and said.get("schedule") else None
+    said = scheduled_of(labels)
+    return str(said["schedule"]) if said is not None else None
+
+
+def mapped_variables(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """The values that `map-env` gives to variables; `__APP__` there is the chart's release, which names have no longer.
+
+    >>> mapped_variables({"katenary.v3/map-env": "DB_HOST: '{{ .Release.Name }}-__APP__-db'"})
+    {'DB_HOST': 'db'}
+    """
+    said = label_value(labels, "map-env")
+    if not isinstance(said, dict):
+        return {}
+    return {str(k): _RELEASE.sub("", str(v)) for k, v in said.items() if v is not None}
 
 
 def probes_of(labels: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:

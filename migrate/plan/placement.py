@@ -20,7 +20,7 @@ _KNOWN: Final[Mapping[str, str]] = {
     "node.platform.arch": "kubernetes.io/arch",
     "engine.labels.operatingsystem": "kubernetes.io/os",
 }
-_ARCHITECTURES: Final[Mapping[str, str]] = {"x86_64": "amd64", "aarch64": "arm64"}
+_ARCHITECTURES: Final[Mapping[str, str]] = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armv7l": "arm"}
 
 
 def decide_placement(stack: Stack, member: Member, selector: Mapping[str, str]) -> Decided[Placement]:
@@ -48,15 +48,29 @@ def decide_placement(stack: Stack, member: Member, selector: Mapping[str, str]) 
         spec["affinity"] = affinity
     if spread:
         spec["topologySpreadConstraints"] = spread
-    if (platform := str(member.service.data.get("platform") or "")) and (node_selector := _platform(platform)):
-        spec["nodeSelector"] = node_selector
-        notes.find("MIG722", f"platform {platform}", "platform", action=Action.MAPPED)
+    _platforms(member, spec, notes)
     return notes.done(Placement(pod_spec=spec))
+
+
+def _platforms(member: Member, spec: dict[str, Any], notes: Notes) -> None:
+    """`platform`, else the one platform that the image is built for."""
+    built = (member.service.build or {}).get("platforms") or ()
+    path: tuple[str, ...] = ("platform",)
+    platform = str(member.service.data.get("platform") or "")
+    if built and not platform:
+        platform, path = (str(built[0]) if len(built) == 1 else ""), ("build", "platforms")
+        if not platform:
+            notes.find("MIG722", f"built for {len(built)} platforms: any node may run it", *path, action=Action.MAPPED)
+    if platform and (node_selector := _platform(platform)):
+        spec["nodeSelector"] = node_selector
+        notes.find("MIG722", f"platform {platform}", *path, action=Action.MAPPED)
 
 
 def _platform(text: str) -> dict[str, str]:
     system, _, rest = text.partition("/")
     architecture = _ARCHITECTURES.get(rest.partition("/")[0], rest.partition("/")[0])
+    if not rest and (system in _ARCHITECTURES.values() or system in _ARCHITECTURES):
+        system, architecture = "linux", _ARCHITECTURES.get(system, system)
     found = {"kubernetes.io/os": system.lower(), "kubernetes.io/arch": architecture.lower()}
     return {k: v for k, v in found.items() if v and is_label_value(v)}
 

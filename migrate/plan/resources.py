@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,6 +35,37 @@ def memory_text(count: int) -> str:
     return str(count)
 
 
+_QUANTITY: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+_POWERS: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+
+
+def quantity(text: str) -> float | None:
+    """The number that a Kubernetes quantity means; None if it is none.
+
+    >>> quantity("500m"), quantity("1Ki"), quantity("1e3"), quantity("10GB")
+    (0.5, 1024.0, 1000.0, None)
+    """
+    matched = _QUANTITY.fullmatch(text.strip())
+    if matched is None:
+        return None
+    number, suffix = float(matched[1]), matched[2] or ""
+    if suffix.endswith("i"):
+        return float(number * 1024 ** ("KMGTPE".index(suffix[0]) + 1))
+    if suffix[:1] in ("e", "E") and len(suffix) > 1:
+        return float(number * 10 ** int(suffix[1:]))
+    return float(number * 10 ** _POWERS[suffix])
+
+
+def _within_limits(requests: dict[str, str], limits: Mapping[str, str], notes: Notes) -> None:
+    """API: a request above its limit is refused."""
+    for name, wanted in requests.items():
+        most = limits.get(name)
+        if most is not None and (quantity(wanted) or 0) > (quantity(most) or 0):
+            text = f"the request for {name} ({wanted}) is above its limit: {most} is requested"
+            notes.find("MIG702", text, severity=Severity.WARNING)
+            requests[name] = most
+
+
 def decide_resources(stack: Stack, member: Member, answers: Answers) -> Decided[Mapping[str, Mapping[str, str]]]:
     """`requests` and `limits` of one container, only what is said; empty if nothing is."""
     notes = Notes(stack.project, member.service)
@@ -53,14 +85,17 @@ def decide_resources(stack: Stack, member: Member, answers: Answers) -> Decided[
     if data.get("cpu_count") and not said.get("limits", {}).get("cpus") and not data.get("cpus"):
         notes.find("MIG704", "cpu_count became a CPU limit", "cpu_count")
     for key, amounts in (("kompose.ephemeral-storage.request", requests), ("kompose.ephemeral-storage.limit", limits)):
-        said_here = ((data.get("deploy") or {}).get("labels") or {}).get(key) or member.service.labels.get(key)
-        if said_here:
-            amounts["ephemeral-storage"] = str(said_here)
+        said_here = str(((data.get("deploy") or {}).get("labels") or {}).get(key) or member.service.labels.get(key) or "")
+        if said_here and quantity(said_here) is None:
+            notes.find("MIG032", f"{said_here!r} is no quantity", "labels", key, action=Action.DROPPED)
+        elif said_here:
+            amounts["ephemeral-storage"] = said_here
     answer = answers.services.get(member.service.name, {}).get("resources")
     if isinstance(answer, Mapping):
         notes.decide("resources", "as planned", "plan", "said by the plan")
         requests |= {k: str(v) for k, v in (answer.get("requests") or {}).items()}
         limits |= {k: str(v) for k, v in (answer.get("limits") or {}).items()}
+    _within_limits(requests, limits, notes)
     _told(requests, limits, data, notes)
     return notes.done({k: v for k, v in (("requests", requests), ("limits", limits)) if v})
 

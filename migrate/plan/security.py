@@ -33,16 +33,17 @@ RESTRICTED: Final[Mapping[str, Any]] = {
 
 
 def decide_security(
-    stack: Stack, member: Member, container_name: str, storage: Storage, low_port: bool, answers: Answers
+    stack: Stack, member: Member, container_name: str, storage: Storage, low_port: bool, host_ports: bool, answers: Answers
 ) -> Decided[Security]:
-    """Security of one container and what it asks of its pod. `low_port`: it listens on a port below 1024."""
+    """Security of one container and what it asks of its pod. `low_port`: it listens on a port below 1024; `host_ports`: on ports of its
+    node."""
     notes = Notes(stack.project, member.service)
     service, data = member.service, member.service.data
     container: dict[str, Any] = {}
     pod: dict[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
     spec: dict[str, Any] = {}
     annotations: dict[str, str] = {}
-    uid, gid = _user(data.get("user"), notes)
+    uid, gid = _user(data.get("user"), member, notes)
     if uid is not None:
         container["runAsUser"] = uid
     if gid is not None:
@@ -54,6 +55,7 @@ def decide_security(
     if data.get("read_only"):
         container["readOnlyRootFilesystem"] = True
     volumes, mounts, devices = _devices(service, notes)
+    devices = devices or _tunnel(member, notes)
     if privileged:
         notes.find("MIG802", "privileged", "privileged", action=Action.MAPPED)
     if privileged or devices:
@@ -79,13 +81,15 @@ def decide_security(
         notes.find("MIG815", "ports below 1024 are opened for its user, as Docker does", action=Action.MAPPED)
     if sysctls:
         pod["sysctls"] = sysctls
-    if (groups := _groups(data.get("group_add") or (), notes)) is not None:
+    if (groups := _groups(data.get("group_add") or (), member, notes)) is not None:
         pod["supplementalGroups"] = groups
     _fs_group(member, storage, uid, gid, pod, notes)
     _host(service, spec, notes)
     if account := service.labels.get("kompose.serviceaccount-name"):
         spec["serviceAccountName"] = account
-    level = _level(container, pod, spec, storage, bool(devices), effective, added, answers)
+        key = "kompose.serviceaccount-name"
+        notes.find("MIG421", f"account {account} must exist before; its token is mounted", "labels", key, action=Action.MAPPED)
+    level = _level(container, pod, spec, storage, devices or host_ports or _privileged_step(data), effective, added, answers)
     return notes.done(
         Security(
             container=container,
@@ -100,12 +104,12 @@ def decide_security(
     )
 
 
-def _user(said: Any, notes: Notes) -> tuple[int | None, int | None]:
+def _user(said: Any, member: Member, notes: Notes) -> tuple[int | None, int | None]:
+    """Numbers of user and group; names by the accounts that the Dockerfile makes."""
     if said in (None, ""):
         return None, None
     user, _, group = str(said).partition(":")
-    uid = int(user) if user.isdigit() else 0 if user == "root" else None
-    gid = int(group) if group.isdigit() else 0 if group == "root" else None
+    uid, gid = _number_of(user, _users(member)), _number_of(group, _group_names(member))
     if uid is None and user:
         notes.find("MIG807", f"user {user} is a name", "user", action=Action.DROPPED)
     if gid is None and group:
@@ -113,11 +117,24 @@ def _user(said: Any, notes: Notes) -> tuple[int | None, int | None]:
     return uid, gid
 
 
-def _groups(said: Iterable[Any], notes: Notes) -> list[int] | None:
+def _number_of(text: str, known: Mapping[str, int]) -> int | None:
+    return int(text) if text.isdigit() else 0 if text == "root" else known.get(text)
+
+
+def _users(member: Member) -> Mapping[str, int]:
+    return member.dockerfile.users if member.dockerfile is not None else {}
+
+
+def _group_names(member: Member) -> Mapping[str, int]:
+    return member.dockerfile.groups if member.dockerfile is not None else {}
+
+
+def _groups(said: Iterable[Any], member: Member, notes: Notes) -> list[int] | None:
     groups = []
     for index, group in enumerate(said):
-        if str(group).isdigit():
-            groups.append(int(group))
+        number = _number_of(str(group), _group_names(member))
+        if number is not None:
+            groups.append(number)
         else:
             notes.find("MIG808", f"group {group} is a name", "group_add", index, action=Action.DROPPED)
     return groups or None
@@ -125,8 +142,7 @@ def _groups(said: Iterable[Any], notes: Notes) -> list[int] | None:
 
 def _image_uid(member: Member) -> int | None:
     if member.dockerfile is not None and member.dockerfile.user:
-        user = member.dockerfile.user.partition(":")[0]
-        return int(user) if user.isdigit() else None
+        return _number_of(member.dockerfile.user.partition(":")[0], _users(member))
     if uid := image_facts(member.service.image).get("uid"):
         return int(uid)
     return 1001 if "bitnami/" in image_repository(member.service.image) else None
@@ -134,6 +150,9 @@ def _image_uid(member: Member) -> int | None:
 
 def _fs_group(member: Member, storage: Storage, uid: int | None, gid: int | None, pod: dict[str, Any], notes: Notes) -> None:
     said = member.service.labels.get("kompose.security-context.fsgroup", "")
+    if said and not said.isdigit():
+        key = "kompose.security-context.fsgroup"
+        notes.find("MIG007", f"label {key}: {said!r} is no number", "labels", key, action=Action.DROPPED)
     claimed = bool(storage.claims)
     owner = uid if uid is not None else _image_uid(member)
     group = int(said) if said.isdigit() else (gid or owner) if claimed and owner else None
@@ -165,6 +184,19 @@ def _devices(service: Service, notes: Notes) -> tuple[tuple[Volume, ...], tuple[
         mounts.append(VolumeMount(volume=name, path=target))
         notes.find("MIG805", f"device {source} as hostPath, and the container privileged", "devices", index)
     return tuple(volumes), tuple(mounts), bool(volumes)
+
+
+def _tunnel(member: Member, notes: Notes) -> bool:
+    """Whether the device /dev/net/tun is mounted as a path: the node lets a privileged container alone use it."""
+    for index, mount in enumerate(member.mounts):
+        if mount.kind == "system" and mount.mount.source == "/dev/net/tun":
+            notes.find("MIG805", "device /dev/net/tun as hostPath, and the container privileged", "volumes", index, span=mount.mount.span)
+            return True
+    return False
+
+
+def _privileged_step(data: Mapping[str, Any]) -> bool:
+    return any(isinstance(s, Mapping) and s.get("privileged") for s in data.get("pre_start") or ())
 
 
 def _options(
@@ -276,7 +308,10 @@ def _level(
     unsafe = any(not _baseline_sysctl(s["name"], answers) for s in pod.get("sysctls", ()))
     if container.get("privileged") or devices or host or unconfined or unsafe or storage.host_paths:
         return "privileged"
-    if any(c not in _BASELINE_CAPABILITIES for c in added) or container.get("seLinuxOptions", {}).get("type") not in _BASELINE_SELINUX:
+    selinux = container.get("seLinuxOptions", {})
+    if any(c not in _BASELINE_CAPABILITIES for c in added) or selinux.get("type") not in _BASELINE_SELINUX:
+        return "privileged"
+    if selinux.get("user") or selinux.get("role"):
         return "privileged"
     restricted = bool(uid) and container.get("runAsNonRoot") and container.get("allowPrivilegeEscalation") is False
     drops_all = "ALL" in container.get("capabilities", {}).get("drop", ())

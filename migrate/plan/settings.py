@@ -14,11 +14,13 @@ from migrate.plan.carried import HOST_IP, IN_CLEAR, POD_IP, Carrier, Objects
 from migrate.plan.contents import Content
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.escaping import escaped
-from migrate.plan.katenary import secret_variables
+from migrate.plan.katenary import mapped_variables, scheduled_of, secret_variables
+from migrate.plan.spelling import object_name, object_names
 from migrate.plan.types import DataObject, EnvEntry, Settings
 from migrate.stack import Member, Stack
 from migrate.stack.data import knowledge
 
+_SCRIPTS: Final = frozenset({"healthcheck", "command", "file", "config", "build"})
 _DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _OLD_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _NEW_NAME: Final = re.compile(r"[^=\x00-\x1f\x7f]+", re.ASCII)
@@ -39,24 +41,40 @@ def decide_settings(
     that Compose itself would set.
     """
     notes = Notes(stack.project)
-    made = Objects()
+    project = stack.project
+    made = Objects(configs=object_names(project.configs), secrets=object_names(project.secrets))
+    _one_name(notes, "configs", made.configs)
+    _one_name(notes, "secrets", made.secrets)
+    scripts: dict[str, list[str]] = {}
+    for text in stack.texts:
+        if text.service is not None and text.place in _SCRIPTS:
+            scripts.setdefault(text.service, []).append(text.text)
     found: dict[str, Settings] = {}
     for name, member in stack.members.items():
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
         environment = _environment(member, texts[name], variables.get(name, {}), objects[name], answers, own, made)
-        carrier = Carrier(stack, member, texts[name], contents, objects[name], answers, own, made)
+        carrier = Carrier(stack, member, texts[name], contents, objects[name], answers, own, made, tuple(scripts.get(name, ())))
         carrier.carry()
         found[name] = _settings(member, texts[name], environment, carrier)
     return notes.done((found, tuple(made.made.values())))
 
 
+def _one_name(notes: Notes, section: str, names: Mapping[str, str]) -> None:
+    """N2: keys that were told apart."""
+    for key, name in names.items():
+        if name != object_name(key):
+            text = f"{section[:-1]} {key} is called {name}: another one becomes {object_name(key)} too"
+            notes.find("MIG102", text, section, key, action=Action.REWRITTEN)
+
+
 def _settings(member: Member, texts: RewrittenService, environment: _Environment, carrier: Carrier) -> Settings:
     data = member.service.data
+    scheduled = str((scheduled_of(member.service.labels) or {}).get("command") or "")
     return Settings(
         env=environment.entries,
         env_from=environment.sources,
-        command=_words(texts.entrypoint),
-        args=_words(texts.command),
+        command=("/bin/sh", "-c", escaped(scheduled)) if scheduled else _words(texts.entrypoint),
+        args=None if scheduled else _words(texts.command),
         working_dir=data.get("working_dir"),
         stdin=bool(data.get("stdin_open")),
         tty=bool(data.get("tty")),
@@ -107,19 +125,19 @@ def _environment(
     member: Member,
     texts: RewrittenService,
     more: Mapping[str, str],
-    object_name: str,
+    called: str,
     answers: Answers,
     notes: Notes,
     objects: Objects,
 ) -> _Environment:
     service = member.service
-    name_of_both = f"{object_name}-env"
+    name_of_both = objects.free(f"{called}-env", service.name)
     entries: list[EnvEntry] = []
     secret: dict[str, str] = {}
     plain: dict[str, str] = {}
     is_secret = _secrecy(member, answers)
     allowed = _NEW_NAME if answers.at_least("1.32") else _OLD_NAME
-    for name, value in {**more, **texts.environment}.items():
+    for name, value in {**more, **texts.environment, **mapped_variables(service.labels)}.items():
         variable = service.environment.get(name)
         span = variable.span if variable is not None else None
         if value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 DEFAULT_DOMAIN: Final = "cluster.local"
@@ -59,6 +59,23 @@ def object_name(key: str) -> str:
     return shortened(label(key), key)
 
 
+def object_names(keys: Iterable[str]) -> dict[str, str]:
+    """N1 and N2 for volumes, secrets, configs: the name of each key; of equal ones the key that needed no change keeps it.
+
+    >>> object_names(["my_data", "my-data", "x"])
+    {'my_data': 'my-data-e1f40', 'my-data': 'my-data', 'x': 'x'}
+    """
+    wished: dict[str, list[str]] = {}
+    for key in keys:
+        wished.setdefault(object_name(key), []).append(key)
+    names: dict[str, str] = {}
+    for name, equal in wished.items():
+        keeper = next((k for k in equal if k == name), equal[0])
+        for key in equal:
+            names[key] = name if key == keeper else f"{name[: LONGEST_OBJECT_NAME - 6].rstrip('-')}-{digits(key)}"
+    return names
+
+
 def slug(path: str) -> str:
     """A path as part of a name: without leading `./`, `../`, `/`; `/` becomes `-`; then N1.
 
@@ -96,6 +113,16 @@ def is_qualified(key: str) -> bool:
     """Whether `key` may be the key of a label or annotation: `[prefix/]name`."""
     prefix, slash, name = key.rpartition("/")
     return _QUALIFIED.fullmatch(name) is not None and (not slash or _SUBDOMAIN.fullmatch(prefix) is not None)
+
+
+def legal_keys(said: Mapping[str, object]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Labels as annotations: those whose key the API takes, as text, and the keys of the others.
+
+    >>> legal_keys({"a/b": 1, "with blank": "x"})
+    ({'a/b': '1'}, ('with blank',))
+    """
+    legal = {str(k): "" if v is None else str(v) for k, v in said.items() if is_qualified(str(k))}
+    return legal, tuple(str(k) for k in said if not is_qualified(str(k)))
 
 
 def is_subdomain(name: str) -> bool:

@@ -253,3 +253,130 @@ def test_sysctls_of_a_shared_namespace_are_the_nodes(tmp_path: Path) -> None:
 def test_a_published_one_shot_is_reached_while_it_runs(tmp_path: Path) -> None:
     objects = objects_of(tmp_path, "services: {a: {image: x, ports: ['80:80']}}", "services: {a: {kind: Job}}")
     assert "Service/a-published" in objects and "Job/a" in objects
+
+
+ACCOUNTS = "FROM x\nRUN groupadd -g 70 web && useradd -rm -u 71 -g web -s /bin/sh app\nUSER app\n"
+
+
+def test_users_and_groups_by_the_accounts_of_the_dockerfile(tmp_path: Path) -> None:
+    text = "services: {a: {build: ., user: 'app:web', group_add: [web, audio], volumes: ['vol:/data']}}\nvolumes: {vol: }"
+    plan = plan_of(tmp_path, text, files={"Dockerfile": ACCOUNTS})
+    security = plan.services["a"].security
+    assert (security.container["runAsUser"], security.container["runAsGroup"]) == (71, 70)
+    assert (security.pod["supplementalGroups"], security.pod["fsGroup"]) == ([70], 70)
+    assert [f.path for f in plan.findings if f.code in ("MIG807", "MIG808")] == ["services.a.group_add[1]"]
+
+
+def test_low_ports_of_an_image_that_runs_as_a_named_user(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "services: {a: {build: ., expose: ['80']}}", files={"Dockerfile": ACCOUNTS})
+    assert plan.services["a"].security.pod["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+
+
+LEVELS = {
+    "host port": "ports: ['80:80'], labels: {kompose.controller.port.expose: 'true'}",
+    "tunnel": "volumes: ['/dev/net/tun:/dev/net/tun']",
+    "selinux user": "security_opt: ['label:user:u']",
+    "privileged step": "pre_start: [{command: [x], privileged: true}]",
+}
+
+
+@pytest.mark.parametrize("case", LEVELS)
+def test_what_only_the_level_privileged_admits(case: str, tmp_path: Path) -> None:
+    assert plan_of(tmp_path, f"services: {{a: {{image: 'x:1', {LEVELS[case]}}}}}").pod_security == "privileged"
+
+
+def test_a_mounted_tunnel_device_needs_a_privileged_container(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, f"services: {{a: {{image: 'x:1', {LEVELS['tunnel']}}}}}")
+    assert plan.services["a"].security.container["privileged"] is True
+    assert "MIG805" in codes(plan)
+
+
+def test_a_request_above_its_limit_is_lowered(tmp_path: Path) -> None:
+    text = "services: {a: {image: 'x:1', cpus: 0.5, cpu_shares: 2048, mem_limit: 64m, deploy: {resources: {reservations: {memory: 1g}}}}}"
+    plan = plan_of(tmp_path, text)
+    assert plan.services["a"].resources == {"requests": {"memory": "64Mi", "cpu": "500m"}, "limits": {"cpu": "500m", "memory": "64Mi"}}
+    assert len([f for f in plan.findings if f.code == "MIG702" and f.severity.value == "warning"]) == 2
+
+
+def test_the_build_command_has_every_key_and_no_value_of_an_argument(tmp_path: Path) -> None:
+    text = """
+services:
+  a:
+    build:
+      context: ./src
+      dockerfile: Dockerfile.prod
+      target: run
+      args: {TOKEN: secret-value}
+      labels: {a: b}
+      cache_from: [x/y]
+      no_cache: true
+      tags: [x/a:1]
+      platforms: [linux/arm64/v8]
+      extra_hosts: {h: 192.0.2.1}
+      ulimits: {nofile: {soft: 1, hard: 2}}
+      secrets: [s]
+secrets: {s: {file: ./s.txt}}
+"""
+    plan = plan_of(tmp_path, text, files={"s.txt": "x", "src/Dockerfile.prod": "FROM x"})
+    advice = next(f.advice for f in plan.findings if f.code == "MIG901")
+    assert advice == (
+        "docker buildx build --load --tag demo-a:latest --file ./src/Dockerfile.prod --target run --no-cache --cache-from x/y --tag x/a:1"
+        " --platform linux/arm64/v8 --build-arg TOKEN --add-host h:192.0.2.1 --label a=b --secret id=s"
+        " --ulimit nofile=1:2 ./src && docker push demo-a:latest"
+    )
+    assert plan.services["a"].placement.pod_spec["nodeSelector"] == {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"}
+    assert {"MIG722", "MIG903"} <= codes(plan)
+
+
+def test_a_stop_signal_beside_pre_stop_steps(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, stop_signal: SIGQUIT, stop_grace_period: 20s, pre_stop: [{command: [flush]}]}}"
+    (container,) = pod(objects_of(tmp_path, text)["Deployment/a"])["containers"]
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["/bin/sh", "-c", "flush; kill -s QUIT 1; sleep 20"]
+
+
+def test_stop_signal_as_a_field_by_plan_and_version(tmp_path: Path) -> None:
+    text, answers = "services: {a: {image: x, stop_signal: SIGQUIT}}", "project: {stopSignal: field, kubernetesVersion: '1.%d'}"
+    spec = pod(objects_of(tmp_path, text, answers % 35)["Deployment/a"])
+    assert (spec["containers"][0]["lifecycle"], spec["os"]) == ({"stopSignal": "SIGQUIT"}, {"name": "linux"})
+    older = plan_of(tmp_path, text, answers % 32)
+    assert older.services["a"].lifecycle.pre_stop is not None and "MIG953" in codes(older)
+
+
+def test_the_host_name_by_plan_and_version(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, hostname: mail.example.com, volumes: ['vol:/data']}}\nvolumes: {vol: }"
+    answers = "project: {kubernetesVersion: '1.%d'}\nservices: {a: {hostnameOverride: true}}"
+    assert pod(objects_of(tmp_path, text, answers % 35)["StatefulSet/a"])["hostnameOverride"] == "mail.example.com"
+    assert "MIG953" in codes(plan_of(tmp_path, text, answers % 33))
+
+
+def test_processes_are_shared_by_plan(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, "services: {a: {image: x, init: true}}", "services: {a: {shareProcessNamespace: true}}")
+    assert pod(objects["Deployment/a"])["shareProcessNamespace"] is True
+
+
+def test_an_account_by_label_gets_its_token_and_the_right_to_wait(tmp_path: Path) -> None:
+    text = """
+services:
+  job: {image: x, restart: "no"}
+  a: {image: x, labels: {kompose.serviceaccount-name: robot}, depends_on: {job: {condition: service_completed_successfully}}}
+  b: {image: x, depends_on: {job: {condition: service_completed_successfully}}}
+"""
+    objects = objects_of(tmp_path, text)
+    spec = pod(objects["Deployment/a"])
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("robot", True)
+    assert objects["RoleBinding/a"]["subjects"][0]["name"] == "robot" and "ServiceAccount/a" not in objects
+    assert "serviceaccount/robot" in objects["Deployment/a"]["metadata"]["annotations"]["compose-cutover/external"]
+
+
+def test_update_settings_without_a_place_are_told(tmp_path: Path) -> None:
+    text = (
+        "services: {a: {image: x, volumes: ['vol:/data'], deploy: {update_config: {parallelism: 2, order: start-first}}}}\nvolumes: {vol: }"
+    )
+    for answers in ("", "services: {a: {kind: Deployment}}", "services: {a: {kind: DaemonSet}}"):
+        paths = {f.path for f in plan_of(tmp_path, text, answers).findings if f.code == "MIG622"}
+        assert paths == {f"services.a.deploy.update_config.{k}" for k in ("parallelism", "order")}
+
+
+def test_an_hpa_label_on_what_cannot_scale_is_told(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, "services: {a: {image: x, deploy: {mode: global}, labels: {kompose.hpa.cpu: '50'}}}")
+    assert [f.path for f in plan.findings if f.code == "MIG625"] == ["services.a.labels.kompose.hpa.cpu"]

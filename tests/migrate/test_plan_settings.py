@@ -191,3 +191,27 @@ secrets: {s: {file: s.txt}}
 )
 def test_secrets_without_a_value(secret: str, code: str, tmp_path: Path) -> None:
     assert code in codes(plan_of(tmp_path, f"services: {{a: {{image: x, secrets: [s]}}}}\nsecrets: {{s: {secret}}}"))
+
+
+def test_n2_two_configs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    text = """
+services:
+  a: {image: x, configs: [{source: my_conf, target: /etc/a/app.conf}, {source: my-conf, target: /etc/b/app.conf}]}
+configs: {my_conf: {content: one}, my-conf: {content: two}}
+"""
+    objects = objects_of(tmp_path, text)
+    maps = {k: o["data"] for k, o in objects.items() if k.startswith("ConfigMap/")}
+    assert sorted(d["app.conf"] for d in maps.values()) == ["one", "two"]
+    assert maps["ConfigMap/my-conf"] == {"app.conf": "two"}
+    assert "MIG102" in codes(plan_of(tmp_path, text))
+
+
+def test_a_generated_name_yields_to_the_users_own(tmp_path: Path) -> None:
+    text = """
+services: {a: {image: x, env_file: [a.env], configs: [a-env]}}
+configs: {a-env: {content: mine}}
+"""
+    objects = objects_of(tmp_path, text, files={"a.env": "MODE=1\n"})
+    assert objects["ConfigMap/a-env"]["data"] == {"a-env": "mine"}
+    (source,) = pod(objects["Deployment/a"])["containers"][0]["envFrom"]
+    assert objects[f"ConfigMap/{source['configMapRef']['name']}"]["data"] == {"MODE": "1"}
