@@ -104,10 +104,11 @@ class Conversion:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """The findings of all stages, errors first, then by place."""
+        """The findings of all stages, errors first, then by place; those of an environment alone bear its name."""
         from migrate.findings import in_reading_order
 
-        return in_reading_order((*self.plan.findings, *self.verified))
+        own = [finding for environment in self._environments.values() for finding in environment[1]]
+        return in_reading_order((*self.plan.findings, *self.verified, *own))
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -133,11 +134,37 @@ class Conversion:
 
         return draft(self.stack, self.plan)
 
+    @property
+    def environments(self) -> Mapping[str, tuple[dict[str, Any], ...]]:
+        """The manifests of each environment that the plan names."""
+        return {name: manifests for name, (manifests, _) in self._environments.items()}
+
+    @cached_property
+    def _environments(self) -> dict[str, tuple[tuple[dict[str, Any], ...], list[Finding]]]:
+        from dataclasses import replace
+
+        from migrate import kube, verify
+        from migrate import plan as planning
+        from migrate.verify import network
+
+        told = {*self.plan.findings, *self.verified}
+        made = {}
+        for name in self.answers.environments:
+            decided = planning.decide(self.stack, self.inventory, None, self.answers.in_environment(name))
+            manifests = kube.build(decided)
+            findings = (
+                *decided.findings,
+                *verify.check(manifests, kubernetes_version=self.answers.kubernetes_version),
+                *network.equivalence(self.stack, decided.addressing, manifests),
+            )
+            made[name] = manifests, [replace(f, message=f"environment {name}: {f.message}") for f in findings if f not in told]
+        return made
+
     def tree(self, form: str = "plain") -> FileTree:
-        """The manifests as files, in one of the forms plain, kustomize and helm."""
+        """The manifests as files, in one of the forms plain, kustomize (an overlay an environment) and helm."""
         from migrate.write import tree_of
 
-        return tree_of(self.manifests, form)
+        return tree_of(self.manifests, form, self.environments or None)
 
     def write(self, directory: str | Path, *, form: str = "plain", force: bool = False) -> Saved:
         """Write the tree, whole or not at all; OutputError if it cannot be written."""

@@ -108,6 +108,7 @@ def _answers(data: Mapping[str, Any]) -> Answers:
         addresses=data.get("addresses") or {},
         images=tuple(data.get("images") or ()),
         tools=data.get("tools") or {},
+        environments={name: said or {} for name, said in (data.get("environments") or {}).items()},
     )
 
 
@@ -158,6 +159,10 @@ def _together(node: Node, path: str) -> Iterator[Finding]:
             yield _fault("MIG009", f"{path}: maxSurge and maxUnavailable cannot both be 0", node.span)
         if said.get("strategy") == "Recreate" and any(v is not None for v in limits.values()):
             yield _fault("MIG036", f"{path}: Recreate has neither maxSurge nor maxUnavailable", node.span)
+    if path == "plan.environments":
+        for name, child in node.value.items() if isinstance(node.value, dict) else ():
+            if re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) is None:
+                yield _fault("MIG009", f"{path}: {name!r} is no name of a folder (lower case, digits, - and .)", child.span)
     least, most = said.get("min"), said.get("max")
     if path.endswith(".hpa") and isinstance(least, int) and isinstance(most, int) and most < least:
         yield _fault("MIG625", f"{path}: max is below min", node.span)

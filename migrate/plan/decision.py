@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from migrate.compose.model import Project, Service
@@ -52,6 +52,25 @@ class Answers:
     addresses: Mapping[str, str] = field(default_factory=dict)
     images: tuple[Mapping[str, str], ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def in_environment(self, name: str) -> Answers:
+        """The answers of one environment: what it says wins over what the plan says, service by service and question by question.
+
+        >>> plan = Answers(services={"web": {"replicas": 3, "drain": 0}}, environments={"dev": {"services": {"web": {"replicas": 1}}}})
+        >>> plan.in_environment("dev").services["web"]
+        {'replicas': 1, 'drain': 0}
+        """
+        said = self.environments[name]
+        project, own = said.get("project") or {}, said.get("services") or {}
+        return replace(
+            self,
+            namespace=project.get("namespace", self.namespace),
+            project={**self.project, **project},
+            services={key: {**self.services.get(key, {}), **(own.get(key) or {})} for key in (*self.services, *own)},
+            images=(*(said.get("images") or ()), *self.images),
+            environments={},
+        )
 
     def of(self, service: str, question: str, default: Any = None) -> Any:
         """The answer to `question` for a service: its own, else the project's, else `default`.

@@ -152,13 +152,26 @@ _SERVICE: Final[Mapping[str, Form]] = {
         tls=_text("name of the TLS Secret"),
     ),
 }
+_IMAGES: Final = _list("images are taken from elsewhere", _map("a rule", match=_text("a prefix"), replace=_text("what stands for it")))
 FORM: Final = _map(
     "a plan",
     version=_int("always 1", 1, 1),
     project=Form(kind="map", meaning="answers for every service and for the project", keys=_PROJECT),
     services=_any("answers by service key", Form(kind="map", meaning="answers for one service", keys=_SERVICE)),
     addresses=_any("what becomes of an address", _text("an outcome", "names", "pin", "multus", "keep")),
-    images=_list("images are taken from elsewhere", _map("a rule", match=_text("a prefix"), replace=_text("what stands for it"))),
+    images=_IMAGES,
     tools=_map("images of generated init containers", image=_text("a shell with getent"), kubectl=_text("kubectl")),
+    environments=_any(
+        "environment: what it answers otherwise; each gets an overlay of the Kustomize tree",
+        Form(
+            kind="map",
+            meaning="answers of one environment, over those of the plan",
+            keys={
+                "project": Form(kind="map", meaning="answers for every service and for the project", keys=_PROJECT),
+                "services": _any("answers by service key", Form(kind="map", meaning="answers for one service", keys=_SERVICE)),
+                "images": _IMAGES,
+            },
+        ),
+    ),
 )
 """Everything that a plan file may hold."""

@@ -1,10 +1,12 @@
 """The overlay of one environment: the lines that people edit, and as patches whatever else differs from the base.
 
-images, replicas      transformers of the kustomization
-resources.yaml        a strategic merge patch a workload
-exposure.yaml         the type of each published Service, the rules of each Ingress
-changes/KIND-NAME.yaml   JSON patches (RFC 6902) of what differs beside these
-removed.yaml          what the environment has not; what it has alone stands in files as in the base
+    images, replicas         transformers of the kustomization
+    resources.yaml           a strategic merge patch a workload
+    exposure.yaml            the type of each published Service, the rules of each Ingress
+    changes/KIND-NAME.yaml   JSON patches (RFC 6902) of what differs beside these
+    removed/KIND-NAME.yaml   what the environment has not (a file each: Kustomize 5.5 crashes on several such patches in one)
+
+What the environment alone has stands in files as in the base.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ def overlay(name: str, base: Sequence[Manifest], wanted: Sequence[Manifest], gen
     if replicas := _replicas(both):
         kustomization["replicas"] = replicas
     patches = _patches(both, generated, by_images=bool(images))
-    if gone := [_removal(m) for key, m in there.items() if key not in here]:
-        patches["removed.yaml"] = gone
+    for manifest in (m for key, m in there.items() if key not in here):
+        patches[f"removed/{_file_name(manifest)}"] = [_removal(manifest)]
     if patches:
         kustomization["patches"] = [_patch_entry(path, patch) for path, patch in patches.items()]
     files |= {path: _patch_file(path, patch) for path, patch in patches.items()}
@@ -104,8 +106,8 @@ def split_image(reference: str) -> tuple[str, str, str]:
     (('registry:5000/web', '', ''), ('a/b', '1', 'sha256:00'))
     """
     rest, at, digest = reference.partition("@")
-    name, colon, tag = rest.rpartition(":")
-    if not colon or "/" in tag:
+    name, _, tag = rest.rpartition(":")
+    if not name or not tag or "/" in tag:  # an empty tag (of a variable without a value) stays with the name: nothing may be lost
         name, tag = rest, ""
     return name, tag, digest if at else ""
 
@@ -184,7 +186,7 @@ def _patches(both: Sequence[tuple[Manifest, Manifest]], generated: frozenset[str
         operations = list(operations_between(*_without_lines(old, new, by_images)))
         if operations:
             target = {"target": {"kind": old["kind"], "name": old["metadata"]["name"]}}
-            found[f"changes/{old['kind'].lower()}-{old['metadata']['name']}.yaml"] = [target, *operations]
+            found[f"changes/{_file_name(old)}"] = [target, *operations]
     return found
 
 
@@ -200,6 +202,10 @@ def _patch_file(path: str, patch: Patch) -> File:
 def _head(manifest: Manifest) -> dict[str, Any]:
     metadata = {key: manifest["metadata"][key] for key in ("name", "namespace") if key in manifest["metadata"]}
     return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": metadata}
+
+
+def _file_name(manifest: Manifest) -> str:
+    return f"{manifest['kind'].lower()}-{manifest['metadata']['name']}.yaml"
 
 
 def _removal(manifest: Manifest) -> dict[str, Any]:
