@@ -85,6 +85,13 @@ class Node:
         """The same value at the place of another."""
         return Node(self.value, other.file, other.line, other.column, self.written, self.tag, self.faults)
 
+    def count(self) -> int:
+        """How many values there are in and below this one, shared ones each time."""
+        value = self.value
+        if isinstance(value, (dict, list)):
+            return 1 + sum(child.count() for child in (value.values() if isinstance(value, dict) else value))
+        return 1
+
     def plain(self) -> Any:
         """The value without places: dicts, lists and scalars, all new."""
         value = self.value

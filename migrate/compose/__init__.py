@@ -11,16 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from migrate.findings import Action, Finding, Severity, Span, Unusable, in_reading_order
+from migrate.findings import Action, Finding, Severity, Span, Unusable
 from migrate.source import Node, SourceMap
 
 from .assemble import Assembly, Document
 from .bind import file_source_of, network_of, service_of, volume_of
-from .complete import complete_environment, complete_resources, complete_service
+from .complete import complete_resources, complete_service
 from .consistency import checked
 from .discovery import Names, Surroundings, project_name, surroundings
 from .draft import Draft, draft_of, members, text
 from .dump import config_text
+from .environment import complete_environment
 from .faults import Log
 from .interpolate import Lookup, interpolate
 from .model import Model, Project
@@ -116,8 +117,7 @@ def _load(
     documents = _documents(assembly, where)
     name = _name(name, documents, where, log, interpolate)
     lookup = _with_project_name(where.lookup, name)
-    tree = assembly.model(documents, where.directory, lookup, tuple(place.path for place in where.files[1:]))
-    draft = draft_of(settled(tree, PROJECT, (), log) or Node({}), name, where.directory)
+    draft = _settled_draft(assembly, documents, where, lookup, name)
     active = tuple(profiles) or tuple(part.strip() for part in (lookup("COMPOSE_PROFILES") or "").split(",") if part.strip())
     for service in draft.services.values():
         complete_service(service, where.directory, lookup)
@@ -133,12 +133,20 @@ def _load(
     return project
 
 
+def _settled_draft(assembly: Assembly, documents: list[Document], where: Surroundings, lookup: Lookup, name: str) -> Draft:
+    """The merged files as final. What was read is let go on the way, because it may be large."""
+    tree = assembly.model(documents, where.directory, lookup, tuple(place.path for place in where.files[1:]))
+    documents.clear()
+    assembly.forget()
+    return draft_of(settled(tree, PROJECT, (), assembly.log) or Node({}), name, where.directory)
+
+
 def _documents(assembly: Assembly, where: Surroundings) -> list[Document]:
     found: list[Document] = []
     for place in where.files:
         found += assembly.try_documents(place) or []
     if not found:
-        raise Unusable(in_reading_order(assembly.log.findings))
+        raise Unusable(assembly.log.told())
     return found
 
 
@@ -198,7 +206,7 @@ def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Mapping[
         extensions={key: node.plain() for key, node in draft.extensions.items()},
         variables=dict(assembly.used),
         spans=SourceMap.of(tree),
-        findings=in_reading_order(log.findings),
+        findings=log.told(),
         models={key: Model(key=key, data=node.plain() or {}, span=node.span) for key, node in draft.resources["models"].items()},
     )
 
@@ -227,9 +235,9 @@ def refusals(findings: Sequence[Finding]) -> list[Finding]:
 def _judge(project: Project, log: Log, names: Names, *, strict: bool) -> None:
     if strict:
         if refusals(log.findings):
-            raise Unusable(in_reading_order(log.findings))
+            raise Unusable(log.told())
     elif not project.services:
         if not any(f.severity is Severity.ERROR for f in log.findings) and not any(f.code == "MIG059" for f in log.findings):
             span = Span(file=names.shown(str(project.files[0])), line=1, column=1) if project.files else None
             log.add("no-image-or-build", "no service is left to convert", span=span, action=Action.REFUSED)
-        raise Unusable(in_reading_order(log.findings))
+        raise Unusable(log.told())

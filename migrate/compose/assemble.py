@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from migrate.findings import Action, Severity, Span
-from migrate.source import Node, Path_, Unreadable, read_yaml
+from migrate.source import Node, Path_, Unreadable, YamlFault, read_yaml
 
 from .discovery import FileFault, Names, Place, environment_of, lookup_in_order, read_text
 from .draft import members, with_members
-from .faults import Log
+from .faults import Log, did_you_mean
 from .form import formed
 from .interpolate import Lookup, interpolate_tree
 from .merge import merged
@@ -25,6 +25,12 @@ from .short import Scope
 
 DEEPEST_CHAIN: Final = 100
 """Services that may extend each other in a row, and files that may include each other."""
+
+MOST_DOCUMENTS: Final = 1000
+"""YAML documents that one file may have."""
+
+VALUES_OF_AN_INCLUDE: Final = 100
+"""What including a file once more costs of the allowance, beside the values of the file."""
 
 IMPORTED: Final = ("services", "networks", "volumes", "secrets", "configs", "models")
 
@@ -52,6 +58,17 @@ class Assembly:
     used: dict[str, str] = field(default_factory=dict)
     _texts: dict[str, list[Document]] = field(default_factory=dict)
     _imports: dict[tuple[object, ...], tuple[Lookup, Node]] = field(default_factory=dict)
+    _repeated: dict[str, int] = field(default_factory=dict)
+    _lenders: dict[tuple[str, int], _Lender | None] = field(default_factory=dict)
+
+    def scope(self, directory: str, lookup: Lookup) -> Scope:
+        """What the values of a file see."""
+        return Scope(directory=directory, home=self.home, lookup=lookup, allowance=self.log.allowance)
+
+    def forget(self) -> None:
+        """Let go of what was read; nothing can be assembled afterwards."""
+        for known in (self._texts, self._imports, self._lenders):
+            known.clear()
 
     def documents(self, place: Place) -> list[Document]:
         """The documents of a file, read once. Raises FileFault or Unreadable."""
@@ -62,6 +79,9 @@ class Assembly:
         for fault in faults:
             self.log.add(fault.kind, fault.message, span=fault.span, path=fault.path, action=Action.ASSUMED, also=fault.also)
         found = [Document(place=place, root=root) for root in roots if root.value is not None]
+        if len(found) > MOST_DOCUMENTS:
+            message, span = f"a file of more than {MOST_DOCUMENTS} documents", found[MOST_DOCUMENTS].root.span
+            raise Unreadable(YamlFault(kind="yaml-syntax", message=message, span=span))
         if place.path:
             self.files.append(Path(place.path))
         self._texts[place.path] = found
@@ -104,7 +124,7 @@ class Assembly:
         imports = None
         if include is not None and include.value is not None:
             imports = self._included(include, directory, lookup, (*trail, document.place.path))
-        scope = Scope(directory=directory, home=self.home, lookup=lookup)
+        scope = self.scope(directory, lookup)
         layer = formed(tree.with_value(_under_services(values, self.log)), PROJECT, scope)
         lent = _services(imports)
         layer = self._extended(layer, document, directory, lookup, lent)
@@ -126,13 +146,18 @@ class Assembly:
         return layer.with_value(values)
 
     def lender_of(self, path: str, lookup: Lookup, user: Node) -> _Lender | None:
-        """The services of another file, for those who extend them; None if it cannot be read."""
+        """The services of another file, for those who extend them; None if it cannot be read. Made once for the same variables."""
+        if (path, id(lookup)) not in self._lenders:
+            self._lenders[path, id(lookup)] = self._lender_of(path, lookup, user)
+        return self._lenders[path, id(lookup)]
+
+    def _lender_of(self, path: str, lookup: Lookup, user: Node) -> _Lender | None:
         place = Place(path=path, shown=self.names.shown(path))
         documents = self.try_documents(place, user=user)
         if documents is None:
             return None
         directory = os.path.dirname(path)  # noqa: PTH120
-        scope = Scope(directory=directory, home=self.home, lookup=lookup)
+        scope = self.scope(directory, lookup)
         services: dict[str, Node] = {}
         for document in documents:
             tree = self._read(document.root, directory, lookup)
@@ -157,6 +182,13 @@ class Assembly:
                 whole = part if whole is None else _joined(whole, part, self.log)
         return whole
 
+    def _may_repeat(self, paths: Sequence[str], documents: Sequence[Document]) -> bool:
+        """Files may be included in several ways (with other variables, in another directory), but not without end."""
+        if self._repeated.get(paths[0]) is None:
+            self._repeated[paths[0]] = sum(document.root.count() for document in documents)
+            return True
+        return self.log.allowance.takes_values(VALUES_OF_AN_INCLUDE + self._repeated[paths[0]])
+
     def _import(self, item: Node, path: Path_, directory: str, lookup: Lookup, trail: tuple[str, ...]) -> Node | None:
         keys = item.value if isinstance(item.value, dict) else {"path": item}
         for key, child in keys.items():
@@ -166,7 +198,7 @@ class Assembly:
         if not texts:
             self.log.add("missing-key", "an entry of include names no path", span=item.span, path=path)
             return None
-        scope = Scope(directory=directory, home=self.home, lookup=lookup)
+        scope = self.scope(directory, lookup)
         paths = [scope.absolute(text) for text in texts]
         if len(trail) > DEEPEST_CHAIN:
             self.log.add("include-cycle", f"a chain of more than {DEEPEST_CHAIN} files that include each other", span=item.span, path=path)
@@ -181,12 +213,16 @@ class Assembly:
         known = (*paths, "", base, "", *given, "", id(lookup))
         if known in self._imports:
             return self._imports[known][1]
-        values, _ = environment_of(given, base, {}, self.names, self.log, known=lookup)
         documents: list[Document] = []
         for file in paths:
             place = Place(path=file, shown=self.names.shown(file))
             found = self.try_documents(place, user=item, may_be_empty=True)
             documents += found or []
+        if not self._may_repeat(paths, documents):
+            message = f"{self.names.shown(paths[0])} is included again and again, and gives too many values; it is left out here"
+            self.log.add("include-conflict", message, span=item.span, path=path)
+            return None
+        values, _ = environment_of(given, base, {}, self.names, self.log, known=lookup)
         inner = lookup_in_order(lookup, values)
         model = self.model(documents, base, inner, (*trail, *paths[1:]))
         sections = model.value if isinstance(model.value, dict) else {}
@@ -209,7 +245,7 @@ class _Lender:
     services: dict[str, Node]
     lent: dict[str, Node]
     _whole: dict[str, Node] = field(default_factory=dict)
-    _files: dict[str, _Lender | None] = field(default_factory=dict)
+    _counts: dict[str, tuple[Node, int]] = field(default_factory=dict)
 
     def whole(self, name: str, trail: tuple[tuple[str, str], ...]) -> Node | None:
         """The service with everything it extends; None if there is no such service."""
@@ -239,7 +275,20 @@ class _Lender:
             log.add("extends-not-found", "extends names no service", span=extends.span, path=path)
             return own
         base = self._base(name, extends.value, target.value, extends, (*trail, (self.place.path, name)))
-        return merged(base, own, SERVICE) if base is not None else own
+        if base is None:
+            return own
+        if not log.allowance.takes_values(self._count(target.value, base)):
+            message = f"service {name} extends {target.value}, but the services of this project that extend others take too many values"
+            log.add("extends-not-found", message, span=extends.span, path=path)
+            return own
+        return merged(base, own, SERVICE)
+
+    def _count(self, name: str, base: Node) -> int:
+        """The values of a service that others extend, counted once."""
+        known = self._counts.get(name)
+        if known is None or known[0] is not base:
+            known = self._counts[name] = (base, base.count())
+        return known[1]
 
     def _base(self, name: str, said: dict[str, Node], target: str, extends: Node, trail: tuple[tuple[str, str], ...]) -> Node | None:
         log = self.assembly.log
@@ -248,12 +297,10 @@ class _Lender:
         file = said.get("file")
         where = self.place.shown
         if file is not None and isinstance(file.value, str):
-            absolute = Scope(directory=self.directory, home=self.assembly.home, lookup=self.lookup).absolute(file.value)
+            absolute = self.assembly.scope(self.directory, self.lookup).absolute(file.value)
             where = self.assembly.names.shown(absolute)
             if absolute != self.place.path:
-                if absolute not in self._files:
-                    self._files[absolute] = self.assembly.lender_of(absolute, self.lookup, file)
-                lender = self._files[absolute]
+                lender = self.assembly.lender_of(absolute, self.lookup, file)
         if lender is None:
             return None
         if len(trail) > DEEPEST_CHAIN:
@@ -265,7 +312,9 @@ class _Lender:
             return None
         base = lender.whole(target, trail)
         if base is None:
-            log.add("extends-not-found", f"service {name} extends {target}, which {where} does not have", span=extends.span, path=path)
+            hint = did_you_mean(target, (other for other in lender.services if other != name), log.allowance)
+            message = f"service {name} extends {target}, which {where} does not have{hint}"
+            log.add("extends-not-found", message, span=extends.span, path=path)
         return base
 
 

@@ -5,17 +5,12 @@ One function per subject; `completed` lists them in their order. They change the
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from typing import Final
 
-from migrate.findings import Action
 from migrate.source import Node
 
-from .discovery import FileFault, Names, read_text
 from .draft import Draft, Service_, items, member_text, members, text, with_members
-from .envfile import EnvFile, parse_env, parse_raw_env
-from .faults import Log
+from .environment import inherited
 from .interpolate import Lookup
 
 
@@ -42,7 +37,7 @@ def _build(service: Service_, directory: str, lookup: Lookup) -> None:
     if "dockerfile" not in build.value and "dockerfile_inline" not in build.value:
         added["dockerfile"] = build.with_value("Dockerfile")
     if "args" in build.value:
-        given = {name: _inherited(name, node, lookup) for name, node in members(build.value["args"]).items()}
+        given = {name: inherited(name, node, lookup) for name, node in members(build.value["args"]).items()}
         added["args"] = build.value["args"].with_value({name: node for name, node in given.items() if node.value is not None})
     if "extra_hosts" in build.value:
         added["extra_hosts"] = _host_list(build.value["extra_hosts"])
@@ -57,11 +52,6 @@ def _build(service: Service_, directory: str, lookup: Lookup) -> None:
 
 def _assignment(name: str, node: Node) -> Node:
     return node.with_value(name if node.value is None else f"{name}={node.value}")
-
-
-def _inherited(name: str, node: Node, lookup: Lookup) -> Node:
-    """A name without value takes that of the surroundings, if there is one."""
-    return node if node.value is not None or (value := lookup(name)) is None else node.with_value(value, written=name)
 
 
 def _ports(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -205,97 +195,3 @@ def complete_resources(draft: Draft) -> None:
                 external = (found := members(node).get("external")) is not None and found.value is True
                 named = node.with_value({}) if node.value is None else node
                 draft.resources[section][key] = with_members(named, name=node.with_value(key if external else f"{draft.name}_{key}"))
-
-
-def complete_environment(draft: Draft, lookup: Lookup, names: Names, log: Log) -> dict[str, Node]:
-    """Fold env files and label files into the enabled services (rules 51 to 58). Answers the files that were read, each with its user."""
-    read: dict[str, Node] = {}
-    for name, service in draft.services.items():
-        _fold_environment(name, service, lookup, names, log, read)
-        _fold_labels(name, service, lookup, names, log, read)
-    return read
-
-
-def _fold_environment(
-    name: str,
-    service: Service_,
-    lookup: Lookup,
-    names: Names,
-    log: Log,
-    read: dict[str, Node],
-) -> None:
-    inline = {key: _inherited(key, node, lookup) for key, node in members(service.get("environment")).items()}
-    folded: dict[str, Node] = {}
-
-    def known(variable: str) -> str | None:
-        value = lookup(variable)
-        if value is None and variable in inline and isinstance(inline[variable].value, str):
-            return str(inline[variable].value)
-        if value is None and variable in folded:
-            return text(folded[variable])
-        return value
-
-    for index, entry in enumerate(items(service.get("env_file"))):
-        file = _env_file(entry, ("services", name, "env_file", index), known, names, log)
-        if file is None:
-            continue
-        path = str(members(entry)["path"].value)
-        read.setdefault(path, members(entry)["path"])
-        for variable, value in file.values.items():
-            span = value.span
-            folded[variable] = Node(value.value, span.file, span.line, span.column, value.written)
-    folded.update(inline)
-    if folded:
-        place = service.get("environment") or service["env_file"]
-        service["environment"] = Node(folded, place.file, place.line, place.column)
-    else:
-        service.pop("environment", None)
-    service.pop("env_file", None)
-
-
-_FORMATS: Final[dict[str, Callable[[str, str, Lookup], EnvFile]]] = {"": parse_env, "raw": parse_raw_env}
-
-
-def _env_file(entry: Node, path: tuple[str | int, ...], lookup: Lookup, names: Names, log: Log) -> EnvFile | None:
-    said = members(entry)
-    node = said["path"]
-    file = str(node.value)
-    shown = names.shown(file)
-    required = said["required"].value is not False if "required" in said else True
-    if os.path.isdir(file):  # noqa: PTH112
-        log.add(
-            "env-file-is-directory", f"env file {shown} is a directory; it is left out", span=node.span, path=path, action=Action.ASSUMED
-        )
-        return None
-    if not os.path.exists(file) and not required:  # noqa: PTH110
-        return None
-    reader = _FORMATS.get(text(said.get("format")) or "")
-    if reader is None:
-        log.add("env-file-format", f"env file format {said['format'].value!r} is unknown", span=said["format"].span, path=path)
-        return None
-    try:
-        found = reader(read_text(file, shown), shown, lookup)
-    except FileFault as fault:
-        missing = fault.kind == "file-missing"
-        span = node.span if missing else fault.span
-        kind = ("file-missing" if path[2] == "label_file" else "env-file-missing") if missing else "env-file-syntax"
-        log.add(kind, f"env {fault.message}; it is left out", span=span, path=path, action=Action.ASSUMED)
-        return None
-    for env_fault in found.faults:
-        log.add(env_fault.kind, f"{shown}: {env_fault.message}", span=env_fault.span, path=path, action=Action.ASSUMED)
-    return found
-
-
-def _fold_labels(name: str, service: Service_, lookup: Lookup, names: Names, log: Log, read: dict[str, Node]) -> None:
-    folded: dict[str, Node] = {}
-    for index, node in enumerate(items(service.get("label_file"))):
-        entry = node.with_value({"path": node})
-        file = _env_file(entry, ("services", name, "label_file", index), lookup, names, log)
-        for label, value in (file.values if file is not None else {}).items():
-            folded[label] = Node(value.value, value.span.file, value.span.line, value.span.column, value.written)
-        if file is not None:
-            read.setdefault(str(node.value), node)
-    if folded:
-        place = service.get("labels") or service["label_file"]
-        service["labels"] = place.with_value({**folded, **members(service.get("labels"))})
-    service.pop("label_file", None)

@@ -14,7 +14,7 @@ from migrate.findings import Action
 from migrate.source import Node, Path_
 
 from .draft import Draft, Service_, items, member_text, members, text, with_members
-from .faults import Log
+from .faults import Log, did_you_mean
 from .references import (
     dependency_cycles,
     undefined_files,
@@ -130,7 +130,8 @@ def _build_secrets(name: str, build: dict[str, Node], draft: Draft, log: Log) ->
     for index, node in enumerate(items(build.get("secrets"))):
         source = member_text(node, "source") or ""
         if source not in draft.resources["secrets"]:
-            message = f"service {name} builds with secret {source}, which is not defined"
+            hint = did_you_mean(source, draft.resources["secrets"], log.allowance)
+            message = f"service {name} builds with secret {source!r}, which is not defined{hint}"
             log.add("undefined-build-secret", message, span=node.span, path=_path(name, "build", "secrets", index), action=Action.ASSUMED)
 
 
@@ -139,7 +140,8 @@ def _build_contexts(name: str, build: dict[str, Node], draft: Draft, log: Log) -
         value = text(node) or ""
         other = value.removeprefix("service:")
         if other != value and other not in draft.services and other not in draft.disabled:
-            message = f"service {name} builds from service {other}, which is not defined"
+            hint = did_you_mean(other, draft.services, log.allowance)
+            message = f"service {name} builds from service {other!r}, which is not defined{hint}"
             log.add("undefined-service", message, span=node.span, path=_path(name, "build", "additional_contexts", key))
 
 

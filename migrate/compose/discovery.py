@@ -24,6 +24,10 @@ OVERRIDES: Final = ("compose.override.yml", "compose.override.yaml", "docker-com
 _TRUE_WORDS: Final = ("1", "t", "T", "TRUE", "true", "True")
 
 
+LARGEST_FILE: Final = 10 << 20
+"""Bytes of a file that is read as Compose or env text; far more than any that people write."""
+
+
 class FileFault(Exception):
     """A file that cannot be read as text; `kind` is a fault class."""
 
@@ -41,17 +45,34 @@ def read_text(path: str, shown: str) -> str:
     """
     span = Span(file=shown, line=1, column=1)
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116
-        if not stat.S_ISREG(mode) and path != os.devnull:
-            what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise FileFault("file-missing", f"{shown} is {what}", span)
-        data = Path(path).read_bytes()
+        _refuse_others(os.stat(path).st_mode, path, shown, span)  # noqa: PTH116
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
+            _refuse_others(os.fstat(file.fileno()).st_mode, path, shown, span)
+            data = file.read(LARGEST_FILE + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise FileFault("file-missing", f"file {shown} not found", span) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise FileFault("file-missing", f"file {shown} cannot be read: {reason}", span) from None
+    if len(data) > LARGEST_FILE:
+        raise FileFault("file-missing", f"file {shown} has more than {LARGEST_FILE >> 20} MiB and is not read", span)
     return decoded(data, shown)
+
+
+def _refuse_others(mode: int, path: str, shown: str, span: Span) -> None:
+    """What is no regular file; asked again of the open file, because the name may have come to mean another."""
+    if not stat.S_ISREG(mode) and path != os.devnull:
+        what = next((what for test, what in _KINDS if test(mode)), "no regular file")
+        raise FileFault("file-missing", f"{shown} is {what}, not a file", span)
+
+
+_KINDS: Final = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def decoded(data: bytes, shown: str) -> str:
@@ -159,7 +180,7 @@ def _discovered(directory: str, names: Names, log: Log) -> list[Place]:
             break
         if folder == _folder(folder):
             log.add("file-missing", f"no Compose file found; looked for {', '.join(NAMES)} here and in the parents", span=None)
-            raise Unusable(log.findings)
+            raise Unusable(log.told())
         folder = _folder(folder)
     places = [_place(os.path.join(folder, found[0]), names)]  # noqa: PTH118
     if len(found) > 1:
@@ -207,7 +228,7 @@ def read_env_file(path: str, names: Names, lookup: Lookup, log: Log) -> EnvFile 
         log.add("env-file-is-directory", f"env file {shown} is a directory", span=Span(file=shown, line=1, column=1))
         return None
     try:
-        read = parse_env(read_text(path, shown), shown, lookup)
+        read = parse_env(read_text(path, shown), shown, lookup, log.allowance)
     except FileFault as fault:
         kind = "env-file-missing" if fault.kind == "file-missing" else "env-file-syntax"
         log.add(kind, f"env {fault.message}", span=fault.span)

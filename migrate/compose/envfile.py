@@ -12,10 +12,15 @@ from typing import Final
 
 from migrate.findings import Span
 
+from .allowance import Allowance
 from .interpolate import InterpolationFault, Lookup, Seen, interpolate
 
 _EXPORT: Final = re.compile(r"export\s+")
 _BLANK: Final = "\t\v\f\r \x85\xa0"
+_SPACE: Final = re.compile(r"\s*")
+_BLANKS: Final = re.compile(r"[^\S\n]*")
+_KEY_SIGNS: Final = re.compile(r"[\w.\-\[\]\t\v\f\r \x85\xa0]*")
+_STOPS: Final[Mapping[str, re.Pattern[str]]] = {quote: re.compile(rf"{quote}|\\.", re.DOTALL) for quote in ("'", '"')}
 _ESCAPE: Final = re.compile(r'\\(?:([abcfnrtv$"\\])|0(\d{0,3}))')
 _ESCAPED: Final[Mapping[str, str]] = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\", "$": "$$",
@@ -52,20 +57,20 @@ class EnvFile:
         return {name: entry.value for name, entry in self.values.items()}
 
 
-def parse_env(text: str, file: str, lookup: Lookup) -> EnvFile:
-    """Read an env file; `lookup` knows the variables that go before those of the file itself.
+def parse_env(text: str, file: str, lookup: Lookup, allowance: Allowance | None = None) -> EnvFile:
+    """Read an env file; `lookup` knows the variables that go before those of the file itself, `allowance` how long values may become.
 
     >>> parse_env("A=1 # one\\nexport B='$A'\\nC=\\"$A\\"\\nD\\n", "v.env", {"D": "shell"}.get).texts()
     {'A': '1', 'B': '$A', 'C': '1', 'D': 'shell'}
     >>> [f.message for f in parse_env("A!=1\\nB=2\\n", "v.env", {}.get).faults]
     ['unexpected character "!" in a variable name']
     """
-    reader = _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup)
+    reader = _Reader(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup, allowance or Allowance())
     reader.read()
     return reader.result
 
 
-def parse_raw_env(text: str, file: str, lookup: Lookup) -> EnvFile:
+def parse_raw_env(text: str, file: str, lookup: Lookup, allowance: Allowance | None = None) -> EnvFile:
     """Read an env file of format `raw`: what follows the first `=` is the value, unchanged (rule 55)."""
     result = EnvFile()
     for number, line in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), 1):
@@ -87,13 +92,15 @@ def parse_raw_env(text: str, file: str, lookup: Lookup) -> EnvFile:
 class _Reader:
     """One pass over the text of one env file."""
 
-    def __init__(self, text: str, file: str, lookup: Lookup) -> None:
+    def __init__(self, text: str, file: str, lookup: Lookup, allowance: Allowance) -> None:
         self.text = text
         self.file = file
         self.lookup = lookup
+        self.allowance = allowance
         self.result = EnvFile()
         self._position = 0
         self._line = 1
+        self._line_start = 0
         self._counted = 0
 
     def read(self) -> None:
@@ -104,8 +111,9 @@ class _Reader:
         """Positions only grow, so that lines are counted once."""
         if position > self._counted:
             self._line += self.text.count("\n", self._counted, position)
+            self._line_start = max(self._line_start, self.text.rfind("\n", self._counted, position) + 1)
             self._counted = position
-        return Span(file=self.file, line=self._line, column=position - self.text.rfind("\n", 0, position))
+        return Span(file=self.file, line=self._line, column=position - self._line_start + 1)
 
     def _tell(self, kind: str, message: str, position: int) -> None:
         self.result.faults.append(EnvFault(kind=kind, message=message, span=self._span(position)))
@@ -116,8 +124,7 @@ class _Reader:
 
     def _statement(self) -> bool:
         text = self.text
-        while self._position < len(text) and text[self._position].isspace():
-            self._position += 1
+        self._position = _SPACE.match(text, self._position).end()  # type: ignore[union-attr]
         if self._position >= len(text):
             return False
         if text[self._position] == "#":
@@ -129,17 +136,13 @@ class _Reader:
         return True
 
     def _assignment(self, start: int) -> None:
-        end = start
         text = self.text
-        while end < len(text) and text[end] not in "=:\n":
-            sign = text[end]
-            if not (sign in _BLANK or sign in "_.-[]" or sign.isalnum()):
-                self._tell("env-file-syntax", f'unexpected character "{sign}" in a variable name', end)
-                self._position = self._end_of_line(end)
-                return
-            end += 1
+        end = _KEY_SIGNS.match(text, start).end()  # type: ignore[union-attr]
         name = text[start:end].rstrip()
-        if not name and end < len(text) and text[end] != "\n":
+        if end < len(text) and text[end] not in "=:\n":
+            self._tell("env-file-syntax", f'unexpected character "{text[end]}" in a variable name', end)
+            self._position = self._end_of_line(end)
+        elif not name and end < len(text) and text[end] != "\n":
             self._tell("MIG061", "a line begins with = and names no variable; it is left out", start)
             self._position = self._end_of_line(end)
         elif " " in name or not name:
@@ -173,29 +176,25 @@ class _Reader:
 
     def _quoted(self, name: str, start: int, quote: str) -> None:
         text = self.text
-        signs: list[str] = []
+        parts: list[str] = []
         position = start + 1
-        while position < len(text) and text[position] != quote:
-            if text[position] == "\\" and position + 1 < len(text):
-                following = text[position + 1]
-                signs.append(following if following == quote else "\\" + following)
-                position += 2
-            else:
-                signs.append(text[position])
-                position += 1
-        if position >= len(text):
+        while (stop := _STOPS[quote].search(text, position)) is not None and stop.group() != quote:
+            following = stop.group()[1:]
+            parts += (text[position : stop.start()], following if following == quote else stop.group())
+            position = stop.end()
+        if stop is None:
             self._tell("env-file-syntax", f"the quoted value of {name} has no end", start)
             self._position = self._end_of_line(start)
             return
-        value = "".join(signs)
-        self._store(name, _unescape(value) if quote == '"' else value, start, expand=quote == '"', written=text[start : position + 1])
-        self._position = position + 1
-        rest = text[self._position : self._end_of_line(self._position)].strip()
-        if rest and not rest.startswith("#"):
+        value = "".join((*parts, text[position : stop.start()]))
+        self._store(name, _unescape(value) if quote == '"' else value, start, expand=quote == '"', written=text[start : stop.end()])
+        self._position = stop.end()
+        rest = _BLANKS.match(text, self._position).end()  # type: ignore[union-attr]
+        if rest < len(text) and text[rest] not in "\n#":
             self._tell("MIG061", f"text after the closing quote of {name} is not part of its value", self._position)
 
     def _store(self, name: str, value: str, start: int, *, expand: bool, written: str | None = None) -> None:
-        seen = Seen()
+        seen = Seen(allowance=self.allowance)
         span = self._span(start)
         try:
             new = interpolate(value, self._look, seen) if expand else value

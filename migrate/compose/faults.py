@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import Final
 
-from migrate.findings import Action, Finding, Severity, Span
+from migrate.findings import Action, Finding, Severity, Span, in_reading_order
 from migrate.rules import found, rules
 from migrate.source import Node, Path_
+
+from .allowance import COMPARISON, Allowance
 
 FURTHER_CLASSES: Final[Mapping[str, str]] = {
     "yaml-alias-cycle": "MIG001",
@@ -58,11 +59,15 @@ _CODES: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What is wrong with one value. `keep`: the value has been repaired and stays; otherwise it is left out."""
+    """What is wrong with one value. `keep`: the value has been repaired and stays; otherwise it is left out.
+
+    `span` is where, if it is not where the value itself stands: an item of a list that became a mapping.
+    """
 
     kind: str
     message: str
     keep: bool = False
+    span: Span | None = None
 
 
 def spoiled(node: Node, kind: str, message: str) -> Node:
@@ -95,12 +100,19 @@ def _printable(message: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", message)
 
 
+MOST_OF_A_KIND: Final = 10_000
+"""Faults of one class that are told one by one; of more only the number is told."""
+
+
 class Log:
-    """Collects the findings of one load; the same fault at the same place counts once."""
+    """Collects the findings of one load; the same fault at the same place counts once. `allowance` is what is left to the load."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
-        self._seen: set[tuple[str, str, str]] = set()
+        self.allowance = Allowance()
+        self._seen: set[tuple[object, ...]] = set()
+        self._told: dict[tuple[str, Severity | None], int] = {}
+        self._untold: dict[tuple[str, Severity | None], Finding] = {}
 
     def add(
         self,
@@ -116,55 +128,94 @@ class Log:
         address: str | None = None,
     ) -> None:
         """Tell one fault of class (or code) `kind` at its place."""
-        code = code_of(kind)
-        message = _printable(message)
-        place = (kind, str(span), message if span is None else "")
-        if place in self._seen and span is not None:
+        place = (kind, message) if span is None else (kind, span.file, span.line, span.column)
+        if place in self._seen:
             return
         self._seen.add(place)
+        told = self._told[kind, severity] = self._told.get((kind, severity), 0) + 1
+        if told > MOST_OF_A_KIND + 1:
+            return
+        code = code_of(kind)
+        message = _printable(message)
         service = path[1] if len(path) > 1 and path[0] == "services" and isinstance(path[1], str) else None
-        self.findings.append(
-            found(
-                code,
-                message if kind == code else f"{message} [{kind}]",
-                action=action,
-                span=span,
-                service=service,
-                path=_printable(path_text(path)) or None,
-                also=also,
-                advice=advice,
-                severity=severity,
-                address=address,
-            )
+        finding = found(
+            code,
+            message if kind == code else f"{message} [{kind}]",
+            action=action,
+            span=span,
+            service=service,
+            path=_printable(path_text(path)) or None,
+            also=also,
+            advice=advice,
+            severity=severity,
+            address=address,
         )
+        if told <= MOST_OF_A_KIND:
+            self.findings.append(finding)
+        else:
+            self._untold[kind, severity] = finding
+
+    def told(self) -> tuple[Finding, ...]:
+        """All findings in reading order; of a class with more than MOST_OF_A_KIND faults, how many more there are from which place on."""
+        further = []
+        for (kind, severity), first in self._untold.items():
+            count = self._told[kind, severity] - MOST_OF_A_KIND
+            shown = "" if kind == first.code else f" [{kind}]"
+            message = f"{count} more faults of this kind from here on are not told one by one{shown}"
+            further.append(replace(first, message=message, service=None, path=None, also=()))
+        return in_reading_order((*self.findings, *further))
 
     def node_faults(self, node: Node, path: Path_) -> bool:
         """Tell the faults that a node carries; whether the node stays."""
         for fault in node.faults:
-            self.add(fault.kind, fault.message, span=node.span, path=path, action=Action.ASSUMED if fault.keep else Action.DROPPED)
+            action = Action.ASSUMED if fault.keep else Action.DROPPED
+            self.add(fault.kind, fault.message, span=fault.span or node.span, path=path, action=action)
         return all(fault.keep for fault in node.faults)
 
 
-CANDIDATES: Final = 500
-"""Known words that are compared with an unknown one."""
+def nearest(word: str, known: Iterable[str], allowance: Allowance, *, distance: int = 2) -> str | None:
+    """The known word that is most likely meant: the same but for capitals, `-` and `_`, or else at most `distance` edits away.
 
+    Of equally near ones the first; None without one, or when the allowance is spent.
 
-def nearest(word: str, known: Iterable[str], *, distance: int = 2) -> str | None:
-    """The known word that is at most `distance` edits away, the nearest and then the first in order; None without one.
-
-    >>> nearest("enviroment", ["environment", "env_file"]), nearest("x", ["y"])
-    ('environment', None)
+    >>> nearest("enviroment", ["env_file", "environment"], Allowance()), nearest("stopGracePeriod", ["stop_grace_period"], Allowance())
+    ('environment', 'stop_grace_period')
+    >>> nearest("x", ["y"], Allowance()) is None
+    True
     """
     best: tuple[int, str] | None = None
-    for candidate in islice(known, CANDIDATES):
-        if abs(len(candidate) - len(word)) <= distance and len(word) > distance:
-            edits = _edits(word, candidate, distance)
-            if edits <= distance and (best is None or edits < best[0]):
-                best = (edits, candidate)
+    letters, folded = set(word), _folded(word)
+    for candidate in known:
+        allowance.comparisons -= 1
+        if allowance.comparisons < 0:
+            return None
+        if abs(len(candidate) - len(word)) > max(distance, 4) or len(word) <= distance:
+            continue
+        if len(candidate) - candidate.count("_") == len(folded) and _folded(candidate) == folded:
+            return candidate
+        if abs(len(candidate) - len(word)) <= distance and len(letters.symmetric_difference(candidate)) <= 2 * distance:
+            allowance.comparisons -= COMPARISON
+            steps = edits(word, candidate, distance)
+            if steps <= distance and (best is None or steps < best[0]):
+                best = (steps, candidate)
     return best[1] if best else None
 
 
-def _edits(one: str, two: str, enough: int) -> int:
+def _folded(word: str) -> str:
+    return word.replace("_", "").replace("-", "").lower()
+
+
+def did_you_mean(word: str, known: Iterable[str], allowance: Allowance) -> str:
+    """The end of a message about an unknown name: the nearest known one, if there is one.
+
+    >>> did_you_mean("dta", ["data"], Allowance()), did_you_mean("zzz", ["data"], Allowance())
+    ('; did you mean data?', '')
+    """
+    likely = nearest(word, known, allowance)
+    return f"; did you mean {likely}?" if likely is not None else ""
+
+
+def edits(one: str, two: str, enough: int = 2) -> int:
     """Levenshtein distance, with a swap of neighbours counted once; more than `enough` is only known to be more."""
     before: list[int] = []
     row = list(range(len(two) + 1))

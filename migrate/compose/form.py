@@ -12,15 +12,12 @@ from typing import Final
 
 from migrate.source import Node, Timestamp, resolve
 
-from .faults import Fault, nearest, spoiled
-from .schema import Kind, Type
+from .faults import Fault, edits, nearest, spoiled
+from .schema import Kind, Type, elsewhere
 from .short import Scope
 from .units import scalar_text
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9._-]+\Z")
-MOST_PORTS: Final = 70_000
-"""Ports that the ranges of one service may mean together."""
-
 _TRUE: Final = frozenset(("true", "y", "yes", "on"))
 _FALSE: Final = frozenset(("false", "n", "no", "off"))
 
@@ -100,7 +97,7 @@ def _form_str(node: Node, type_: Type, scope: Scope) -> Node:
     if isinstance(value, Timestamp):
         return _repaired(node, node.written or str(value), "a text in quotes")
     if isinstance(value, str):
-        return _allowed(node, value, type_)
+        return _allowed(node, value, type_, scope)
     if isinstance(value, (bool, int, float)):
         text = scalar_text(value) if isinstance(value, bool) or node.written is None else node.written
         return _repaired(node, text, "a text in quotes")
@@ -109,10 +106,12 @@ def _form_str(node: Node, type_: Type, scope: Scope) -> Node:
     return _wrong(node, "a text")
 
 
-def _allowed(node: Node, value: str, type_: Type) -> Node:
+def _allowed(node: Node, value: str, type_: Type, scope: Scope) -> Node:
     if type_.allowed and value not in type_.allowed:
         words = ", ".join(type_.allowed)
-        likely = nearest(value, type_.allowed, distance=3) or next((word for word in type_.allowed if value and word.endswith(value)), None)
+        likely = nearest(value, type_.allowed, scope.allowance, distance=3) or next(
+            (word for word in type_.allowed if value and word.endswith(value)), None
+        )
         if likely is None:
             return spoiled(node, "bad-enum", f"{value!r} is not one of {words}")
         fault = Fault(kind="bad-enum", message=f"{value!r} is not one of {words}; {likely} is assumed", keep=True)
@@ -272,10 +271,7 @@ def _form_list(node: Node, type_: Type, scope: Scope) -> Node:
     for child in value:
         made = formed(child, item, scope)
         if type_.splice and isinstance(made.value, list) and not isinstance(child.value, list):
-            if len(items) + len(made.value) > MOST_PORTS:
-                items.append(spoiled(child, "bad-port", f"the ranges mean more than {MOST_PORTS} ports; the entry is left out"))
-            else:
-                items.extend(made.value)
+            items.extend(made.value)
         else:
             items.append(made)
     return Node(items, node.file, node.line, node.column, node.written, node.tag, node.faults)
@@ -307,9 +303,10 @@ def _form_map(node: Node, type_: Type, scope: Scope) -> Node:
 
 def _unknown(key: str, child: Node, value: dict[str, Node], made: dict[str, Node], type_: Type, scope: Scope) -> None:
     """A key that nobody knows: the nearest known one is taken for it, if it is near and not there itself (MIG006)."""
-    likely = nearest(key, type_.keys)
-    if likely is None or likely in value or likely in made:
-        also = f"; did you mean {likely}?" if likely else ""
+    likely = nearest(key, type_.keys, scope.allowance)
+    if likely is None or likely in value or likely in made or edits(key, likely) > 2:
+        meant = [likely] if likely is not None else elsewhere(key, type_)
+        also = f"; did you mean {' or '.join(meant)}?" if meant else ""
         made[key] = spoiled(child, "unknown-key", f"unknown key {key!r}{also}")
         return
     read = formed(child, type_.keys[likely], scope)
@@ -334,15 +331,16 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
     for child in value:
         text = child.value
         if isinstance(text, str) and type_.item is not None and "=" not in text:
-            faults.append(Fault(kind="wrong-type", message=f"{text!r} is not NAME=VALUE; it is left out", keep=True))
+            faults.append(Fault(kind="wrong-type", message=f"{text!r} is not NAME=VALUE; it is left out", keep=True, span=child.span))
             continue
         if not isinstance(text, str):
-            faults.append(Fault(kind="wrong-type", message="an item of this list is not NAME=VALUE", keep=True))
+            faults.append(Fault(kind="wrong-type", message="an item of this list is not NAME=VALUE", keep=True, span=child.span))
             made.update(_pairs_inside(child, type_, scope))
             continue
         name, sign, rest = text.partition("=")
         if sign and name != name.rstrip() and type_.unset:
-            faults.append(Fault(kind="bad-env-name", message=f"a blank stands before the = of {name.rstrip()}; it is left out", keep=True))
+            message = f"a blank stands before the = of {name.rstrip()}; it is left out"
+            faults.append(Fault(kind="bad-env-name", message=message, keep=True, span=child.span))
             name = name.rstrip()
         entry = _pair_value(child, name, rest if sign else None)
         made.pop(name, None)

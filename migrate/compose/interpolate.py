@@ -14,6 +14,7 @@ from typing import Final
 from migrate.findings import Action
 from migrate.source import Node, Path_
 
+from .allowance import LONGEST_TEXT, Allowance
 from .faults import Log, path_text
 
 Lookup = Callable[[str], str | None]
@@ -38,105 +39,135 @@ class InterpolationFault(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What one interpolation met: variables without value, those used with what they gave, and required ones that were missing."""
+    """What one interpolation met: variables without value, and those used with what they gave. `allowance` bounds what it makes.
 
-    unset: list[str] = field(default_factory=list)
+    With `missing`, required variables without value are no fault: their messages go there, and PLACEHOLDER stands for them.
+    """
+
+    unset: dict[str, None] = field(default_factory=dict)
     used: dict[str, str] = field(default_factory=dict)
+    allowance: Allowance = field(default_factory=Allowance)
+    missing: dict[str, str] | None = None
 
 
 def interpolate(text: str, lookup: Lookup, seen: Seen | None = None) -> str:
-    """`text` with its variables replaced. Raises InterpolationFault.
+    """`text` with its variables replaced. Raises InterpolationFault, also for a text that would grow beyond all bounds.
 
     >>> interpolate("$A-${B:-x${A}}-$$A-5$", {"A": "1"}.get)
     '1-x1-$A-5$'
     """
     if "$" not in text:
         return text
-    return _expand(text, lookup, seen if seen is not None else Seen(), 0)
+    seen = seen if seen is not None else Seen()
+    new = _Text(text, lookup, seen).expanded(0, len(text), 0)
+    if not seen.allowance.takes_characters(len(new) - len(text)):
+        raise InterpolationFault("interpolation-format", "the variables of this project make its texts longer than they can be meant")
+    return new
 
 
-def _expand(text: str, lookup: Lookup, seen: Seen, depth: int) -> str:
-    if depth > DEEPEST_NESTING:
-        raise InterpolationFault("interpolation-format", "substitutions are nested too deeply")
-    out: list[str] = []
-    position = 0
-    while (dollar := text.find("$", position)) >= 0:
-        out.append(text[position:dollar])
-        position = dollar + 1
-        following = text[position : position + 1]
-        if following == "$":
-            out.append("$")
-            position += 1
-        elif following == "{":
-            end = _closing(text, position)
-            out.append(_braced(text[position + 1 : end], lookup, seen, depth))
-            position = end + 1
-        elif name := _NAME.match(text, position):
-            out.append(_value(name.group(), lookup, seen))
-            position = name.end()
-        else:
-            out.append("$")
-    out.append(text[position:])
-    return "".join(out)
+_BRACES: Final = re.compile(r"\$\{|\}")
 
 
-def _closing(text: str, opening: int) -> int:
-    """Where the brace closes that opens at `opening`; inner `${` are counted."""
-    depth = 0
-    position = opening
-    while position < len(text):
-        if text[position] == "}":
-            depth -= 1
-            if depth == 0:
-                return position
-        elif position == opening or text.startswith("${", position):
-            depth += 1
-            position += 1 if position != opening else 0
-        position += 1
-    raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[opening + 1 :])}, without closing brace")
+class _Text:
+    """One text that is being interpolated: where each `${` closes is found once, so that nesting costs no time."""
+
+    __slots__ = ("closing", "longest", "lookup", "seen", "text")
+
+    def __init__(self, text: str, lookup: Lookup, seen: Seen) -> None:
+        self.text = text
+        self.lookup = lookup
+        self.seen = seen
+        self.longest = max(LONGEST_TEXT, len(text))
+        self.closing: dict[int, int] = {}
+        opened: list[int] = []
+        for brace in _BRACES.finditer(text):
+            if brace.group() != "}":
+                opened.append(brace.start() + 1)
+            elif opened:
+                self.closing[opened.pop()] = brace.start()
+
+    def expanded(self, start: int, end: int, depth: int) -> str:
+        """The part of the text from `start` to `end` with its variables replaced."""
+        if depth > DEEPEST_NESTING:
+            raise InterpolationFault("interpolation-format", "substitutions are nested too deeply")
+        text = self.text
+        out: list[str] = []
+        length = 0
+        position = start
+        while (dollar := text.find("$", position, end)) >= 0:
+            out.append(text[position:dollar])
+            position = dollar + 1
+            following = text[position : position + 1] if position < end else ""
+            if following == "$":
+                out.append("$")
+                position += 1
+            elif following == "{":
+                closed = self._closing(position)
+                out.append(self._braced(position + 1, closed, depth))
+                position = closed + 1
+            elif name := _NAME.match(text, position, end):
+                out.append(self._value(name.group()))
+                position = name.end()
+            else:
+                out.append("$")
+            length += len(out[-1]) + len(out[-2])
+            if length > self.longest:
+                raise InterpolationFault("interpolation-format", f"with its variables the text has more than {self.longest} characters")
+        out.append(text[position:end])
+        return "".join(out)
+
+    def _closing(self, opening: int) -> int:
+        """Where the brace closes that opens at `opening`; inner `${` are counted."""
+        if (closed := self.closing.get(opening)) is not None:
+            return closed
+        shown = _shown(self.text[opening + 1 :])
+        raise InterpolationFault("interpolation-format", f"invalid interpolation format: {shown}, without closing brace")
+
+    def _braced(self, start: int, end: int, depth: int) -> str:
+        """What stands between the braces from `start` to `end`."""
+        text = self.text
+        named = _NAME.match(text, start, end)
+        if named is None:
+            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[start:end])}")
+        name, place = named.group(), named.end()
+        if place == end:
+            return self._value(name)
+        operator = next((sign for sign in _OPERATORS if text.startswith(sign, place, end)), None)
+        if operator is None:
+            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[start:end])}")
+        word = place + len(operator)
+        if text.find("\n", word, end) >= 0:
+            raise InterpolationFault("interpolation-format", f"a default may not hold a line end: ${{{name}{operator}")
+        value = self.lookup(name)
+        given = value is not None and (value != "" or not operator.startswith(":"))
+        sign = operator[-1]
+        if sign == "+":
+            return self.expanded(word, end, depth + 1) if given else ""
+        if given and value is not None:
+            self.seen.used[name] = value
+            return value
+        if sign == "?":
+            message = self.expanded(word, end, depth + 1)
+            message = f"required variable {name} is missing a value" + (f": {message}" if message else "")
+            if self.seen.missing is None:
+                raise InterpolationFault("required-variable", message)
+            self.seen.missing[name] = message
+            return PLACEHOLDER
+        return self.expanded(word, end, depth + 1)
+
+    def _value(self, name: str) -> str:
+        value = self.lookup(name)
+        if value is None:
+            self.seen.unset.setdefault(name)
+            return ""
+        self.seen.used[name] = value
+        return value
 
 
 def _shown(inside: str) -> str:
     """What a message quotes of a substitution: the name and the sign behind it, because a default may be a secret."""
     named = _NAME.match(inside)
     return "${" + (inside[: named.end() + 1] if named else inside[:1])
-
-
-def _braced(inside: str, lookup: Lookup, seen: Seen, depth: int) -> str:
-    named = _NAME.match(inside)
-    if named is None:
-        raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(inside)}")
-    name, rest = named.group(), inside[named.end() :]
-    if not rest:
-        return _value(name, lookup, seen)
-    operator = next((sign for sign in _OPERATORS if rest.startswith(sign)), None)
-    if operator is None:
-        raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(inside)}")
-    word = rest[len(operator) :]
-    if "\n" in word:
-        raise InterpolationFault("interpolation-format", f"a default may not hold a line end: ${{{name}{operator}")
-    value = lookup(name)
-    given = value is not None and (value != "" or not operator.startswith(":"))
-    sign = operator[-1]
-    if sign == "+":
-        return _expand(word, lookup, seen, depth + 1) if given else ""
-    if given and value is not None:
-        seen.used[name] = value
-        return value
-    if sign == "?":
-        message = _expand(word, lookup, seen, depth + 1)
-        raise InterpolationFault("required-variable", f"required variable {name} is missing a value" + (f": {message}" if message else ""))
-    return _expand(word, lookup, seen, depth + 1)
-
-
-def _value(name: str, lookup: Lookup, seen: Seen) -> str:
-    value = lookup(name)
-    if value is None:
-        if name not in seen.unset:
-            seen.unset.append(name)
-        return ""
-    seen.used[name] = value
-    return value
 
 
 def interpolate_tree(node: Node, lookup: Lookup, log: Log, used: dict[str, str], path: Path_ = ()) -> Node:
@@ -157,32 +188,23 @@ def interpolate_tree(node: Node, lookup: Lookup, log: Log, used: dict[str, str],
 
 
 def _interpolate_leaf(node: Node, text: str, lookup: Lookup, log: Log, used: dict[str, str], path: Path_) -> Node:
-    seen = Seen()
+    missing: dict[str, str] = {}
+    seen = Seen(allowance=log.allowance, missing=missing)
     try:
         new = interpolate(text, lookup, seen)
     except InterpolationFault as fault:
-        repaired = text if fault.kind == "interpolation-format" else _with_placeholders(text, lookup)
         log.add(fault.kind, f"{path_text(path)}: {fault.message}", span=node.span, path=path, action=Action.ASSUMED)
-        return node.with_value(repaired, written=text) if repaired != text else node
+        return node
+    if missing:
+        messages = "; ".join(missing.values())
+        log.add("required-variable", f"{path_text(path)}: {messages}", span=node.span, path=path, action=Action.ASSUMED)
     used.update(seen.used)
     for name in seen.unset:
         used.setdefault(name, "")
-        log.add("MIG013", f"variable {name} has no value; empty text is used", span=node.span, path=path, action=Action.ASSUMED)
+    if seen.unset:
+        which = f"variables {', '.join(seen.unset)} have" if len(seen.unset) > 1 else f"variable {next(iter(seen.unset))} has"
+        log.add("MIG013", f"{which} no value; empty text is used", span=node.span, path=path, action=Action.ASSUMED)
     return node.with_value(new, written=text)
-
-
-def _with_placeholders(text: str, lookup: Lookup) -> str:
-    """`text` where required variables without value read PLACEHOLDER; as it is if it cannot be read even so."""
-    missing: dict[str, str] = {}
-    for _ in range(DEEPEST_NESTING):
-        try:
-            return interpolate(text, lambda name: missing.get(name) or lookup(name))
-        except InterpolationFault as fault:
-            named = re.match(r"required variable (\w+)", fault.message)
-            if named is None or named.group(1) in missing:
-                return text
-            missing[named.group(1)] = PLACEHOLDER
-    return text
 
 
 def lookup_in(*sources: Mapping[str, str]) -> Lookup:

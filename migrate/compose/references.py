@@ -14,8 +14,9 @@ from typing import Final
 from migrate.findings import Action
 from migrate.source import Node, Path_
 
+from .allowance import Allowance
 from .draft import Draft, items, member_text, members
-from .faults import Log, nearest
+from .faults import Log, did_you_mean, nearest
 
 
 def _path(name: str, *rest: str | int) -> Path_:
@@ -50,7 +51,7 @@ def undefined_networks(draft: Draft, log: Log) -> None:
                 missing.setdefault(network, []).append((name, node))
     used = {network for service in draft.services.values() for network in members(service.get("networks"))}
     for network, users in missing.items():
-        likely, reason = _likely_network(network, users, used, draft)
+        likely, reason = _likely_network(network, users, used, draft, log.allowance)
         names = named([name for name, _ in users])
         services = f"service {names} uses" if len(users) == 1 else f"services {names} use"
         message = f"{services} network {network!r}, which is not defined ({_defined(draft, 'networks')}); {reason}"
@@ -80,11 +81,13 @@ def undefined_networks(draft: Draft, log: Log) -> None:
             draft.services[name]["networks"] = node.with_value(renamed)
 
 
-def _likely_network(network: str, users: list[tuple[str, Node]], used: set[str], draft: Draft) -> tuple[str | None, str]:
+def _likely_network(
+    network: str, users: list[tuple[str, Node]], used: set[str], draft: Draft, allowance: Allowance
+) -> tuple[str | None, str]:
     """(1) the only unused network whose subnet holds every fixed address of the users, (2) the nearest name, (3) a new one."""
     addresses = [address for _, node in users if (address := member_text(node, "ipv4_address"))]
-    free = [key for key in draft.resources["networks"] if key not in used]
-    holding = [key for key in free if addresses and all(_holds(draft.resources["networks"][key], address) for address in addresses)]
+    free = [key for key in draft.resources["networks"] if key not in used] if addresses else []
+    holding = [key for key in free if allowance.takes_comparison() and _holds_all(draft.resources["networks"][key], addresses)]
     if len(holding) == 1:
         key = holding[0]
         subnet = next((member_text(item, "subnet") for item in _subnets(draft.resources["networks"][key])), "")
@@ -92,7 +95,7 @@ def _likely_network(network: str, users: list[tuple[str, Node]], used: set[str],
             key,
             f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({named(addresses)}), and no service uses it",
         )
-    if (near := nearest(network, draft.resources["networks"])) is not None:
+    if (near := nearest(network, draft.resources["networks"], allowance)) is not None:
         return near, f"{near!r} is assumed, the nearest name"
     return None, "a new network of this name is assumed"
 
@@ -101,26 +104,26 @@ def _subnets(node: Node) -> list[Node]:
     return items(members(members(node).get("ipam")).get("config"))
 
 
-def _holds(network: Node, address: str) -> bool:
-    for entry in _subnets(network):
-        try:
-            if ipaddress.ip_address(address) in ipaddress.ip_network(member_text(entry, "subnet") or "", strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
+def _holds_all(network: Node, addresses: Sequence[str]) -> bool:
+    """Whether each address lies in one of the network's subnets."""
+    try:
+        known = [ipaddress.ip_address(address) for address in addresses]
+        subnets = [ipaddress.ip_network(member_text(entry, "subnet") or "", strict=False) for entry in _subnets(network)]
+    except ValueError:
+        return False
+    return all(any(address in subnet for subnet in subnets) for address in known)
 
 
 def undefined_volumes(draft: Draft, log: Log) -> None:
     """A named volume must be declared; a missing one is created."""
     volumes = draft.resources["volumes"]
+    known = _defined(draft, "volumes")
     for name, service in draft.services.items():
         for index, node in enumerate(items(service.get("volumes"))):
             source = member_text(node, "source")
             if member_text(node, "type") == "volume" and source and source not in volumes:
-                message = (
-                    f"service {name} uses volume {source!r}, which is not defined ({_defined(draft, 'volumes')}); it is assumed to be new"
-                )
+                hint = did_you_mean(source, volumes, log.allowance)
+                message = f"service {name} uses volume {source!r}, which is not defined ({known}); it is assumed to be new{hint}"
                 log.add("undefined-volume", message, span=node.span, path=_path(name, "volumes", index), action=Action.ASSUMED)
                 volumes[source] = node.with_value(None)
 
@@ -129,6 +132,7 @@ def undefined_files(draft: Draft, log: Log) -> None:
     """A secret or config that a service uses must be defined; a placeholder stands for a missing one."""
     for section, kind in (("secrets", "undefined-secret"), ("configs", "undefined-config")):
         known = draft.resources[section]
+        listed = _defined(draft, section)
         for name, service in draft.services.items():
             for index, node in enumerate(items(service.get(section))):
                 source = member_text(node, "source")
@@ -136,9 +140,9 @@ def undefined_files(draft: Draft, log: Log) -> None:
                     message = f"service {name} uses a {section[:-1]} without saying which; the entry is left out"
                     log.add(kind, message, span=node.span, path=_path(name, section, index))
                 elif source not in known:
-                    known_ones = _defined(draft, section)
+                    hint = did_you_mean(source, known, log.allowance)
                     message = (
-                        f"service {name} uses {section[:-1]} {source!r}, which is not defined ({known_ones}); a placeholder is assumed"
+                        f"service {name} uses {section[:-1]} {source!r}, which is not defined ({listed}); a placeholder is assumed{hint}"
                     )
                     log.add(kind, message, span=node.span, path=_path(name, section, index), action=Action.ASSUMED)
                     known[source] = node.with_value({"environment": node.with_value(variable_name(source))})
@@ -158,7 +162,8 @@ def undefined_models(draft: Draft, log: Log) -> None:
     for name, service in draft.services.items():
         for model, node in members(service.get("models")).items():
             if model not in draft.resources["models"]:
-                message = f"service {name} uses model {model!r}, which is not defined"
+                hint = did_you_mean(model, draft.resources["models"], log.allowance)
+                message = f"service {name} uses model {model!r}, which is not defined{hint}"
                 log.add("undefined-model", message, span=node.span, path=_path(name, "models", model), action=Action.ASSUMED)
 
 
@@ -175,8 +180,8 @@ def undefined_services(draft: Draft, log: Log) -> None:
                 left[other] = entry
                 continue
             why = "its profile is not active or it was left out" if other in draft.disabled else "there is no such service"
-            likely = nearest(other, draft.services)
-            hint = f"; did you mean {likely}?" if likely and likely != name else ""
+            others = (known for known in draft.services if known != name)
+            hint = did_you_mean(other, others, log.allowance) if other not in draft.disabled else ""
             message = f"service {name} depends on {other!r}, but {why}{hint}"
             log.add("undefined-service", message, span=entry.span, path=_path(name, "depends_on", other), action=Action.ASSUMED)
         service["depends_on"] = node.with_value(left)
@@ -187,35 +192,42 @@ def undefined_services(draft: Draft, log: Log) -> None:
 def dependency_cycles(draft: Draft, log: Log) -> None:
     """Dependencies must not close a circle (rule 92); the one that closes it is dropped."""
     done: set[str] = set()
+    closing: dict[str, set[str]] = {}
     for start in sorted(draft.services):
         if start not in done:
-            _search(start, draft, log, done)
+            _search(start, draft, log, done, closing)
+    for name, others in closing.items():
+        node = draft.services[name]["depends_on"]
+        left = {other: entry for other, entry in members(node).items() if other not in others}
+        draft.services[name]["depends_on"] = node.with_value(left)
+        if not left:
+            del draft.services[name]["depends_on"]
 
 
-def _search(start: str, draft: Draft, log: Log, done: set[str]) -> None:
-    """Depth first with a stack of its own, so that long chains are no recursion."""
+def _search(start: str, draft: Draft, log: Log, done: set[str], closing: dict[str, set[str]]) -> None:
+    """Depth first with a stack of its own, so that long chains are no recursion; what closes a circle goes to `closing`."""
     trail = [start]
+    places = {start: 0}
     waiting = [iter(sorted(members(draft.services[start].get("depends_on"))))]
     while trail:
         name = trail[-1]
         other = next(waiting[-1], None)
         if other is None:
             done.add(trail.pop())
+            del places[name]
             waiting.pop()
-        elif other in trail:
-            _cut(name, other, [*trail[trail.index(other) :], other], draft, log)
+        elif other in places:
+            first = places[other]
+            circle = [*trail[first : first + MENTIONED], *(["..."] if len(trail) - first > MENTIONED else []), other]
+            _tell_circle(name, other, circle, draft, log)
+            closing.setdefault(name, set()).add(other)
         elif other not in done and other in draft.services:
+            places[other] = len(trail)
             trail.append(other)
             waiting.append(iter(sorted(members(draft.services[other].get("depends_on")))))
 
 
-def _cut(name: str, other: str, circle: list[str], draft: Draft, log: Log) -> None:
-    node = draft.services[name]["depends_on"]
-    entry = members(node)[other]
-    shown = circle if len(circle) <= MENTIONED else [*circle[:MENTIONED], "...", circle[-1]]
-    message = f"services wait for each other: {' -> '.join(shown)}; the wait of {name} for {other} is dropped"
+def _tell_circle(name: str, other: str, circle: list[str], draft: Draft, log: Log) -> None:
+    entry = members(draft.services[name]["depends_on"])[other]
+    message = f"services wait for each other: {' -> '.join(circle)}; the wait of {name} for {other} is dropped"
     log.add("dependency-cycle", message, span=entry.span, path=_path(name, "depends_on", other), action=Action.ASSUMED)
-    left = {key: child for key, child in members(node).items() if key != other}
-    draft.services[name]["depends_on"] = node.with_value(left)
-    if not left:
-        del draft.services[name]["depends_on"]

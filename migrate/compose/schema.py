@@ -496,3 +496,25 @@ PROJECT: Final = map_of(
         "models": named(MODEL),
     }
 )
+
+_FORMER: Final[Mapping[str, str]] = {
+    "cpu_limit": "cpus", "log_driver": "logging.driver", "log_opt": "logging.options", "memory": "mem_limit", "net": "network_mode",
+    "volume_driver": "volumes.NAME.driver", "cpuset_cpus": "cpuset", "env": "environment", "args": "command", "cmd": "command",
+    "name": "container_name", "replicas": "deploy.replicas",
+}  # fmt: skip
+"""Keys of old files and of other programs, and what says it in a service today."""
+
+
+def elsewhere(key: str, type_: Type) -> list[str]:
+    """Where a key belongs that is unknown in a service, in a part of it or at the top of a file; nothing for one that belongs nowhere.
+
+    >>> elsewhere("interval", SERVICE), elsewhere("net", SERVICE), elsewhere("image", PROJECT), elsewhere("zz", SERVICE)
+    (['healthcheck.interval'], ['network_mode'], ['services.NAME.image'], [])
+    """
+    if type_ is not SERVICE:
+        return [f"services.NAME.{key}"] if key in SERVICE.keys else []
+    if key in _FORMER:
+        return [_FORMER[key]]
+    if key in PROJECT.keys:
+        return [f"{key} at the top of the file"]
+    return [f"{block}.{key}" for block in ("build", "deploy", "healthcheck", "logging") if key in SERVICE.keys[block].keys]

@@ -8,7 +8,8 @@ from migrate.findings import Action
 from migrate.source import Node
 
 from .draft import Draft, items, member_text, members
-from .faults import Log
+from .faults import Log, did_you_mean
+from .references import named
 
 
 def select_profiles(draft: Draft, active: Sequence[str], log: Log) -> None:
@@ -21,9 +22,10 @@ def select_profiles(draft: Draft, active: Sequence[str], log: Log) -> None:
             draft.disabled[name] = draft.services.pop(name)
     for profile in active:
         if profile not in known and profile != "*":
-            log.add("MIG059", f"profile {profile!r} is that of no service", span=None, action=Action.DROPPED)
+            hint = did_you_mean(profile, sorted(known), log.allowance)
+            log.add("MIG059", f"profile {profile!r} is that of no service{hint}", span=None, action=Action.DROPPED)
     if draft.disabled and not draft.services:
-        log.add("MIG059", f"no service is selected; profiles: {', '.join(sorted(known))}", span=None)
+        log.add("MIG059", f"no service is selected; profiles: {named(sorted(known))}", span=None)
 
 
 def select_used(draft: Draft, log: Log, *, keep: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from migrate.source import Node
 
+from .allowance import VALUES_OF_A_PORT, Allowance
 from .faults import Fault, spoiled
 from .interpolate import Lookup
 from .units import scalar_text
@@ -22,11 +23,12 @@ from .units import scalar_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Where relative paths of a file start, what `~` is, and the variables that the file sees."""
+    """Where relative paths of a file start, what `~` is, the variables that the file sees, and what it may make beyond what it says."""
 
     directory: str
     home: str
     lookup: Lookup
+    allowance: Allowance
 
     def absolute(self, text: str) -> str:
         """A path against the directory; an absolute one is kept as it is."""
@@ -82,9 +84,10 @@ def _keys_of(node: Node, made: Callable[[Node], Node]) -> Node:
     faults: list[Fault] = []
     for item in node.value:
         if not isinstance(item.value, str):
-            faults.append(Fault(kind="wrong-type", message="an item of this list is not a string; it is left out", keep=True))
+            message = "an item of this list is not a string; it is left out"
+            faults.append(Fault(kind="wrong-type", message=message, keep=True, span=item.span))
         elif item.value in result:
-            faults.append(Fault(kind="not-unique", message=f"{item.value} is listed twice", keep=True))
+            faults.append(Fault(kind="not-unique", message=f"{item.value} is listed twice", keep=True, span=item.span))
         else:
             result[item.value] = made(item)
     return node.with_value(result, faults=tuple(faults))
@@ -140,7 +143,7 @@ def long_port(node: Node, scope: Scope) -> Node:
         return spoiled(node, "bad-port", f"port {scalar_text(value)} is not a whole number")
     text = str(value)
     try:
-        ports = read_port(text)
+        ports = read_port(text, scope.allowance)
     except PortFault as fault:
         return spoiled(node, fault.kind, f"port {text!r}: {fault.message}")
     shared = _long(node, mode="ingress", host_ip=ports[0][0] or None, protocol=ports[0][3]).value
@@ -158,13 +161,13 @@ class PortFault(Exception):
         super().__init__(message)
 
 
-def read_port(text: str) -> list[tuple[str, str, int, str]]:
+def read_port(text: str, allowance: Allowance) -> list[tuple[str, str, int, str]]:
     """(host address, published, target, protocol) of each port that a text means. Raises PortFault.
 
-    >>> read_port("127.0.0.1:9000-9001:80-81/UDP")
+    >>> read_port("127.0.0.1:9000-9001:80-81/UDP", Allowance())
     [('127.0.0.1', '9000', 80, 'udp'), ('127.0.0.1', '9001', 81, 'udp')]
-    >>> read_port("9000-9005:80"), read_port("[::1]:80:80"), read_port("1.2.3.4::80")
-    ([('', '9000-9005', 80, 'tcp')], [('::1', '80', 80, 'tcp')], [('1.2.3.4', '', 80, 'tcp')])
+    >>> [read_port(text, Allowance()) for text in ("9000-9005:80", "[::1]:80:80", "1.2.3.4::80")]
+    [[('', '9000-9005', 80, 'tcp')], [('::1', '80', 80, 'tcp')], [('1.2.3.4', '', 80, 'tcp')]]
     """
     body, slash, protocol = text.partition("/")
     if not body or body.endswith(":"):
@@ -174,6 +177,8 @@ def read_port(text: str) -> list[tuple[str, str, int, str]]:
         raise PortFault("bad-port", f"unknown protocol {protocol!r}")
     host_ip, published, target = _port_parts(body)
     first, last = _range(target, "container")
+    if not allowance.takes_values((last - first) * VALUES_OF_A_PORT):
+        raise PortFault("bad-port", "the ranges of this project mean too many ports; this one is left out")
     if not published:
         return [(host_ip, "", port, protocol) for port in range(first, last + 1)]
     low, high = _range(published, "host")
@@ -353,6 +358,7 @@ def long_extra_hosts(node: Node, scope: Scope) -> Node:
     """Host names with the list of their addresses (rule 105)."""
     value = node.value
     hosts: dict[str, Node] = {}
+    addresses: dict[str, list[Node]] = {}
     faults: list[Fault] = []
     if isinstance(value, dict):
         for name, child in value.items():
@@ -364,15 +370,17 @@ def long_extra_hosts(node: Node, scope: Scope) -> Node:
     for item in value:
         text = item.value
         if not isinstance(text, str):
-            faults.append(Fault(kind="wrong-type", message="an extra host is not a text; it is left out", keep=True))
+            faults.append(Fault(kind="wrong-type", message="an extra host is not a text; it is left out", keep=True, span=item.span))
             continue
         name, sign, rest = text.partition("=" if "=" in text else ":")
         if not sign or not name or not rest:
-            faults.append(Fault(kind="bad-host", message=f"extra host {text!r} names no address", keep=True))
+            faults.append(
+                Fault(kind="bad-host", message=f"extra host {text!r} names no address; it is left out", keep=True, span=item.span)
+            )
             continue
-        entry = _address(item.with_value(rest.strip(), written=str(text)))
-        known = hosts[name.strip()].value if name.strip() in hosts else []
-        hosts[name.strip()] = item.with_value([*(known if isinstance(known, list) else []), entry])
+        known = addresses.setdefault(name.strip(), [])
+        known.append(_address(item.with_value(rest.strip(), written=str(text))))
+        hosts[name.strip()] = item.with_value(known)
     return node.with_value(hosts, faults=tuple(faults))
 
 

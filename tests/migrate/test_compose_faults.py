@@ -50,7 +50,7 @@ def loaded(folder: Path, text: str, **files: str) -> Project:
         (W + "    extends: nope\n", "extends-not-found", "MIG026", 4, 14),
         (W + "    ports: ['70000:80']\n", "bad-port", "MIG028", 4, 13),
         (W + "    ports: ['1.2.3:80:80']\n", "bad-ip", "MIG029", 4, 13),
-        (W + "    extra_hosts: [h]\n", "bad-host", "MIG029", 4, 5),
+        (W + "    extra_hosts: [h]\n", "bad-host", "MIG029", 4, 19),
         (W + "    volumes: ['ab:/b:ro:x']\n", "bad-volume-spec", "MIG030", 4, 15),
         (W + "    stop_grace_period: '30'\n", "bad-duration", "MIG031", 4, 24),
         (W + "    mem_limit: 10x\n", "bad-size", "MIG032", 4, 16),

@@ -6,6 +6,7 @@ import pytest
 
 from migrate.compose.envfile import parse_env, parse_raw_env
 from migrate.compose.interpolate import InterpolationFault, Seen, interpolate
+from migrate.compose.allowance import Allowance
 from migrate.compose.short import PortFault, read_port
 from migrate.compose.units import duration_ns, duration_text, size_bytes, split_command
 
@@ -55,7 +56,7 @@ def test_required_variables_and_lazy_defaults() -> None:
     assert interpolate("${V:-${U:?must}}", KNOWN.get) == "val"
     seen = Seen()
     interpolate("$V $U $U", KNOWN.get, seen)
-    assert (seen.unset, seen.used) == (["U"], {"V": "val"})
+    assert (list(seen.unset), seen.used) == (["U"], {"V": "val"})
 
 
 @pytest.mark.parametrize(
@@ -169,5 +170,5 @@ def test_sizes(text: str, size: int | None) -> None:
 )
 def test_what_is_no_port(text: str, kind: str) -> None:
     with pytest.raises(PortFault) as fault:
-        read_port(text)
+        read_port(text, Allowance())
     assert fault.value.kind == kind
