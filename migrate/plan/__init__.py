@@ -30,6 +30,7 @@ from migrate.plan.order import decide_order
 from migrate.plan.outside import decide_outside
 from migrate.plan.placement import decide_placement
 from migrate.plan.pods import decide_pods
+from migrate.plan.preflight import compare_with_cluster
 from migrate.plan.proxies import route_of
 from migrate.plan.resolving import decide_resolving
 from migrate.plan.resources import decide_resources
@@ -201,6 +202,15 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     level = laxest(running_levels)
     _lost_hostnames(record, stack, names, workloads, answers)
     _project_notes(record, stack, plans, level, answers)
+    record.take(
+        compare_with_cluster(
+            [e.ingress for e in exposure.values() if e.ingress is not None],
+            [s for e in exposure.values() for s in e.services],
+            tuple(claims.values()),
+            policies,
+            answers,
+        )
+    )
     record.findings.extend(find_losses(stack, record.findings, answers))
     tools = knowledge()["tools"]
     return Plan(

@@ -181,7 +181,8 @@ class Claims:
         copies = self.copies.get(key, 1)
         if (len(claim.users) == 1 and copies <= 1) or claim.access_mode == "ReadWriteMany" or claim.external:
             return claim
-        wide = (self.answers.project.get("storage") or {}).get("rwxClass")
+        of_cluster = (self.answers.project.get("cluster") or {}).get("rwxClass")
+        wide = (self.answers.project.get("storage") or {}).get("rwxClass") or (of_cluster if of_cluster != "none" else None)
         users = ", ".join(claim.users)
         if copies > 1 and len(claim.users) == 1:
             notes.find("MIG506", f"all replicas of {users} share claim {claim.name}", span=claim.span)

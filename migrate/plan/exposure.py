@@ -284,8 +284,11 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
         return None
     notes.find("MIG316", "exposed by an Ingress", action=Action.MAPPED)
     notes.decide("exposure", "Ingress", wanted.rule, "hosts are named")
-    ingress_class = member.service.labels.get("kompose.service.expose.ingress-class-name") or answers.of(
-        member.service.name, "ingressClass"
+    of_cluster = (answers.project.get("cluster") or {}).get("ingressClass")
+    ingress_class = (
+        member.service.labels.get("kompose.service.expose.ingress-class-name")
+        or answers.of(member.service.name, "ingressClass")
+        or (of_cluster if of_cluster != "none" else None)
     )
     return Ingress(name=name, rules=tuple(rules), ingress_class=ingress_class, tls_secret=wanted.tls_secret, span=member.service.span)
 
