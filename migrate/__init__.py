@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from migrate.findings import Action, Finding, OutputError, Severity, Span, Unusable
 
@@ -41,20 +41,24 @@ def convert(
     env_files: Sequence[str] = (),
     project_directory: str | None = None,
     interpolate: bool = True,
-    plan: str | Path | None = None,
+    plan: str | Path | Answers | None = None,
     namespace: str | None = None,
     kubernetes_version: str | None = None,
+    addresses: Literal["names", "pin", "multus"] | None = None,
+    service_cidr: str | None = None,
 ) -> Conversion:
     """Convert the stack of Compose `files` (none: discovered from `directory`, as `docker compose` does).
 
-    `environment` is what variables are taken from (none by default), `plan` a file of answers; `namespace` and `kubernetes_version`
-    (default 1.35) win over it. Raises `Unusable` with the findings when nothing is left to convert.
+    `environment` is what variables are taken from (none by default), `plan` a file of answers; `namespace`, `kubernetes_version`
+    (default 1.35), `addresses` (default names) and `service_cidr` win over it. Raises `Unusable` with the findings when nothing is left to
+    convert, or when the range of Services cannot be used.
     """
-    from migrate import addresses, compose, kube, stack, verify
+    from migrate import compose, kube, stack, verify
     from migrate import plan as planning
+    from migrate.addresses import take_inventory
     from migrate.verify import network
 
-    answers = _answers(plan, namespace, kubernetes_version)
+    answers = _answers(plan, namespace, kubernetes_version, addresses, service_cidr)
     project = compose.load(
         [str(files)] if isinstance(files, (str, Path)) else [str(file) for file in files],
         directory=Path(directory),
@@ -67,27 +71,39 @@ def convert(
         interpolate=interpolate,
     )
     meant = stack.resolve(project)
-    inventory = addresses.take_inventory(meant)
+    inventory = take_inventory(meant)
     decided = planning.decide(meant, inventory, None, answers)  # the graph is for people: no decision asks it, and it is heavy
     manifests = kube.build(decided)
     verified = (
         *verify.check(manifests, kubernetes_version=answers.kubernetes_version),
-        *network.equivalence(meant, decided.addressing, manifests),
+        *network.equivalence(meant, decided.addressing, manifests, decided.answers),
     )
     return Conversion(
         project=project, stack=meant, inventory=inventory, answers=answers, plan=decided, manifests=manifests, verified=verified
     )
 
 
-def _answers(plan: str | Path | None, namespace: str | None, kubernetes_version: str | None) -> Answers:
+def _answers(
+    plan: str | Path | Answers | None,
+    namespace: str | None,
+    kubernetes_version: str | None,
+    addresses_mode: Literal["names", "pin", "multus"] | None,
+    service_cidr: str | None,
+) -> Answers:
     from dataclasses import replace
 
     from migrate.plan import answers
 
-    said = answers.read(Path(plan)) if plan is not None else answers.Answers()
-    if namespace is not None:
-        said = replace(said, namespace=namespace)
-    return replace(said, kubernetes_version=kubernetes_version) if kubernetes_version is not None else said
+    said = answers.read(Path(plan)) if isinstance(plan, (str, Path)) else plan or answers.Answers()
+    said = replace(
+        said,
+        namespace=namespace or said.namespace,
+        kubernetes_version=kubernetes_version or said.kubernetes_version,
+        addresses_mode=addresses_mode or said.addresses_mode,
+        service_cidr=service_cidr or said.service_cidr,
+    )
+    answers.check_range(said)
+    return said
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from migrate.findings import Finding, OutputError, Severity, Unusable
 
 if TYPE_CHECKING:
     from migrate.addresses.types import Addressing
+    from migrate.plan.decision import Answers
     from migrate.report import Report
     from migrate.stack import Stack
     from migrate.write import Saved
@@ -112,6 +113,13 @@ def form(*forms: str, default: str) -> Callable[[Command], Command]:
     return click.option("--format", "form", type=click.Choice(forms), default=default, show_default=True, help="Form of the result.")
 
 
+def to_addresses(command: Command) -> Command:
+    """Options --addresses and --service-cidr."""
+    modes = click.Choice(["names", "pin", "multus"])
+    command = click.option("--service-cidr", metavar="CIDR", help="Range of cluster addresses, for --addresses pin.")(command)
+    return click.option("--addresses", "mode", type=modes, help="What becomes of addresses.  [default: names]")(command)
+
+
 target_version = click.option("--kubernetes-version", metavar="1.X", help="Version of the target cluster.  [default: 1.35]")
 
 
@@ -131,10 +139,7 @@ for _option in reversed(_SOURCE_OPTIONS):
 @from_sources
 @click.option("-o", "--output", metavar="DIR", help="Write a file tree into DIR instead of one stream.")
 @form("plain", "kustomize", "helm", default="plain")
-@click.option(
-    "--addresses", type=click.Choice(["names", "pin", "multus"]), default="names", help="What becomes of addresses.  [default: names]"
-)
-@click.option("--service-cidr", metavar="CIDR", help="Range of cluster addresses, for --addresses pin.")
+@to_addresses
 @click.option("--namespace", metavar="NAME", help="Namespace of all objects.  [default: the project's name]")
 @target_version
 @click.option("--plan", metavar="FILE", help="Answers that override the converter's decisions.")
@@ -148,7 +153,8 @@ for _option in reversed(_SOURCE_OPTIONS):
 def convert(sources: Sources, /, **options: Any) -> int:
     """Convert the stack: manifests on standard output, or a file tree with -o DIR."""
     _refuse_wrong_conversions(options)
-    conversion = _converted(sources, options["plan"], options["namespace"], options["kubernetes_version"])
+    said = {"namespace": options["namespace"], "kubernetes_version": options["kubernetes_version"]}
+    conversion = _converted(sources, options["plan"], **said, **_addressing(options))
     report = _report(conversion, sources)
     texts = _texts_to_write(conversion, report, options)
     result, saved = _deliver(conversion, texts, options)
@@ -162,10 +168,6 @@ def _refuse_wrong_conversions(options: Mapping[str, Any]) -> None:
     """A command line that cannot be meant, or asks for what this version does not do, ends here with status 2."""
     if options["form"] != "plain" and options["output"] is None:
         raise click.UsageError(f"--format {options['form']} needs -o DIR: it is a tree of files")
-    if options["addresses"] != "names":
-        raise click.UsageError(f"--addresses {options['addresses']} {NOT_YET}")
-    if options["service_cidr"] is not None:
-        raise click.UsageError(f"--service-cidr {NOT_YET}")
     for name in options["report"]:
         if Path(name).suffix.lower() not in REPORTS:
             raise click.UsageError(f"--report {name}: the suffix must be one of {' '.join(REPORTS)}")
@@ -174,6 +176,20 @@ def _refuse_wrong_conversions(options: Mapping[str, Any]) -> None:
     plan, written = options["plan"], options["write_plan"]
     if written is not None and Path(written).exists() and not options["force"] and not (plan is not None and _same(written, plan)):
         raise click.UsageError(f"--write-plan {written}: the file exists and may hold answers; give it as --plan too, or --force")
+
+
+def _addressing(options: Mapping[str, Any]) -> dict[str, Any]:
+    """--addresses and --service-cidr as `migrate.convert` takes them; a range that no Service could be given an address of is refused."""
+    if options["service_cidr"] is not None:
+        from migrate.plan.pins import read_range
+
+        try:
+            read_range(options["service_cidr"])
+        except ValueError as error:
+            raise click.UsageError(f"--service-cidr {options['service_cidr']}: {error}") from None
+    if options["mode"] == "pin" and options["service_cidr"] is None and options["plan"] is None:
+        raise click.UsageError("--addresses pin needs --service-cidr, the range of the cluster's Services (as 10.96.0.0/12)")
+    return {"addresses": options["mode"], "service_cidr": options["service_cidr"]}
 
 
 def _same(one: str, other: str) -> bool:
@@ -252,13 +268,15 @@ def inspect(sources: Sources, /, form: str, verbosity: int | None) -> int:
 @program.command()
 @from_sources
 @form("table", "json", default="table")
+@to_addresses
+@click.option("--plan", metavar="FILE", help="Answers that override the converter's decisions.")
 @told
-def addresses(sources: Sources, /, form: str, verbosity: int | None) -> int:
+def addresses(sources: Sources, /, form: str, verbosity: int | None, **options: Any) -> int:
     """Every fixed address: its owner, every use of it, and what becomes of it."""
     from migrate.report import inspection
     from migrate.report.data import addresses_data
 
-    conversion = _converted(sources)
+    conversion = _converted(sources, options["plan"], **_addressing(options))
     data = addresses_data(conversion.addresses, _base(conversion.project.directory))
     _hint(conversion.findings, verbosity)
     _print(_json(data) if form == "json" else inspection.address_table(data, width=_width()))
@@ -324,11 +342,11 @@ def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], serve
     _check_kinds(external)
     version = _version(options["kubernetes_version"]) or "1.35"
     found = read.read_manifests(manifests, _standard_input if manifests == "-" else None)
-    findings = read.verified(found, version, external, lambda: _compose_beside(sources))
-    report = _verification(findings, manifests)
-    _print(json_text(report) if form == "json" else _told_text(findings, options["verbosity"]))
-    _summary(report, "")
-    return _status(findings, "error")
+    result = read.verified(found, version, external, lambda answers: _compose_beside(sources, answers))
+    report = _verification(result.findings, manifests)
+    _print(json_text(report) if form == "json" else _told_text(result.findings, options["verbosity"]))
+    _summary(report, result.network or "")
+    return _status(result.findings, "error")
 
 
 def _check_kinds(external: Iterable[str]) -> None:
@@ -337,14 +355,15 @@ def _check_kinds(external: Iterable[str]) -> None:
             raise click.UsageError(f"--external {text}: must be KIND/NAME, as in secret/db-password")
 
 
-def _compose_beside(sources: Sources) -> tuple[Stack, Addressing] | None:
-    """The stack of the Compose file that was given, or of one found here, and what became of its addresses; None without one."""
+def _compose_beside(sources: Sources, answers: Answers | None) -> tuple[Stack, Addressing, Answers] | None:
+    """The stack of the Compose file that was given, or of one found here, what became of its addresses, and the answers that led there;
+    None without one."""
     if sources == Sources():
         names = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
         if not any(Path(name).is_file() for name in names):
             return None
-    conversion = _converted(sources)
-    return conversion.stack, conversion.plan.addressing
+    conversion = _converted(sources, answers)
+    return conversion.stack, conversion.plan.addressing, conversion.plan.answers
 
 
 @program.command()
@@ -363,10 +382,9 @@ def rules(code: str | None, form: str) -> int:
 
 
 def _converted(
-    sources: Sources, plan: str | None = None, namespace: str | None = None, kubernetes_version: str | None = None
+    sources: Sources, plan: str | Answers | None = None, kubernetes_version: str | None = None, **said: Any
 ) -> migrate.Conversion:
-    version = _version(kubernetes_version)
-    return migrate.convert(**sources.arguments(), plan=plan, namespace=namespace, kubernetes_version=version)
+    return migrate.convert(**sources.arguments(), plan=plan, kubernetes_version=_version(kubernetes_version), **said)
 
 
 def _version(text: str | None) -> str | None:

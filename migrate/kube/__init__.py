@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from migrate.kube.names import Object, in_apply_order, object_of
 from migrate.kube.network import definitions, ingresses, policies, services
 from migrate.kube.scale import autoscalers, budgets
 from migrate.kube.state import claims, data_objects
 from migrate.kube.workloads import workloads
+from migrate.plan.answers import NOTE, noted
 from migrate.plan.types import Plan
 
 __all__ = ["build"]
+
+_LONGEST_NOTE: Final = 1 << 17
 
 
 def build(plan: Plan) -> tuple[dict[str, Any], ...]:
@@ -48,4 +51,6 @@ def _namespace(plan: Plan) -> Object:
         "pod-security.kubernetes.io/enforce": plan.pod_security,
         "pod-security.kubernetes.io/warn": "restricted",
     }
-    return object_of(plan, "v1", "Namespace", plan.namespace, {}, span=plan.span, more_labels=levels)
+    said = noted(plan.answers)
+    notes = {NOTE: said} if said is not None and len(said) <= _LONGEST_NOTE else {}
+    return object_of(plan, "v1", "Namespace", plan.namespace, {}, span=plan.span, annotations=notes, more_labels=levels)

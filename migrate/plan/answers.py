@@ -11,6 +11,7 @@ Unknown keys and wrong values are refused with their line: a misspelled answer m
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,6 +22,7 @@ from migrate.compose.model import Project
 from migrate.findings import Action, Finding, Span, Unusable
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.options import FORM, Form
+from migrate.plan.pins import read_range
 from migrate.plan.spelling import key_path
 from migrate.rules import found
 from migrate.source import Node, Unreadable, YamlFault, read_yaml
@@ -28,6 +30,8 @@ from migrate.source import Node, Unreadable, YamlFault, read_yaml
 __all__ = ["FORM", "Answers", "Form", "read", "read_text", "schema"]
 
 
+NOTE: Final = "compose-cutover/plan"
+"""The annotation of the Namespace that holds the answers which led to the objects, so that `verify` knows what was wanted."""
 _KEY: Final = "x-compose-cutover"
 
 
@@ -64,6 +68,47 @@ def read_text(text: str, file: str) -> Answers:
     if found_faults:
         raise Unusable(found_faults)
     return _answers(root.plain() or {})
+
+
+def check_range(answers: Answers) -> None:
+    """Raise Unusable (MIG235) where pins are asked for and no range of Services can hold them; the sentence names the option."""
+    said = answers.services_range
+    if said is None and answers.wants("pin"):
+        raise Unusable([_no_range("pinned addresses need --service-cidr, or `cluster: {serviceCidr: ...}` in the plan")])
+    try:
+        if said is not None:
+            read_range(said)
+    except ValueError as error:
+        raise Unusable([_no_range(f"--service-cidr {said}: {error}")]) from None
+
+
+def _no_range(message: str) -> Finding:
+    return found("MIG235", message, action=Action.REFUSED, advice="the API server's --service-cluster-ip-range, as 10.96.0.0/12")
+
+
+def noted(answers: Answers) -> str | None:
+    """The answers as one line of JSON, in the form of a plan file: what objects remember of how they were made; None if nothing was said.
+
+    >>> noted(Answers(addresses_mode="pin", service_cidr="10.96.0.0/12"))
+    '{"version": 1, "project": {"addresses": "pin", "cluster": {"serviceCidr": "10.96.0.0/12"}}}'
+    """
+    project = as_project(answers)
+    parts = {
+        "project": project, "services": dict(answers.services), "addresses": dict(answers.addresses),
+        "images": [dict(i) for i in answers.images], "tools": dict(answers.tools),
+    }  # fmt: skip
+    said = {key: value for key, value in parts.items() if value}
+    return json.dumps({"version": 1, **said}) if said else None
+
+
+def as_project(answers: Answers) -> dict[str, Any]:
+    """The answers for the project, with what the command line said of addresses among them."""
+    project = dict(answers.project)
+    if answers.addresses_mode is not None:
+        project["addresses"] = answers.addresses_mode
+    if answers.service_cidr is not None:
+        project["cluster"] = {**(project.get("cluster") or {}), "serviceCidr": answers.service_cidr}
+    return project
 
 
 def from_extensions(project: Project, answers: Answers) -> Decided[Answers]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from migrate.plan.decision import Answers, Decision
+from migrate.plan.answers import as_project
+from migrate.plan.decision import Decision
 from migrate.plan.types import Plan, ServicePlan
 
 _HEADER = """\
@@ -20,7 +21,7 @@ def write_plan(plan: Plan) -> str:
     """The plan file of `plan`: reading it gives the same answers that led to it."""
     parts = [_HEADER]
     answers = plan.answers
-    parts.append("project:" + _answered(_project_answers(answers), 2))
+    parts.append("project:" + _answered(as_project(answers), 2))
     parts += _comments((d for d in plan.decisions if d.service is None), 2)
     parts.append("services:\n" if plan.services else "services: {}\n")
     for key, service in plan.services.items():
@@ -34,7 +35,7 @@ def write_plan(plan: Plan) -> str:
     for decided in plan.addresses:
         owner = decided.owner
         whose = owner.service or "nobody"
-        offered = "keep" if decided.outcome == "left" else "names"
+        offered = {"left": "keep", "pinned": "pin", "multus": "multus"}.get(decided.outcome, "names")
         parts.append(f"  # {_scalar(owner.address)}: {offered}  # {decided.outcome}; of {whose}, {owner.span.file}:{owner.span.line}\n")
     parts.append("images:" + _answered([dict(i) for i in answers.images], 2))
     parts.append("tools:" + _answered(dict(answers.tools), 2))
@@ -42,10 +43,6 @@ def write_plan(plan: Plan) -> str:
     if answers.environments:
         parts.append("environments:" + _answered({name: dict(said) for name, said in answers.environments.items()}, 2))
     return "".join(parts)
-
-
-def _project_answers(answers: Answers) -> dict[str, Any]:
-    return dict(answers.project)
 
 
 def _answered(said: Any, indent: int) -> str:

@@ -5,16 +5,19 @@ What it is not: no CNI is asked, and no address of a node or an outside host is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from migrate.verify.objects import Pod, at, mapping, name, namespace, pod_of, selects, sequence
 
 Ports = frozenset[tuple[str, int, int]] | None
 """(protocol, first, last); None: all; empty: none."""
 _NONE: Ports = frozenset()
+NETWORKS: Final = "k8s.v1.cni.cncf.io/networks"
+"""The annotation of a pod that Multus reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +31,12 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A Service: what it selects and how it answers. `outside`: its type is reached from outside the cluster."""
+    """A Service: what it selects and how it answers. `addresses`: its fixed cluster addresses; `outside`: its type is reached from outside
+    the cluster."""
 
     name: str
     namespace: str
+    addresses: tuple[str, ...]
     headless: bool
     outside: bool
     not_ready: bool
@@ -39,11 +44,16 @@ class Entry:
     pods: tuple[int, ...]
 
 
+Peer = tuple[Mapping[str, Any] | None, Mapping[str, Any]]
+"""(namespace selector, None: the policy's own namespace; pod selector)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """One rule of a policy: peers (None: anyone) as (namespace selector or None, pod selector), and ports."""
+    """One rule of a policy of `namespace`: peers (None: anyone), and ports."""
 
-    peers: tuple[tuple[Mapping[str, Any] | None, Mapping[str, Any]], ...] | None
+    namespace: str
+    peers: tuple[Peer, ...] | None
     ports: Ports
 
 
@@ -70,6 +80,40 @@ class World:
     def by_name(self) -> Mapping[tuple[str, str], Entry]:
         """(namespace, name) -> Service."""
         return {(s.namespace, s.name): s for s in self.services}
+
+    @cached_property
+    def by_address(self) -> Mapping[str, Entry]:
+        """Fixed cluster address -> Service."""
+        return {address: s for s in self.services for address in s.addresses}
+
+    @cached_property
+    def attachments(self) -> tuple[Mapping[str, frozenset[str]], ...]:
+        """For each pod its second networks (mode multus), as namespace/name, with its addresses there; what nothing defines is none."""
+        defined = {f"{namespace(m)}/{name(m)}" for m in self.manifests if m.get("kind") == "NetworkAttachmentDefinition"}
+        return tuple({n: ips for n, ips in attached(pod).items() if n in defined} for pod in self.pods)
+
+    @cached_property
+    def by_attachment(self) -> Mapping[str, tuple[int, ...]]:
+        """Address on a second network -> the pods that have it."""
+        found: dict[str, tuple[int, ...]] = {}
+        for i, networks in enumerate(self.attachments):
+            for address in dict.fromkeys(a for ips in networks.values() for a in sorted(ips)):
+                found[address] = (*found.get(address, ()), i)
+        return found
+
+    def linked(self, caller: int, callee: int) -> bool:
+        """Whether second networks join two pods, directly or through pods that stand on several of them (routers)."""
+        reached, more = set(self.attachments[caller]), True
+        while more:
+            beside = {n for nets in self.attachments if len(nets) > 1 and reached & nets.keys() for n in nets}
+            more = not beside <= reached
+            reached |= beside
+        return bool(reached & self.attachments[callee].keys())
+
+    def hosts(self, pod: int) -> Mapping[str, str]:
+        """The names in the hosts file of a pod, with their addresses."""
+        entries = (mapping(e) for e in sequence(self.pods[pod].spec.get("hostAliases")))
+        return {str(n).lower(): str(e.get("ip")) for e in entries for n in sequence(e.get("hostnames"))}
 
     @cached_property
     def has_policies(self) -> bool:
@@ -108,19 +152,29 @@ class World:
     def _through(self, rules: tuple[Admission, ...] | None, other: int, *, host: bool) -> Ports:
         if rules is None or host:
             return None
-        fitting = [r for r in rules if r.peers is None or self._is_peer(r, other)]
+        fitting = [r for r in rules if r.peers is None or self.is_peer(r, other)]
         if not fitting:
             return _NONE
         if any(r.ports is None for r in fitting):
             return None
         return frozenset(p for r in fitting for p in r.ports or ())
 
-    def _is_peer(self, rule: Admission, other: int) -> bool:
-        """A pod on the host network is no peer of any selector."""
+    def is_peer(self, rule: Admission, other: int) -> bool:
+        """Whether a rule's selectors choose a pod; one on the host network is chosen by none."""
         if self.is_host(other):
             return False
         pod = self.pods[other]
-        return any(selects(pods, pod.labels) for _, pods in rule.peers or ())
+        for spaces, chosen in rule.peers or ():
+            here = pod.namespace == rule.namespace if spaces is None else selects(spaces, self.space_labels(pod.namespace))
+            if here and selects(chosen, pod.labels):
+                return True
+        return False
+
+    def space_labels(self, space: str) -> Mapping[str, str]:
+        """The labels of a namespace: those of its object, and the one that every namespace has."""
+        found = next((m for m in self.manifests if m.get("kind") == "Namespace" and name(m) == space), {})
+        said = mapping(at(found, ("metadata", "labels")))
+        return {**{str(k): str(v) for k, v in said.items()}, "kubernetes.io/metadata.name": space}
 
     def _admissions(self, pod: Pod, direction: str) -> tuple[Admission, ...] | None:
         found: list[Admission] = []
@@ -149,6 +203,21 @@ class World:
         return {item: tuple(policies) for item, policies in made.items()}
 
 
+def attached(pod: Pod) -> Mapping[str, frozenset[str]]:
+    """The second networks that a pod asks for, as namespace/name, with its addresses there; what is no list of networks asks for none."""
+    template = at(pod.workload, (*pod.path[:-1], "metadata", "annotations", NETWORKS))
+    try:
+        said = json.loads(template) if isinstance(template, str) else []
+    except ValueError:
+        return {}
+    found: dict[str, frozenset[str]] = {}
+    for entry in said if isinstance(said, list) else ():
+        asked = mapping(entry)
+        key = f"{asked.get('namespace') or pod.namespace}/{asked.get('name')}"
+        found[key] = found.get(key, frozenset()) | {str(ip).partition("/")[0] for ip in sequence(asked.get("ips"))}
+    return found
+
+
 def covers(ports: Ports, port: int, protocol: str) -> bool:
     """Whether admitted ports hold one.
 
@@ -163,12 +232,14 @@ def covers(ports: Ports, port: int, protocol: str) -> bool:
 def _entry(manifest: Mapping[str, Any], pods: tuple[Pod, ...], by_label: Mapping[tuple[str, str], list[int]]) -> Entry:
     spec = mapping(manifest.get("spec"))
     selector = {str(k): str(v) for k, v in mapping(spec.get("selector")).items()}
+    fixed = dict.fromkeys((spec.get("clusterIP"), *sequence(spec.get("clusterIPs"))))
     space = namespace(manifest)
     likely = min((by_label.get(item, []) for item in selector.items()), key=len, default=[])
     chosen = [i for i in likely if pods[i].namespace == space and selector.items() <= pods[i].labels.items()]
     return Entry(
         name=name(manifest),
         namespace=space,
+        addresses=tuple(str(a) for a in fixed if a and a != "None"),
         headless=spec.get("clusterIP") == "None",
         outside=spec.get("type") in ("LoadBalancer", "NodePort"),
         not_ready=bool(spec.get("publishNotReadyAddresses")),
@@ -204,6 +275,7 @@ def _admission(rule: Mapping[str, Any], direction: str, pod: Pod) -> Admission:
     anyone = not peers or any(at(p, ("ipBlock", "cidr")) in ("0.0.0.0/0", "::/0") for p in peers)
     ports = [mapping(p) for p in sequence(rule.get("ports"))]
     return Admission(
+        namespace=pod.namespace,
         peers=None if anyone else tuple(_peer(p) for p in peers if "ipBlock" not in p),
         ports=frozenset(_range(p, pod) for p in ports) if ports else None,
     )

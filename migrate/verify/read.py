@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from migrate.findings import Action, Finding, Unusable, in_reading_order
 from migrate.rules import found
 from migrate.source import Node, SourceMap, Unreadable, YamlFault, read_yaml
+from migrate.verify.objects import mapping
 
 if TYPE_CHECKING:
     from migrate.addresses.types import Addressing
+    from migrate.plan.decision import Answers
     from migrate.stack import Stack
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -51,21 +53,56 @@ def read_manifests(name: str, stdin: Callable[[], str] | None = None) -> Manifes
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What `migrate verify` says: the findings, and in one sentence what was compared of the networks (None: nothing)."""
+
+    findings: tuple[Finding, ...]
+    network: str | None
+
+
 def verified(
-    manifests: Manifests, kubernetes_version: str, external: Collection[str], compose: Callable[[], tuple[Stack, Addressing] | None]
-) -> tuple[Finding, ...]:
-    """Every finding about a set of manifests. `compose` gives the stack of the Compose file beside them and what became of its addresses,
-    if there is one; its network is compared only where the manifests are of the same project."""
+    manifests: Manifests,
+    kubernetes_version: str,
+    external: Collection[str],
+    compose: Callable[[Answers | None], tuple[Stack, Addressing, Answers] | None],
+) -> Verified:
+    """Everything about a set of manifests. `compose` gives the stack of the Compose file beside them, what became of its addresses and the
+    answers that led there, if there is one; it is asked with the answers that the manifests remember (None: they remember none). The
+    network is compared only where the manifests are of the same project."""
     from migrate.verify import check
 
     findings = [*manifests.faults]
     findings += check(manifests.objects, kubernetes_version=kubernetes_version, external=external, places=manifests.places)
-    before = compose()
-    if before is not None and _same_project(manifests, before[0].project.name):
-        from migrate.verify.network import equivalence
+    answers, told = remembered(manifests)
+    findings += told
+    before = compose(answers)
+    if before is None or not _same_project(manifests, before[0].project.name):
+        return Verified(findings=in_reading_order(findings), network=None)
+    from migrate.verify.network import compare
 
-        findings += equivalence(*before, manifests.objects)
-    return in_reading_order(findings)
+    stack, addressing, said = before
+    compared = compare(stack, addressing, manifests.objects, said)
+    sentence = f"network: {compared.met} of {compared.needed} connections that texts ask for, {compared.services} services in pairs"
+    return Verified(findings=in_reading_order((*findings, *compared.findings)), network=sentence)
+
+
+def remembered(manifests: Manifests) -> tuple[Answers | None, tuple[Finding, ...]]:
+    """The answers that the objects were made with, as the annotation of their Namespace has them; what is wrong with it."""
+    from migrate.plan.answers import NOTE, read_text
+
+    for thing, places in zip(manifests.objects, manifests.places, strict=True):
+        noted = mapping(mapping(thing.get("metadata")).get("annotations")).get(NOTE)
+        if thing.get("kind") != "Namespace" or noted is None:
+            continue
+        try:
+            return read_text(str(noted), NOTE), ()
+        except Unusable as error:
+            reason = error.findings[0].message if error.findings else "it cannot be read"
+            span = places.span("metadata", "annotations", NOTE)
+            message = f"annotation {NOTE} is no plan: {reason}"
+            return None, (found("MIG930", message, action=Action.REFUSED, span=span, advice="convert again"),)
+    return None, ()
 
 
 def _same_project(manifests: Manifests, project: str) -> bool:

@@ -140,7 +140,7 @@ def test_no_password_on_any_terminal(run: Said, small: str) -> None:
 
 
 def test_what_is_not_there_yet_is_a_wrong_command_line(run: Said, small: str) -> None:
-    converting = ["--format helm", "--format kustomize", "--addresses pin", "--addresses multus", "--service-cidr 10.96.0.0/12"]
+    converting = ["--format helm", "--format kustomize", "--addresses pin", "--service-cidr 10.96.0.0/31", "--service-cidr me"]
     converting += ["--report x.pdf", "--diff", "--kubernetes-version 1.12", "--fail-on info"]
     others = [
         "verify . --server",
