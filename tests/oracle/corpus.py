@@ -17,6 +17,10 @@ import yaml
 from tests.truth.score import Score, compared, labels, seen
 
 _NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_EXAMPLES = (".env.example", ".env.sample", ".env.dist", ".env.template", "env-example", "example.env", "env.example", "sample.env")
+_IN_PATH = re.compile(r"([\w./-]*)\$\{?([A-Za-z_]\w*)\}?(/[\w./-]+)")
+_UNSET = re.compile(r"variable (\w+) has no value")
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*?)(?:\s+#.*)?$")
 _COMMENT = re.compile(r"^\s*(#|//|;|--\s).*$|(?<=\s)#.*$", re.MULTILINE)
 
 
@@ -70,7 +74,7 @@ def judged(case: Path, scores: dict[str, Score] | None = None) -> str | None:
     if file is None:
         return "no Compose file"
     try:
-        conversion = migrate.convert(file.name, directory=file.parent)
+        conversion = _converted(file)
         if scores is not None and (truth := labels().get(case.name)) is not None:
             scores[case.name] = compared(truth, seen(conversion, case, file.parent))
         return faults(conversion)
@@ -80,6 +84,49 @@ def judged(case: Path, scores: dict[str, Score] | None = None) -> str | None:
         return f"nothing to convert: {nothing.findings[0].code} {nothing.findings[0].message}" if nothing.findings else "nothing to convert"
     except Exception as bug:  # a traceback is a fault of the program, whatever it is
         return f"{type(bug).__name__}: {str(bug).splitlines()[0] if str(bug) else ''}"
+
+
+def _converted(file: Path) -> Any:
+    """The conversion. If nothing can be converted for want of what only the caller has, again with `_outside` and every profile."""
+    import migrate
+
+    environment: dict[str, str] = {}
+    profiles: tuple[str, ...] = ()
+    while True:
+        try:
+            return migrate.convert(file.name, directory=file.parent, environment=environment, profiles=profiles)
+        except migrate.Unusable as nothing:
+            found = {**_outside(file, nothing.findings), **environment}
+            all_profiles = ("*",) if any(f.code == "MIG059" for f in nothing.findings) else profiles
+            if (found, all_profiles) == (environment, profiles):
+                raise
+            environment, profiles = found, all_profiles
+
+
+def _outside(file: Path, findings: Iterable[Any]) -> dict[str, str]:
+    """Stand-ins for the caller's variables: what an example of an env file beside the Compose file says, an image for one that nothing but
+    a variable names, and for a variable in the path of a missing file the one folder that holds such a file."""
+    found = dict(_example(file.parent))
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for finding in findings:
+        named = _UNSET.match(finding.message)
+        if finding.code == "MIG013" and named is not None and str(finding.path).endswith(".image"):
+            found.setdefault(named[1], "stand-in:1")
+        line = lines[finding.span.line - 1] if finding.code == "MIG004" and finding.span and 0 < finding.span.line <= len(lines) else ""
+        if (path := _IN_PATH.search(line)) is not None:
+            depth = len(Path(path[1]).parts)
+            fitting = {p.relative_to(file.parent).parts[depth] for p in file.parent.glob(f"{path[1]}*{path[3]}")}
+            if len(fitting) == 1:
+                found.setdefault(path[2], fitting.pop())
+    return found
+
+
+def _example(folder: Path) -> Iterator[tuple[str, str]]:
+    """The variables of the first example of an env file."""
+    found = next((folder / name for name in _EXAMPLES if (folder / name).is_file()), None)
+    for line in found.read_text(encoding="utf-8").splitlines() if found is not None else ():
+        if (said := _ASSIGNMENT.match(line)) is not None:
+            yield said[1], said[2].strip("\"'")
 
 
 def _is_yaml(file: Path) -> bool:
