@@ -273,8 +273,10 @@ def assert_conserved(counters: Mapping[str, SourceCounters]) -> None:
         assert one.arrived == known, f"requests of {name}: {one.arrived} arrived, {known} accounted for"
 
 
-VERBS = frozenset({"rollout", "undo", "scale", "pause", "resume", "nodeLoss", "zoneLoss", "drain", "spike"})
-OF_WORKLOADS = frozenset({"rollout", "undo", "scale", "pause", "resume"})
+VERBS = frozenset(
+    {"rollout", "undo", "scale", "pause", "resume", "autoscale", "nodeLoss", "zoneLoss", "drain", "reclaim", "registry", "metrics", "spike"}
+)
+OF_WORKLOADS = frozenset({"rollout", "undo", "scale", "pause", "resume", "autoscale"})
 
 
 def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:

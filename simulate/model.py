@@ -99,6 +99,7 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
     events = _events(joining, said, pools)
     objectives = _objectives(joining, sources)
     _other_assumptions(joining)
+    images = _images(joining)
     if joining.problems:
         raise InputError(joining.problems)
     horizon_s = scenario.horizon_s or HORIZON_S
@@ -122,6 +123,8 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         control=scenario.control,
         objectives=objectives,
         assumptions=_ordered([*joining.assumptions, *manifests.assumptions]),
+        budgets=manifests.budgets,
+        image_bytes=images,
     )
 
 
@@ -202,7 +205,29 @@ def _behaviour(joining: _Joining, workload: Workload, name: str, said: Mapping[s
         accept_on_term=term.get("accept", False),
         start_wait_s=start.get("wait", 0.0),
         start_cpu_s=start.get("cpu", 0.0),
+        init_s=_initial(joining, workload, said.get("init", {}), (*path, "init")),
     )
+
+
+def _initial(
+    joining: _Joining, workload: Workload, said: Mapping[str, float], path: tuple[str | int, ...]
+) -> tuple[tuple[str, float], ...]:
+    known = [one.name for one in workload.template.init_containers]
+    for name in said:
+        if name not in known:
+            joining.fault((*path, name), f"names no init container of {workload.name}: {nearest(name, known)}")
+    return tuple(said.items())
+
+
+def _images(joining: _Joining) -> Mapping[str, float]:
+    """Sizes of images; of images that nothing runs there is nothing to say."""
+    templates = [workload.template for workload in joining.manifests.workloads]
+    known = {one.image for template in templates for one in (*template.containers, *template.init_containers)}
+    known |= {str(event.arguments["image"]) for event in joining.scenario.events if "image" in event.arguments}
+    for image in joining.scenario.images:
+        if image not in known:
+            joining.fault(("images", image), f"is the image of no container: {nearest(image, sorted(known))}")
+    return joining.scenario.images
 
 
 def _resolved(joining: _Joining, step: Step, path: tuple[str | int, ...]) -> Step:
@@ -341,7 +366,11 @@ def _refuse_idle(joining: _Joining, event: Happening, pools: Sequence[NodePool])
     if event.verb == "rollout" and not event.arguments:
         joining.fault(event.place, "changes nothing: a rollout needs image, with or fails")
     most = next((max(pool.count, pool.maximum) for pool in pools if pool.name == event.target), 0)
-    if event.verb in ("nodeLoss", "drain") and event.arguments.get("count", 1) > most:
+    if event.verb == "autoscale" and not event.arguments:
+        joining.fault(event.place, "changes nothing: it needs min, max or cpuPercent")
+    if event.arguments.get("min", 1) > event.arguments.get("max", 2**31):
+        joining.fault(event.place, f"needs min <= max, has {event.arguments['min']} and {event.arguments['max']}")
+    if event.verb in ("nodeLoss", "drain", "reclaim") and event.arguments.get("count", 1) > most:
         joining.fault(event.place, f"takes {event.arguments.get('count', 1)} nodes from {event.target}, which has at most {most}")
     horizon_s = joining.scenario.horizon_s or HORIZON_S
     if event.at_s >= horizon_s:
@@ -376,6 +405,12 @@ def _target(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> s
             joining.fault(path, f"names no entry of load: {nearest(event.target, entries)}" if entries else "has no load to multiply")
             return None
         return joining.resolve(event.target, path)
+    if kind.startswith("state"):
+        words = ("down", "slow") if event.verb == "registry" else ("down",)
+        if event.target not in words:
+            joining.fault(path, f"must be {' or '.join(words)}")
+            return None
+        return event.target
     if joining.scenario.pools is None:
         joining.fault(path, f"needs `nodes`: without them there is no {kind} to lose")
         return None

@@ -77,6 +77,7 @@ class Behaviour:
     accept_on_term: bool = False
     start_wait_s: float = 0.0
     start_cpu_s: float = 0.0
+    init_s: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +251,7 @@ class PodTemplate:
     containers: tuple[ContainerSpec, ...]
     init_containers: tuple[ContainerSpec, ...] = ()
     grace_s: float = 30.0
+    priority: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -293,6 +295,18 @@ class Autoscaler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisruptionBudget:
+    """A PodDisruptionBudget: a LabelSelector in the API's own form, and minAvailable or maxUnavailable, a number or "50%"."""
+
+    name: str
+    namespace: str
+    selector: Mapping[str, Any] | None
+    minimum: int | str | None = None
+    maximum: int | str | None = None
+    policy: Literal["IfHealthyBudget", "AlwaysAllow"] = "IfHealthyBudget"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """A Kubernetes Service: its selector, the workloads that it selects, and whether not-ready pods are published."""
 
@@ -301,6 +315,10 @@ class ServiceSpec:
     selector: Mapping[str, str]
     workloads: tuple[str, ...]
     publish_not_ready: bool = False
+
+
+BANDWIDTH = 50.0 * 2**20
+"""Bytes a second at which a node fetches images unless the scenario says otherwise: what one busy node of 1 Gbit/s has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +334,7 @@ class NodePool:
     maximum: int = 0
     provision_s: float = 180.0
     price_month: float = 0.0
+    bandwidth_bytes_s: float = BANDWIDTH
     zones: tuple[str, ...] = ()
     speed: float = 1.0
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -393,3 +412,4 @@ class ClusterSpec:
     objectives: tuple[Objective, ...]
     assumptions: tuple[Assumption, ...]
     image_bytes: Mapping[str, float] = field(default_factory=dict)
+    budgets: tuple[DisruptionBudget, ...] = ()

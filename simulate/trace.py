@@ -56,10 +56,11 @@ class HpaRecord(NamedTuple):
     current: int
     desired: int
     conditions: Mapping[str, str]
+    kind: str = "Deployment"
 
 
 class NodeRecord(NamedTuple):
-    """A node changed: requested, ready, cordoned, lost, notReady (the control plane has noticed), removed."""
+    """A node changed: requested, ready, cordoned, uncordoned, lost, notReady (the control plane has noticed), removed."""
 
     t_s: float
     node: str

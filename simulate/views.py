@@ -204,7 +204,7 @@ def get_hpa(trace: Trace, name: str | None = None, *, changes_only: bool = False
         if name not in (None, one.name):
             continue
         born = created.setdefault(one.name, one.t_s)
-        row = [one.name, f"Deployment/{one.target}", targets(one), str(one.minimum), str(one.maximum), str(one.current)]
+        row = [one.name, f"{one.kind}/{one.target}", targets(one), str(one.minimum), str(one.maximum), str(one.current)]
         if not changes_only or shown.get(one.name) != row:
             rows.append([*row, age(one.t_s - born)])
         shown[one.name] = row

@@ -17,8 +17,10 @@ from simulate.control.placement_view import HOST
 SCAN_S = 10.0
 UNNEEDED_S = 600.0
 AFTER_ADD_S = 600.0
+EVICTION_RETRY_S = 120.0
 UTILIZATION = 0.5
-"""Scan interval, how long a node must be unneeded, how long nothing is removed after an addition, and below which share of requests."""
+"""Scan interval, how long a node must be unneeded, how long nothing is removed after an addition, when a refused
+eviction is tried again, and below which share of requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

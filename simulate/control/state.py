@@ -123,7 +123,13 @@ class Pod:
     listening: bool = False
     container_up: bool = False
     message: str = ""
+    nominated: str = ""
     cost: int = 0
+
+    @property
+    def priority(self) -> int:
+        """Of its template; as the API server resolves a PriorityClass."""
+        return self.version.template.priority
 
     @property
     def active(self) -> bool:
@@ -206,6 +212,7 @@ class Cluster:
         self.workloads: dict[str, LiveWorkload] = {}
         self.pods: dict[str, Pod] = {}
         self.nodes: dict[str, Node] = {}
+        self.metrics_down = False
         self._recorded: dict[str, tuple[int, ...]] = {}
         self.on_pod: list[Callable[[Pod, str], None]] = []
         self.on_set: list[Callable[[ReplicaSet], None]] = []

@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from simulate.manifests.documents import Document, documents, read_text
 from simulate.manifests.fields import Fields
 from simulate.manifests.pods import default_pull_policy, template
-from simulate.manifests.structure import SCALER, check
+from simulate.manifests.structure import BUDGET, SCALER, check
 from simulate.problems import InputError, Problem
-from simulate.spec import Assumption, Autoscaler, ServiceSpec, Workload
+from simulate.spec import Assumption, Autoscaler, DisruptionBudget, ServiceSpec, Workload
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -30,6 +30,7 @@ class Manifests:
     services: tuple[ServiceSpec, ...]
     autoscalers: tuple[Autoscaler, ...]
     assumptions: tuple[Assumption, ...]
+    budgets: tuple[DisruptionBudget, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,6 +83,21 @@ def _files(path: Path) -> list[Path]:
 # ------------------------------------------------------------------ from documents to objects
 
 
+class Priority(NamedTuple):
+    """A PriorityClass."""
+
+    value: int
+    policy: str = "PreemptLowerPriority"
+    default: bool = False
+
+
+SYSTEM_PRIORITIES: Mapping[str, Priority] = {
+    "system-cluster-critical": Priority(2 * 10**9),
+    "system-node-critical": Priority(2 * 10**9 + 1000),
+}
+"""The two that every cluster has."""
+
+
 @dataclass(slots=True)
 class _Collected:
     """Machinery of one reading."""
@@ -90,6 +106,8 @@ class _Collected:
     workloads: list[Workload] = field(default_factory=list)
     services: list[ServiceSpec] = field(default_factory=list)
     autoscalers: list[Autoscaler] = field(default_factory=list)
+    budgets: list[DisruptionBudget] = field(default_factory=list)
+    priorities: dict[str, Priority] = field(default_factory=dict)
     assumptions: list[Assumption] = field(default_factory=list)
     ignored: dict[str, list[str]] = field(default_factory=dict)
 
@@ -129,10 +147,11 @@ def _collect(loaded: Iterable[Document], digests: Mapping[str, str], problems: l
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         into.assume(f"{kind} {listed}", "not modelled", IGNORED.get(kind, "this kind does not change what is simulated"))
     return Manifests(
-        workloads=tuple(into.workloads),
+        workloads=tuple(_prioritised(into, one) for one in into.workloads),
         services=_selections(into.services, into.workloads),
         autoscalers=tuple(into.autoscalers),
         assumptions=tuple(into.assumptions),
+        budgets=tuple(into.budgets),
         digests=digests,
     )
 
@@ -290,6 +309,50 @@ def _autoscaler(into: _Collected, item: Fields, kind: str, name: str, namespace:
     )
 
 
+def _budget(into: _Collected, item: Fields, kind: str, name: str, namespace: str) -> None:
+    spec = item.fields("spec")
+    if not check(BUDGET, spec):
+        return
+    both = [key for key in ("minAvailable", "maxUnavailable") if spec.has(key)]
+    if len(both) > 1:
+        spec.fault("maxUnavailable", "stands beside minAvailable: only one of the two may be set")
+        return
+    into.budgets.append(
+        DisruptionBudget(
+            name=name,
+            namespace=namespace,
+            selector=spec.value.get("selector"),
+            minimum=spec.share("minAvailable", 0) if "minAvailable" in both else None,
+            maximum=spec.share("maxUnavailable", 0) if "maxUnavailable" in both else None,
+            policy=spec.choice("unhealthyPodEvictionPolicy", ("IfHealthyBudget", "AlwaysAllow"), "IfHealthyBudget"),  # type: ignore[arg-type]
+        )
+    )
+
+
+def _priority(into: _Collected, item: Fields, kind: str, name: str, namespace: str) -> None:
+    policy = item.choice("preemptionPolicy", ("PreemptLowerPriority", "Never"), "PreemptLowerPriority")
+    into.priorities[name] = Priority(item.integer("value", 0, minimum=-(2**31)), policy, item.flag("globalDefault"))
+
+
+def _prioritised(into: _Collected, workload: Workload) -> Workload:
+    """The workload with the priority that admission gives to its pods."""
+    spec = workload.template.data.get("spec") or {}
+    name = spec.get("priorityClassName")
+    known = {**SYSTEM_PRIORITIES, **into.priorities}
+    default = next((one for _, one in sorted(into.priorities.items()) if one.default), Priority(int(spec.get("priority") or 0)))
+    if name and name not in known:
+        subject = f"{workload.kind}/{workload.name} priority"
+        into.assume(subject, str(default.value), f"the PriorityClass {name} is not among the manifests", "derived")
+    chosen = known.get(str(name), default)
+    if not chosen.value and chosen.policy == "PreemptLowerPriority":
+        return workload
+    data = {
+        **workload.template.data,
+        "spec": {**spec, "priority": chosen.value, "preemptionPolicy": spec.get("preemptionPolicy", chosen.policy)},
+    }
+    return replace(workload, template=replace(workload.template, priority=chosen.value, data=data))
+
+
 def _metrics_v2(spec: Fields) -> list[Mapping[str, Any]]:
     """`metrics` in the form of autoscaling/v2; v1's percentage and v2beta1's flat targets are rewritten. None: cpu at 80 %."""
     if not spec.has("metrics"):
@@ -333,6 +396,8 @@ READERS: Mapping[str, Callable[[_Collected, Fields, str, str, str], None]] = {
     "ReplicationController": _bare,
     "Service": _service,
     "HorizontalPodAutoscaler": _autoscaler,
+    "PodDisruptionBudget": _budget,
+    "PriorityClass": _priority,
 }
 
 # Why leaving a kind out is right enough, for the list of assumptions.
@@ -351,9 +416,7 @@ IGNORED: Mapping[str, str] = {
     "ClusterRole": "permissions do not change the model",
     "ClusterRoleBinding": "permissions do not change the model",
     "CronJob": "its jobs are not started",
-    "PodDisruptionBudget": "evictions are not held back by it",
     "VerticalPodAutoscaler": "requests stay as the manifests say",
-    "PriorityClass": "all pods have the same priority",
     "LimitRange": "defaults of a LimitRange are not applied",
     "ResourceQuota": "no quota is applied",
 }

@@ -98,6 +98,8 @@ SCALER = {
     "behavior": {"scaleUp": RULES, "scaleDown": RULES},
 }
 
+BUDGET = {"selector": SELECTOR}
+
 
 def check(shape: Mapping[str, Any], fields: Fields) -> bool:
     """Note every value that has another shape; whether there was none."""

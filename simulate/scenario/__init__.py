@@ -18,6 +18,7 @@ from simulate.problems import InputError, Problem
 from simulate.scenario.shapes import At, JsonSchema
 from simulate.scenario.table import DELAYS, FLAGS, SCENARIO, VERBS
 from simulate.spec import (
+    BANDWIDTH,
     Background,
     Call,
     ControlPlane,
@@ -69,6 +70,7 @@ class Scenario:
     baseline: Mapping[str, Any] | None
     control: ControlPlane
     guesses: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, float] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     """File of a recorded load -> its digest."""
 
@@ -131,6 +133,7 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         baseline=said.get("baseline"),
         control=_control(said.get("controlPlane", {})),
         guesses=said.get("guesses", {}),
+        images=said.get("images", {}),
         recorded=recorded,
     )
     if problems:
@@ -298,6 +301,7 @@ def _pool(name: str, said: Mapping[str, Any], document: Document, problems: list
         price_month=said.get("price", 0.0),
         zones=said.get("zones", ()),
         speed=said.get("speed", 1.0),
+        bandwidth_bytes_s=said.get("bandwidth", BANDWIDTH),
         labels=said.get("labels", {}),
         taints=said.get("taints", ()),
         background=tuple(Background(threads=b["threads"], weight=b.get("weight", 1024.0)) for b in said.get("background", ())),

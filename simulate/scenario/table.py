@@ -156,6 +156,7 @@ SERVICE = Fields(
             "memory of a pod; the limit is the manifest's",
         ),
         "start": Key(Fields({"wait": Key(DURATION, "other time"), "cpu": Key(DURATION, "CPU seconds")}), "before the process listens"),
+        "init": Key(Named(DURATION), "how long each init container takes, by its name; default 0"),
         "warmup": Key(
             Fields(
                 {
@@ -274,6 +275,7 @@ POOL = Fields(
     {
         **_PLACE,
         "pods": Key(POSITIVE, "pods that one takes, default 110"),
+        "bandwidth": Key(QUANTITY, "bytes a second of one for images, default 50Mi; see `images`"),
         "count": Key(COUNT, "now, default 1"),
         "min": Key(COUNT, "at least, default count"),
         "max": Key(COUNT, "at most, default count"),
@@ -292,9 +294,14 @@ FLAGS: Mapping[str, tuple[str, Shape]] = {
     "horizontal-pod-autoscaler-cpu-initialization-period": ("hpa_cpu_initialization_s", DURATION),
     "horizontal-pod-autoscaler-initial-readiness-delay": ("hpa_initial_readiness_delay_s", DURATION),
     "metric-resolution": ("metric_resolution_s", LASTING),
+    "kube-api-qps": ("kube_api_qps", Number(above=0.0)),
+    "kube-api-burst": ("kube_api_burst", POSITIVE),
+    "node-monitor-grace-period": ("node_monitor_grace_s", LASTING),
+    "default-not-ready-toleration-seconds": ("not_ready_toleration_s", FACTOR),
 }
 DELAYS: Mapping[str, str] = {
     "watch": "watch_s",
+    "api": "api_s",
     "scheduling": "scheduling_s",
     "sandbox": "sandbox_s",
     "pull": "pull_s",
@@ -320,10 +327,36 @@ VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
         },
     ),
     "undo": ("workload", {}),
+    "pause": ("workload", {}),
+    "resume": ("workload", {}),
+    "autoscale": (
+        "workload",
+        {
+            "min": Key(POSITIVE, "replicas at least, default as it is"),
+            "max": Key(POSITIVE, "replicas at most, default as it is"),
+            "cpuPercent": Key(POSITIVE, "target share of the CPU request, default as it is"),
+        },
+    ),
     "scale": ("workload", {"replicas": Key(COUNT, "the new number", required=True)}),
     "nodeLoss": ("pool", {"count": Key(POSITIVE, "nodes, default 1"), "for": Key(LASTING, "until they come back, default for ever")}),
     "zoneLoss": ("zone", {"for": Key(LASTING, "until it comes back, default for ever")}),
-    "drain": ("pool", {"count": Key(POSITIVE, "nodes, default 1")}),
+    "drain": ("pool", {"count": Key(POSITIVE, "nodes, default 1"), "for": Key(LASTING, "until they take pods again, default for ever")}),
+    "reclaim": (
+        "pool",
+        {
+            "count": Key(POSITIVE, "nodes, default 1"),
+            "notice": Key(DURATION, "how long before their end they are told, default 2m"),
+            "drained": Key(Flag(), "whether they are drained in that time, default true"),
+        },
+    ),
+    "registry": (
+        "state (down or slow)",
+        {
+            "for": Key(LASTING, "duration", required=True),
+            "factor": Key(Number(minimum=1.0), "of slow: by what a pull takes longer, default 10"),
+        },
+    ),
+    "metrics": ("state (down)", {"for": Key(LASTING, "duration", required=True)}),
     "spike": ("entry", {"factor": Key(FACTOR, "what multiplies the load", required=True), "for": Key(LASTING, "duration", required=True)}),
 }
 
@@ -394,6 +427,7 @@ SCENARIO = Fields(
         "balancing": Key(Named(BALANCING), "per callee, `default`, or `caller->callee`"),
         "objective": Key(Named(OBJECTIVE), "per entry service, `default` for the rest"),
         "nodes": Key(Named(POOL), "pools of nodes; without: room for all"),
+        "images": Key(Named(QUANTITY), "image -> bytes that a pull transfers; of others a pull takes delays.pull"),
         "events": Key(Listed(Happening()), "what happens when"),
         "baseline": Key(BASELINE, "the world before, with the same load"),
         "controlPlane": Key(CONTROL, "flags of the control plane"),

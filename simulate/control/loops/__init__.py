@@ -12,10 +12,12 @@ from simulate.control import rollout
 from simulate.control.loops.daemonset import DaemonSetLoop
 from simulate.control.loops.deployment import DeploymentLoop, deployment_view, set_view
 from simulate.control.loops.endpoints import EndpointsLoop
+from simulate.control.loops.eviction import Evictions
 from simulate.control.loops.hpa import HpaLoop
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.loops.nodes import NodesLoop
+from simulate.control.loops.outages import Outages
 from simulate.control.loops.placing import Placer
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
@@ -38,22 +40,23 @@ class Control:
         self.sets = ReplicaSetLoop(self.cluster)
         self.stateful = StatefulSetLoop(self.cluster)
         self.daemons = DaemonSetLoop(self.cluster)
-        self.placer = Placer(self.cluster)
-        self.scheduler = SchedulerLoop(self.cluster, self.placer.choose)
+        evictions = Evictions(self.cluster)
+        self.placer = Placer(self.cluster, evictions)
+        self.scheduler = SchedulerLoop(self.cluster, self.placer.choose, self.placer.preempt)
         self.kubelet = KubeletLoop(self.cluster, plane)
         self.endpoints = EndpointsLoop(self.cluster, plane)
         self.metrics = MetricsLoop(self.cluster, plane)
-        if spec.autoscalers:
+        if spec.autoscalers or any(event.verb == "autoscale" for event in spec.events):
             self.kubelet.on_process.append(self.metrics.process_started)
             environment.process(self.metrics.run())
-        self.story = Story(self.cluster, self.kubelet)
         self._add_nodes(spec)
         behaviours = {one.name: one for one in spec.traffic.behaviours}
         for workload in sorted(spec.workloads, key=lambda one: one.kind != "DaemonSet"):
             self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
         self.endpoints.settle()
         self.autoscalers = HpaLoop(self.cluster, self.metrics)
-        self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, self.kubelet)
+        self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, self.kubelet, evictions)
+        self.story = Story(self.cluster, Outages(self.cluster, self.kubelet, evictions), self.autoscalers)
 
     def _add_nodes(self, spec: ClusterSpec) -> None:
         for pool in spec.pools:

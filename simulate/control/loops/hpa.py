@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulate.control import hpa
 from simulate.control.hpa import ContainerView, Observation, PodView, Sample, Spec, State
+from simulate.control.hpa_metrics import Failure, PodSamples
 from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.state import Cluster, LiveWorkload, Pod, release
+from simulate.manifests import cpu_metric
 from simulate.spec import Autoscaler, ContainerSpec
 from simulate.trace import HpaRecord
 
 RECONCILE_S = 0.010
 """How long a reconcile takes: the next period begins when it ends, so the cadence drifts (1.2)."""
+
+UNAVAILABLE = Failure(text="the server is currently unable to handle the request (get pods.metrics.k8s.io)")
+"""What the API server answers while nothing is behind the metrics API."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,9 +43,38 @@ class HpaLoop:
         self._period_s = cluster.spec.control.hpa_sync_period_s
         self._all: list[LiveAutoscaler] = []
         for one in cluster.spec.autoscalers:
-            live = LiveAutoscaler(spec=one, parsed=hpa.spec_of(one))
-            self._all.append(live)
-            cluster.clock.process(self._run(live))
+            self._add(one)
+
+    def _add(self, one: Autoscaler) -> None:
+        live = LiveAutoscaler(spec=one, parsed=hpa.spec_of(one))
+        self._all.append(live)
+        self._cluster.clock.process(self._run(live))
+
+    def change(self, target: str, minimum: int | None, maximum: int | None, percent: int | None) -> None:
+        """Other bounds or another CPU target of a workload's autoscaler from its next reconcile on; a new one where there is none."""
+        metrics = None if percent is None else (cpu_metric(percent),)
+        found = next((live for live in self._all if live.spec.target == target), None)
+        if found is None:
+            spec = self._cluster.workloads[target].spec
+            self._add(
+                Autoscaler(
+                    name=target,
+                    namespace=spec.namespace,
+                    target=target,
+                    minimum=minimum or 1,
+                    maximum=maximum or max(1, spec.replicas),
+                    metrics=metrics or (cpu_metric(80),),
+                )
+            )
+            return
+        before = found.spec
+        found.spec = replace(
+            before,
+            minimum=before.minimum if minimum is None else minimum,
+            maximum=before.maximum if maximum is None else maximum,
+            metrics=metrics or before.metrics,
+        )
+        found.parsed = hpa.spec_of(found.spec)
 
     def _run(self, live: LiveAutoscaler) -> Generator[Any, Any, None]:
         clock = self._cluster.clock
@@ -78,7 +112,9 @@ class HpaLoop:
             other_selectors={one.spec.name: one.selector for one in self._all if one is not live and one.selector is not None},
         )
 
-    def _samples(self, pods: list[Pod]) -> dict[str, dict[str, Sample]]:
+    def _samples(self, pods: list[Pod]) -> Mapping[str, PodSamples]:
+        if self._cluster.metrics_down:
+            return {"cpu": UNAVAILABLE, "memory": UNAVAILABLE}
         found: dict[str, dict[str, Sample]] = {"cpu": {}, "memory": {}}
         for pod in pods:
             usage = self._metrics.usage(pod.name)
@@ -90,6 +126,7 @@ class HpaLoop:
         return found
 
     def _record(self, live: LiveAutoscaler) -> None:
+        target = self._cluster.workloads.get(live.spec.target)
         status = live.state.status
         known = [one.percent for one in status.metrics or () if one is not None and one.percent is not None]
         aims = [one.percent for one in live.parsed.metrics if one.percent is not None]
@@ -104,6 +141,7 @@ class HpaLoop:
                 maximum=live.spec.maximum,
                 current=status.current,
                 desired=status.desired,
+                kind=target.spec.kind if target else "Deployment",
                 conditions={one.type: f"{one.status}/{one.reason}" for one in status.conditions},
             )
         )

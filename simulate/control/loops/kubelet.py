@@ -31,12 +31,14 @@ class KubeletLoop:
         self._plane = plane
         self._control = cluster.spec.control
         self._waiting: dict[tuple[str, str], Any] = {}
-        self._pull_free_s: dict[str, float] = {}
+        self._pulls: dict[str, Any] = {}
         self._added_s: dict[str, float] = {}
         self._backoff: dict[str, backoff.Entry] = {}
         self._probes = 0
         self._ready: dict[str, set[str]] = {}
         self.on_process: list[Callable[[Pod], None]] = []
+        self.registry_factor: float | None = 1.0
+        """By what the registry multiplies each pull; None = it does not answer."""
         cluster.on_pod.append(self._pod_changed)
 
     # -------------------------------------------------------------- from outside
@@ -110,32 +112,51 @@ class KubeletLoop:
         self._added_s.setdefault(pod.name, self._clock.now)
         pod.started_s = self._cluster.stamp()
         yield self._clock.timeout(self._control.sandbox_s)
-        for container in (*pod.version.template.init_containers, *pod.version.template.containers):
-            if not self._alive(pod, process):
-                return
+        lasting_s = dict(pod.version.behaviour.init_s)
+        for container in pod.version.template.init_containers:
+            yield from self._pull(pod, container, process)
+            if container.name in lasting_s and self._alive(pod, process):
+                yield self._clock.timeout(lasting_s[container.name])
+        for container in pod.version.template.containers:
             yield from self._pull(pod, container, process)
         if self._alive(pod, process):
             self._run(pod)
 
     def _pull(self, pod: Pod, container: ContainerSpec, process: int) -> Steps:
+        """6.2: one pull at a time per node; what failed is tried again when its back-off allows. A cached image is asked for by Always."""
         node = self._cluster.nodes[str(pod.node)]
         entry: backoff.Entry | None = None
-        while pod.version.fails == "pull" and self._alive(pod, process):
+        while self._alive(pod, process):
+            cached = container.image in node.images
+            answered = self.registry_factor is not None or (cached and container.pull_policy != "Always")
+            if answered and pod.version.fails != "pull" and (cached or (yield from self._fetched(pod, container, node))):
+                return
             now = self._clock.now
             entry = backoff.failed(entry, now, now, backoff.PULL_INITIAL_S, backoff.PULL_MAXIMUM_S)
             self._cluster.record(pod, "pulling", "ErrImagePull")
             self._cluster.event("Pod", pod.name, "Warning", "Failed", f"Failed to pull image {container.image}")
             yield self._clock.timeout(entry.window_s)
-        if container.image in node.images or not self._alive(pod, process):
-            return
-        queued_s = max(0.0, self._pull_free_s.get(node.name, 0.0) - self._clock.now)
-        self._pull_free_s[node.name] = self._clock.now + queued_s + self._control.pull_s
-        if self._control.pull_s:
+
+    def _fetched(self, pod: Pod, container: ContainerSpec, node: Node) -> Generator[Any, Any, bool]:
+        """Wait for the node's earlier pulls, then for this one; whether the registry still answered when its turn came."""
+        before, done = self._pulls.get(node.name), self._clock.event()
+        self._pulls[node.name] = done
+        lasting_s = self._pull_s(container.image, node) * (self.registry_factor or 1.0)
+        if lasting_s:
             self._cluster.record(pod, "pulling", container.image)
-        yield self._clock.timeout(queued_s)
-        if container.image not in node.images:
-            yield self._clock.timeout(self._control.pull_s)
+        if before is not None:
+            yield before
+        answered = self.registry_factor is not None
+        if container.image not in node.images and answered:
+            yield self._clock.timeout(lasting_s)
             node.images.add(container.image)
+        done.succeed()
+        return answered
+
+    def _pull_s(self, image: str, node: Node) -> float:
+        """How long a pull takes by the image's size and the node's bandwidth, or as the scenario says for all."""
+        size = self._cluster.spec.image_bytes.get(image)
+        return self._control.pull_s if size is None else size / node.pool.bandwidth_bytes_s
 
     def _run(self, pod: Pod) -> None:
         """The containers are started."""

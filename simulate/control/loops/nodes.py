@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from simulate.control import nodes
+from simulate.control.loops.eviction import Evictions
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.placing import Placer, node_view
 from simulate.control.loops.scheduler import SchedulerLoop
@@ -19,8 +20,9 @@ from simulate.trace import NodeRecord
 class NodesLoop:
     """Only pools that may have more or fewer nodes than at the start are looked at; without such a pool nothing runs."""
 
-    def __init__(self, cluster: Cluster, scheduler: SchedulerLoop, placer: Placer, kubelet: KubeletLoop) -> None:
+    def __init__(self, cluster: Cluster, scheduler: SchedulerLoop, placer: Placer, kubelet: KubeletLoop, evictions: Evictions) -> None:
         self._cluster = cluster
+        self._evictions = evictions
         self._scheduler = scheduler
         self._placer = placer
         self._kubelet = kubelet
@@ -116,9 +118,7 @@ class NodesLoop:
         self._emptying[node.name] = node
         self._cluster.change_node(node, "cordoned")
         self._cluster.event("Node", node.name, "Normal", "ScaleDown", f"{node.name} is not needed: its pods fit elsewhere")
-        for pod in list(node.pods.values()):
-            if self._cluster.workloads[pod.workload].spec.kind != "DaemonSet":
-                self._cluster.delete_pod(pod, "evicted: the node is not needed")
+        self._evictions.empty(node, "evicted: the node is not needed", nodes.EVICTION_RETRY_S)
         self._remove_if_empty(node)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from simulate.control import placement
 from simulate.control.draws import uniform
 from simulate.control.labels import Requirement, Selector
+from simulate.control.loops.eviction import Evictions
 from simulate.control.placement import NodeView, PodView, Taint
 from simulate.control.placement_index import PlacementIndex
 from simulate.control.placement_view import ZONE
@@ -18,8 +19,9 @@ UNREACHABLE = Taint("node.kubernetes.io/unreachable", "", "NoExecute")
 class Placer:
     """The scheduler's cache: nodes with the pods bound to them, kept up to date by watching."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, evictions: Evictions) -> None:
         self._cluster = cluster
+        self._evictions = evictions
         self._index = PlacementIndex(change=release(cluster.spec.control.version) >= 36)
         self._pods: dict[str, tuple[str, PodView]] = {}
         self._templates: dict[tuple[str, int], PodView] = {}
@@ -32,6 +34,15 @@ class Placer:
         self._picks += 1
         found = self._index.choose(self.view(pod), uniform(self._cluster.spec.seed, "placement", pod.name, self._picks))
         return found.node, found.message
+
+    def preempt(self, pod: Pod) -> tuple[str, list[Pod]] | None:
+        """Whom to displace for a pod that fits nowhere (8.4): (node, pods); None where that does not help."""
+        view, pods = self.view(pod), self._cluster.pods
+        if not view.preempts or not any(one.priority < pod.priority for one in pods.values() if one.node is not None):
+            return None
+        refusals = placement.choose_node(view, self._index.nodes).refusals
+        found = placement.preempt(view, self._index.nodes, refusals, self._evictions.allowed())
+        return None if found is None else (found.node, [pods[victim.name] for victim in found.victims])
 
     def bound(self, pod: Pod) -> None:
         """A pod has its node."""
@@ -50,7 +61,11 @@ class Placer:
         if known is None:
             live = self._cluster.workloads[pod.workload]
             known = self._templates[key] = placement.pod_of_template(
-                "", pod.version.template, namespace=live.spec.namespace, default_selector=selector_of(live)
+                "",
+                pod.version.template,
+                namespace=live.spec.namespace,
+                default_selector=selector_of(live),
+                budgets=self._evictions.names(pod),
             )
         return replace(known, name=pod.name, start_s=pod.created_s)
 

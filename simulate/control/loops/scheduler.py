@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 
 from simulate.control.state import Cluster, Pod, after
 
@@ -13,15 +13,20 @@ RETRY_S = 300.0
 Choose = Callable[[Pod], tuple[str | None, str]]
 """(node, "") or (None, the message of the PodScheduled condition)."""
 
+Preempt = Callable[[Pod], tuple[str, list[Pod]] | None]
+"""The node on which a pod would fit without others of lower priority, and those; None = that helps nowhere."""
+
 
 class SchedulerLoop:
-    """Woken by new pods; pods that did not fit are woken by pods that go and by nodes that come."""
+    """Woken by new pods; pods that did not fit are woken by pods that go and by nodes that come. Higher priority goes first."""
 
-    def __init__(self, cluster: Cluster, choose: Choose) -> None:
+    def __init__(self, cluster: Cluster, choose: Choose, preempt: Preempt | None = None) -> None:
         self._cluster = cluster
         self._choose = choose
+        self._preempt = preempt
         self._control = cluster.spec.control
-        self._active: deque[Pod] = deque()
+        self._active: list[tuple[int, int, Pod]] = []
+        self._number = 0
         self._parked: dict[str, Pod] = {}
         self._busy = False
         cluster.on_pod.append(self._pod_changed)
@@ -48,8 +53,12 @@ class SchedulerLoop:
             self._wake()
 
     def _add(self, pod: Pod) -> None:
-        self._active.append(pod)
+        self._push(pod)
         self._go()
+
+    def _push(self, pod: Pod) -> None:
+        self._number += 1
+        heappush(self._active, (-pod.priority, self._number, pod))
 
     def _wake(self) -> None:
         if self._parked:
@@ -57,7 +66,10 @@ class SchedulerLoop:
             after(self._cluster.clock, self._control.watch_s, self._return, tuple(parked.values()))
 
     def _return(self, pods: tuple[Pod, ...]) -> None:
-        self._active.extend(pod for pod in pods if pod.node is None and not pod.gone and pod not in self._active)
+        waiting = {pod.name for _, _, pod in self._active}
+        for pod in pods:
+            if pod.node is None and not pod.gone and pod.name not in waiting:
+                self._push(pod)
         self._go()
 
     def _go(self) -> None:
@@ -67,14 +79,28 @@ class SchedulerLoop:
 
     def _one(self) -> None:
         self._busy = False
-        pod = self._active.popleft()
+        _, _, pod = heappop(self._active)
         if pod.node is None and not pod.gone and pod.deleting_s is None:
             node, message = self._choose(pod)
             if node is None:
                 self._judge(pod, message)
+                self._displace(pod)
             else:
                 self._cluster.bind(pod, self._cluster.nodes[node])
         self._go()
+
+    def _displace(self, pod: Pod) -> None:
+        """8.4: pods of lower priority make room; the pod waits for them and is not sure of the place. Not again while they are going."""
+        nominated = self._cluster.nodes.get(pod.nominated)
+        if self._preempt is None or (
+            nominated and any(one.deleting_s is not None and one.priority < pod.priority for one in nominated.pods.values())
+        ):
+            return
+        found = self._preempt(pod)
+        pod.nominated = found[0] if found else ""
+        for victim in found[1] if found else ():
+            self._cluster.event("Pod", victim.name, "Normal", "Preempted", f"Preempted by {pod.name} on node {pod.nominated}")
+            self._cluster.delete_pod(victim, f"preempted by {pod.name}")
 
     def _judge(self, pod: Pod, message: str) -> None:
         self._parked[pod.name] = pod

@@ -1,4 +1,4 @@
-"""What the scenario makes happen: rollouts, undo, scaling, lost nodes and zones, drains."""
+"""What the scenario makes happen to workloads: rollouts, undo, scaling, other bounds of an autoscaler; the rest by `outages`."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from simulate.control.loops.kubelet import KubeletLoop
+from simulate.control.loops.hpa import HpaLoop
+from simulate.control.loops.outages import Outages
 from simulate.control.rollout import undo_revision
-from simulate.control.state import Cluster, LiveWorkload, Node, Version, after
+from simulate.control.state import Cluster, LiveWorkload, Version, after
 from simulate.spec import Behaviour, Event
 
 
 class Story:
     """Carries out the events of the spec, each at its time, those of one time in their order."""
 
-    def __init__(self, cluster: Cluster, kubelet: KubeletLoop) -> None:
+    def __init__(self, cluster: Cluster, outages: Outages, autoscalers: HpaLoop) -> None:
         self._cluster = cluster
-        self._kubelet = kubelet
+        self._autoscalers = autoscalers
         self._verbs: Mapping[str, Callable[[Event], None]] = {
             "rollout": self.rollout,
             "undo": self.undo,
             "scale": self.scale,
             "pause": lambda event: self._pause(event, True),
             "resume": lambda event: self._pause(event, False),
-            "nodeLoss": lambda event: self._lose(event, self._of_pool(event)),
-            "zoneLoss": lambda event: self._lose(event, [n for n in cluster.nodes.values() if n.zone == event.target and n.up]),
-            "drain": self.drain,
+            "autoscale": self.autoscale,
             "spike": lambda event: None,
+            **outages.verbs,
         }
         for event in cluster.spec.events:
             after(cluster.clock, event.at_s, self._happen, event)
@@ -99,57 +99,15 @@ class Story:
         """`kubectl scale`."""
         self._cluster.scale_workload(self._live(event), int(event.arguments["replicas"]), "scenario")
 
+    def autoscale(self, event: Event) -> None:
+        """`kubectl autoscale`, or a patch of the autoscaler that there is: what is not said stays."""
+        said = event.arguments
+        self._autoscalers.change(event.target, said.get("min"), said.get("max"), said.get("cpuPercent"))
+
     def _pause(self, event: Event, paused: bool) -> None:
         live = self._live(event)
         live.paused = paused
         self._cluster.touch(live)
-
-    # -------------------------------------------------------------- nodes
-
-    def _of_pool(self, event: Event) -> list[Node]:
-        nodes = [node for node in self._cluster.nodes.values() if node.pool.name == event.target and node.up and not node.cordoned]
-        return nodes[: int(event.arguments.get("count", 1))]
-
-    def _lose(self, event: Event, nodes: list[Node]) -> None:
-        control = self._cluster.spec.control
-        for node in nodes:
-            node.up = False
-            self._kubelet.node_lost(node)
-            self._cluster.change_node(node, "lost")
-            after(self._cluster.clock, control.node_monitor_grace_s, self._not_ready, node)
-            after(self._cluster.clock, control.node_monitor_grace_s + control.not_ready_toleration_s, self._evict, node)
-            if event.arguments.get("for") is not None:
-                after(self._cluster.clock, float(event.arguments["for"]), self._return, node)
-
-    def _not_ready(self, node: Node) -> None:
-        if node.up:
-            return
-        node.ready = False
-        self._cluster.change_node(node, "notReady")
-        self._cluster.event("Node", node.name, "Warning", "NodeNotReady", f"Node {node.name} status is now: NodeNotReady")
-        for pod in list(node.pods.values()):
-            self._cluster.set_ready(pod, False, "NodeNotReady")
-
-    def _evict(self, node: Node) -> None:
-        if node.up:
-            return
-        for pod in list(node.pods.values()):
-            self._cluster.delete_pod(pod, "TaintManagerEviction")
-
-    def _return(self, node: Node) -> None:
-        node.up = node.ready = True
-        self._cluster.change_node(node, "ready")
-        self._kubelet.node_back(node)
-
-    def drain(self, event: Event) -> None:
-        """`kubectl drain`: cordon, then evict every pod."""
-        for node in self._of_pool(event):
-            node.cordoned = True
-            self._cluster.change_node(node, "cordoned")
-            self._cluster.event("Node", node.name, "Normal", "NodeNotSchedulable", f"Node {node.name} status is now: NodeNotSchedulable")
-            for pod in list(node.pods.values()):
-                if self._cluster.workloads[pod.workload].spec.kind != "DaemonSet":
-                    self._cluster.delete_pod(pod, "evicted by drain")
 
 
 def _said(value: Any) -> str:
