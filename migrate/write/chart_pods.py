@@ -14,6 +14,7 @@ from migrate.write.template import Block, Each, Given, Say
 from migrate.write.values import access, can_be_value, variable
 
 CHECKSUM: Final = "compose-cutover/checksum"
+EXTERNAL: Final = "compose-cutover/external"
 _VERSION: Final = "app.kubernetes.io/version"
 _SCHEDULE: Final = {"type": "string", "minLength": 1}
 _PERCENT: Final = {"type": "integer", "minimum": 0}
@@ -47,6 +48,7 @@ def place_workload(chart: Chart, workload: dict[str, Any]) -> None:
             )
         _place_templates(chart, workload, pod, main.service)
     _place_volumes(chart, pod)
+    _place_external(chart, workload)
     _place_pull_secrets(chart, pod)
     _place_affinity(chart, pod)
     _place_searches(chart, pod)
@@ -194,6 +196,15 @@ def _place_volumes(chart: Chart, pod: Mapping[str, Any]) -> None:
         for source in (volume.get("projected") or {}).get("sources") or ():
             if "secret" in source:
                 source["secret"]["name"] = Say(expression=f"{chart.secret(source['secret']['name'])} | toJson")
+
+
+def _place_external(chart: Chart, workload: Manifest) -> None:
+    """The note of what must exist beforehand follows the settings that name it."""
+    notes = workload["metadata"].get("annotations") or {}
+    entries = str(notes.get(EXTERNAL, "")).split(",")
+    if any(entry.startswith("secret/") for entry in entries):
+        said = [f'(printf "secret/%s" {chart.secret(e[7:])})' if e.startswith("secret/") else json.dumps(e) for e in entries]
+        notes[EXTERNAL] = Say(expression=f'list {" ".join(said)} | join "," | toJson')
 
 
 # ------------------------------------------------------------------ what holds for every pod
