@@ -251,22 +251,22 @@ def test_what_a_changed_chart_gives_is_valid_too(chart: Chart) -> None:
         assert told == [], path
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("services/web/replica", 3),
-        ("services/webb/replicas", 3),
-        ("services/web/replicas", "3"),
-        ("services/web/replicas", -1),
-        ("services/web/env/GREETING", 5),
-        ("services/web/exposure/type", "loadbalancer"),
-        ("services/web/exposure/ports/tcp-18080", 70000),
-        ("services/db/persistence/data/size", "10 GB"),
-        ("services/web/image", "web:2"),
-        ("secrets/signing/existingSecret", "Not_A_Name"),
-        ("networkpolicies", {"enabled": False}),
-    ],
-)
+REFUSED: Sequence[tuple[str, Any]] = [
+    ("services/web/replica", 3),
+    ("services/webb/replicas", 3),
+    ("services/web/replicas", "3"),
+    ("services/web/replicas", -1),
+    ("services/web/env/GREETING", 5),
+    ("services/web/exposure/type", "loadbalancer"),
+    ("services/web/exposure/ports/tcp-18080", 70000),
+    ("services/db/persistence/data/size", "10 GB"),
+    ("services/web/image", "web:2"),
+    ("secrets/signing/existingSecret", "Not_A_Name"),
+    ("networkpolicies", {"enabled": False}),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), REFUSED)
 def test_the_schema_refuses_what_cannot_be_meant(chart: Chart, path: str, value: Any) -> None:
     jsonschema.validate(chart.values, chart.schema)
     with pytest.raises(jsonschema.ValidationError):

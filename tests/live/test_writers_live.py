@@ -1,0 +1,143 @@
+"""The real `helm` and `kubectl kustomize` give the plain objects, and what the interpreters of the fast tests give."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import migrate
+from benchmarks.convert import corpus_files
+from migrate.write.overlay import operations_between
+from migrate.write.pods import file_maps
+from tests.live.tools import Tools, built
+from tests.migrate.helm_templates import Chart
+from tests.migrate.test_write_helm import EFFECTS, REFUSED, setting
+from tests.migrate.written_stacks import ENVIRONMENTS, rich
+
+SAMPLES = ("ghost", "shop", "slides")
+
+
+@pytest.fixture(scope="module")
+def programs() -> Tools:
+    """The built programs; without them there is nothing to compare with."""
+    found = built()
+    if found is None:
+        pytest.skip("the live tools are not built (make live-tools)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """An environment in which no program reads what a user configured."""
+    folder = str(tmp_path_factory.mktemp("home"))
+    return {"PATH": os.environ.get("PATH", ""), **{f"HELM_{name}_HOME": folder for name in ("CACHE", "CONFIG", "DATA")}, "HOME": folder}
+
+
+def ran(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    return ended.stdout
+
+
+def objects(text: str) -> dict[tuple[str, str], Any]:
+    return {(o["kind"], o["metadata"]["name"]): o for o in yaml.load_all(text, Loader=yaml.CSafeLoader) if o}
+
+
+def same(found: Mapping[tuple[str, str], Any], wanted: Sequence[Mapping[str, Any]], what: object) -> None:
+    expected = {(o["kind"], o["metadata"]["name"]): o for o in wanted}
+    assert found.keys() == expected.keys(), what
+    differing = {key: list(operations_between(expected[key], found[key])) for key in expected if found[key] != expected[key]}
+    assert differing == {}, what
+
+
+def kustomized(programs: Tools, home: Mapping[str, str], folder: Path, wanted: Sequence[Mapping[str, Any]]) -> None:
+    """A kustomization builds to the objects, but for the hashes of generated names."""
+    text = ran([programs.plane, "kubectl", "kustomize", str(folder)], home)
+    found = json.dumps(list(yaml.load_all(text, Loader=yaml.CSafeLoader)))
+    for name in sorted(file_maps(wanted), key=len, reverse=True):
+        found, count = re.subn(rf'"{re.escape(name)}-[a-z0-9]{{10}}"', f'"{name}"', found)
+        assert count >= 1
+    same({(o["kind"], o["metadata"]["name"]): o for o in json.loads(found)}, wanted, folder)
+
+
+def compare(programs: Tools, home: Mapping[str, str], conversion: migrate.Conversion, folder: Path) -> None:
+    conversion.write(folder / "kustomize", form="kustomize")
+    kustomized(programs, home, folder / "kustomize" / "base", conversion.manifests)
+    kustomized(programs, home, folder / "kustomize" / "overlays" / "production", conversion.manifests)
+    conversion.write(folder / "helm", form="helm")
+    told = ran([programs.helm, "lint", "--strict", str(folder / "helm")], home)
+    assert "WARNING" not in told and "ERROR" not in told
+    same(objects(ran([programs.helm, "template", "release", str(folder / "helm")], home)), conversion.manifests, folder)
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_samples(programs: Tools, home: Mapping[str, str], repository: Path, tmp_path: Path, sample: str) -> None:
+    compare(programs, home, migrate.convert("docker-compose.yml", directory=repository / "samples" / sample), tmp_path)
+
+
+def test_corpus_stacks(programs: Tools, home: Mapping[str, str], shared: Path, tmp_path: Path) -> None:
+    compared = 0
+    for number, file in enumerate(corpus_files()[1::5]):
+        try:
+            conversion = migrate.convert(file.name, directory=file.parent)
+        except migrate.Unusable:
+            continue
+        compare(programs, home, conversion, tmp_path / str(number))
+        compared += 1
+    assert compared >= 20
+
+
+def test_texts_that_templates_and_generators_could_damage(programs: Tools, home: Mapping[str, str], tmp_path: Path) -> None:
+    compare(programs, home, rich(tmp_path), tmp_path)
+
+
+def test_environments(programs: Tools, home: Mapping[str, str], tmp_path: Path) -> None:
+    conversion = rich(tmp_path, ENVIRONMENTS)
+    conversion.write(tmp_path / "out", form="kustomize")
+    assert set(conversion.environments) == {"dev", "production"}
+    for name, manifests in conversion.environments.items():
+        kustomized(programs, home, tmp_path / "out" / "overlays" / name, manifests)
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Chart]:
+    folder = tmp_path_factory.mktemp("rich")
+    conversion = rich(folder)
+    conversion.write(folder / "helm", form="helm")
+    return folder / "helm", Chart(conversion.tree("helm"))
+
+
+@pytest.mark.parametrize(("path", "value"), [(path, value) for path, value, _ in EFFECTS])
+def test_values_change_what_the_fast_tests_say(
+    programs: Tools, home: Mapping[str, str], chart: tuple[Path, Chart], tmp_path: Path, path: str, value: Any
+) -> None:
+    folder, interpreter = chart
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps(setting(path, value)))
+    text = ran([programs.helm, "template", "release", str(folder), "-f", str(values)], home)
+    same(objects(text), interpreter.render(setting(path, value)), path)
+
+
+@pytest.mark.parametrize(("path", "value"), REFUSED)
+def test_helm_refuses_what_the_schema_refuses(
+    programs: Tools, home: Mapping[str, str], chart: tuple[Path, Chart], tmp_path: Path, path: str, value: Any
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(json.dumps(setting(path, value)))
+    command = [programs.helm, "template", "release", str(chart[0]), "-f", str(values)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=home, check=False)
+    assert ended.returncode != 0 and "values don't meet the specifications of the schema" in ended.stderr
+
+
+def test_the_release_gives_the_namespace_where_none_is_named(programs: Tools, home: Mapping[str, str], chart: tuple[Path, Chart]) -> None:
+    settings = ["--set", "namespace.name=,namespace.create=false", "-n", "of-release"]
+    text = ran([programs.helm, "template", "release", str(chart[0]), *settings], home)
+    assert {o["metadata"]["namespace"] for o in objects(text).values()} == {"of-release"}
