@@ -12,20 +12,23 @@ if TYPE_CHECKING:
 def make_plane(spec: TrafficSpec, *, engine: str = "auto", record: bool = False) -> Plane:
     """A data plane for `spec`, at time 0 and without pods; its `engine` names what runs.
 
-    `engine`: "heap" (plain Python, the whole model), or "auto": compiled batches where they are exact and numba is installed, else
-    the heap. Both give the same results. `record` keeps a record of every request. Raises InputError if the spec cannot be simulated
+    `engine`: "heap" (plain Python), "events" (compiled, in event order), or "auto": the fastest that can do the run. All do the whole model
+    and give the same results, in every digit. `record` keeps a record of every request. Raises InputError if the spec cannot be simulated
     (unknown services, a cycle of calls), ValueError for another engine.
     """
     from simulate.traffic import setup
 
     setup.checked(spec)
-    if engine not in ("auto", "heap"):
-        raise ValueError(f"unknown engine {engine!r}: auto or heap")
     if engine == "auto":
-        from simulate.traffic.choice import ChoosingPlane, why_heap
+        from simulate.traffic.choice import ChoosingPlane
 
-        if why_heap(spec) is None:
-            return ChoosingPlane(spec, record=record)
-    from simulate.traffic.heap import HeapPlane
+        return ChoosingPlane(spec, record=record)
+    if engine == "events":
+        from simulate.traffic.ordered import OrderedPlane
 
-    return HeapPlane(spec, record=record)
+        return OrderedPlane(spec, record=record)
+    if engine == "heap":
+        from simulate.traffic.heap import HeapPlane
+
+        return HeapPlane(spec, record=record)
+    raise ValueError(f"unknown engine {engine!r}: auto, events or heap")

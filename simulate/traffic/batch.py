@@ -12,6 +12,7 @@ from simulate.spec import Background, Edge, TrafficSpec
 from simulate.traffic import arrays, cpu, draws, setup
 from simulate.traffic import kernels as k
 from simulate.traffic.books import LITTLE_RATIO
+from simulate.traffic.limits import Unsupported
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
 from simulate.traffic.state import CAUSES, EdgeCounters, RequestRecord
 
@@ -23,32 +24,8 @@ KINDS = ("booted", "drained", "probe")
 WITH_PROCESS = (k.STARTING, k.UP, k.DRAINING)
 
 
-class Unsupported(Exception):
-    """This engine cannot do what was asked; the event-order engine can."""
-
-
-def why_not(spec: TrafficSpec) -> str | None:
-    """Why a spec needs event order; None if batches are exact (9.1)."""
-    edges = {(edge.caller, edge.callee): edge for edge in spec.edges}
-    behaviours = {behaviour.name: behaviour for behaviour in spec.behaviours}
-    for source in spec.sources:
-        if source.kind == "closed":
-            return f"source {source.name} waits for answers"
-        edge = edges.get((source.name, source.to), Edge(caller=source.name, callee=source.to))
-        if edge.policy not in arrays.POLICIES:
-            return f"{edge.policy} of {source.name} looks at queues"
-        if edge.retry.maximum or edge.keepalive or edge.ejection or edge.net_s or edge.abandon == "cancel":
-            return f"attempts of {source.name} depend on how earlier ones ended"
-        behaviour = behaviours[source.to]
-        if any(step.calls for step in behaviour.program):
-            return f"{source.to} calls other services"
-        if behaviour.hold == "cpu" and any(step.wait_s is not None for step in behaviour.program):
-            return f"{source.to} gives its workers back while it waits"
-    return None
-
-
 class BatchPlane:
-    """A Plane for specs without a reason in `why_not`. Raises Unsupported from `start` where a memory limit is within reach."""
+    """A Plane for specs without a reason in `limits.why_ordered`. Raises Unsupported from `start` where a memory limit is within reach."""
 
     engine = "batch"
 

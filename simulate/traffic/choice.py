@@ -1,73 +1,127 @@
-"""The fastest engine that can do a run; the event-order engine takes over, from time 0, where a faster one meets what it cannot do."""
+"""The fastest engine that can do a run, and another from time 0 where that meets what it cannot do. All give the same results.
+
+In order of speed: compiled batches (`batch.py`) where routing looks at no queue, compiled event order (`ordered.py`) for every model,
+and plain Python (`heap.py`), which needs no compiler: it takes short runs while no compiled code is kept on this machine, because
+compiling takes longer than they do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from simulate.spec import TrafficSpec
-from simulate.traffic.heap import HeapPlane
+from simulate.compiled import is_kept
+from simulate.spec import Source, TrafficSpec
+from simulate.traffic.arrivals import compile_rate, end_of
+from simulate.traffic.heap import Enough, HeapPlane
+from simulate.traffic.limits import BATCHES, EVENTS, Overflowed, Unsupported, files, why_ordered, why_plain
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
 from simulate.traffic.state import EdgeCounters, RequestRecord
 
 if TYPE_CHECKING:
     from simulate.traffic.batch import BatchPlane
+    from simulate.traffic.ordered import OrderedPlane
+
+SHORT = 60_000
+"""Attempts that plain Python makes in about the time that compiling takes on a fast machine: it is not worth beginning for less."""
+REACHED = "reached"
+Name = Literal["batch", "events", "heap"]
 
 
-def why_heap(spec: TrafficSpec) -> str | None:
-    """Why only the event-order engine can run a spec; None if the compiled one can."""
-    if find_spec("numba") is None:
-        return "numba is not installed"
-    from simulate.traffic.batch import why_not
+def expected(spec: TrafficSpec) -> float:
+    """Requests of sources that wait for nobody, at most; closed ones are not counted.
 
-    return why_not(spec)
+    >>> expected(TrafficSpec(seed=1, horizon_s=1.0, behaviours=(), edges=(), sources=(), machines=()))
+    0.0
+    """
+    return sum((_of_source(source, spec) for source in spec.sources), 0.0)
+
+
+def _of_source(source: Source, spec: TrafficSpec) -> float:
+    if source.kind == "trace":
+        return float(len(source.times))
+    if source.rate is None or source.kind == "closed":
+        return 0.0
+    area = compile_rate(source.rate, end_of(source, spec.horizon_s), spec.seed, source.name).areas[-1]
+    return area if source.limit is None else min(area, float(source.limit))
 
 
 class ChoosingPlane:
-    """Begins with batches; `engine` names what runs now and `reason` says why it is not the faster one (None: it is)."""
+    """`engine` names what runs now; `reason` says why it is not a faster one (None: it is the fastest)."""
 
-    def __init__(self, spec: TrafficSpec, *, record: bool) -> None:
-        from simulate.traffic.batch import BatchPlane
-
+    def __init__(self, spec: TrafficSpec, *, record: bool = False) -> None:
         self._spec, self._record = spec, record
-        self._plane: BatchPlane | HeapPlane = BatchPlane(spec, record=record)
-        self._log: list[tuple[str, float, tuple[Any, ...], dict[str, Any]]] = []
-        self.reason: str | None = None
+        self._log: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        plain = why_plain(spec)
+        self._ordered = why_ordered(spec)
+        self.reason = plain or self._ordered
+        self._last = plain is not None
+        self._fast: Name = "events" if self._ordered else "batch"
+        self._plane: BatchPlane | OrderedPlane | HeapPlane
+        if plain:
+            self._plane = HeapPlane(spec, record=record)
+        elif expected(spec) > SHORT or self._is_compiled():
+            self._plane = self._made(self._fast)
+        else:
+            self._plane = HeapPlane(spec, record=record, most=SHORT)
+
+    def _is_compiled(self) -> bool:
+        return is_kept("enter", *files(EVENTS)) if self._fast == "events" else is_kept("advance", *files(BATCHES))
+
+    def _made(self, name: Name) -> BatchPlane | OrderedPlane | HeapPlane:
+        if name == "batch":
+            from simulate.traffic.batch import BatchPlane
+
+            return BatchPlane(self._spec, record=self._record)
+        if name == "events":
+            from simulate.traffic.ordered import OrderedPlane
+
+            return OrderedPlane(self._spec, record=self._record)
+        return HeapPlane(self._spec, record=self._record)
 
     @property
     def engine(self) -> str:
         """The name of the engine that runs now."""
         return self._plane.engine
 
-    def _do(self, verb: str, t_s: float, *arguments: Any, **named: Any) -> Any:
-        from simulate.traffic.batch import Unsupported
-
-        if self.reason is None:
+    def _do(self, verb: str, *arguments: Any, **named: Any) -> Any:
+        """What is asked, of an engine that can do it."""
+        while True:
             try:
-                result = getattr(self._plane, verb)(t_s, *arguments, **named)
-            except Unsupported as why:
-                self._again(str(why))
+                result = getattr(self._plane, verb)(*arguments, **named)
+            except Enough:
+                self._again(self._fast, self._ordered)
+            except (Unsupported, Overflowed) as why:
+                self._again("events" if self._plane.engine == "batch" else "heap", str(why))
             else:
-                self._log.append((verb, t_s, arguments, named))
+                self._note(verb, arguments, named, result)
                 return result
-        return getattr(self._plane, verb)(t_s, *arguments, **named)
 
-    def _again(self, reason: str) -> None:
-        """Everything once more by the event-order engine; triggers up to now were reported."""
-        plane = HeapPlane(self._spec, record=self._record)
-        for verb, t_s, arguments, named in self._log:
-            while plane.advance(t_s) is not None:
-                pass
-            getattr(plane, verb)(t_s, *arguments, **named)
-        reached_s = self._plane.reached_s if not isinstance(self._plane, HeapPlane) else -1.0
-        while reached_s >= 0.0 and plane.advance(reached_s) is not None:
-            pass
-        self._plane, self._log, self.reason = plane, [], reason
+    def _note(self, verb: str, arguments: tuple[Any, ...], named: dict[str, Any], result: Any) -> None:
+        """Remember what was asked; of several times that were reached without a trigger the last is enough."""
+        if self._last:
+            return
+        if verb in ("read", "sources", "edges"):
+            if self._log and self._log[-1][:2] == (REACHED, arguments):
+                return
+            verb = "sources"
+        elif verb == "advance" and result is None:
+            verb = REACHED
+            if self._log and self._log[-1][0] == REACHED:
+                self._log.pop()
+        self._log.append((verb, arguments, named))
+
+    def _again(self, name: Name, reason: str | None) -> None:
+        """Everything once more, by another engine: what it tells was told before."""
+        self.reason = reason
+        self._plane, self._last = self._made(name), name == "heap"
+        for verb, arguments, named in self._log:
+            getattr(self._plane, "advance" if verb == REACHED else verb)(*arguments, **named)
 
     def advance(self, t_s: float) -> Trigger | None:
         """See Plane."""
-        return self._plane.advance(t_s)
+        trigger: Trigger | None = self._do("advance", t_s)
+        return trigger
 
     def start(self, t_s: float, pod: str, **named: Any) -> None:
         """See Plane."""
@@ -109,15 +163,18 @@ class ChoosingPlane:
 
     def read(self, t_s: float) -> Mapping[str, PodCounters]:
         """See Plane."""
-        return self._plane.read(t_s)
+        counters: Mapping[str, PodCounters] = self._do("read", t_s)
+        return counters
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """See Plane."""
-        return self._plane.sources(t_s)
+        counters: Mapping[str, SourceCounters] = self._do("sources", t_s)
+        return counters
 
     def edges(self, t_s: float) -> Mapping[tuple[str, str], EdgeCounters]:
         """Cumulative counters of every edge, exact at t_s."""
-        return self._plane.edges(t_s)
+        counters: Mapping[tuple[str, str], EdgeCounters] = self._do("edges", t_s)
+        return counters
 
     def records(self) -> list[RequestRecord]:
         """One record per request, if they were asked for."""

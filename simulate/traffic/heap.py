@@ -40,13 +40,21 @@ USERS = 1_000_000
 WITH_PROCESS = frozenset({"starting", "up", "draining"})
 
 
+class Enough(Exception):
+    """A run has become so long that a faster engine, which takes longer to begin, should do it from the start."""
+
+
 class HeapPlane:
-    """A Plane for every TrafficSpec. `engine` names it; `record` keeps one record per request."""
+    """A Plane for every TrafficSpec. `engine` names it; `record` keeps one record per request.
+
+    Raises Enough, and can then not be used any more, when more than `most` attempts were sent.
+    """
 
     engine = "heap"
 
-    def __init__(self, spec: TrafficSpec, *, record: bool = False) -> None:
+    def __init__(self, spec: TrafficSpec, *, record: bool = False, most: float = math.inf) -> None:
         setup.checked(spec)
+        self._left = most
         self.spec = spec
         self.now = 0.0
         self._queue: list[tuple[float, int, Path, int, Callable[..., None], Any, Any]] = []
@@ -230,9 +238,12 @@ class HeapPlane:
         if call.retrying:
             call.retrying = False
             edge.retries_pending -= 1
-            if not call.open:
+            if not call.open or (call.job is not None and not call.job.alive):
                 edge.retries_dropped += 1
                 return
+        self._left -= 1
+        if self._left < 0:
+            raise Enough
         attempt = call.attempt = Attempt(call, number, (*call.path, number), self.now)
         call.attempts += 1
         edge.attempts += 1

@@ -34,7 +34,7 @@ from simulate.traffic.state import RequestRecord
 Case = Mapping[str, Any]
 MIB = float(2**20)
 WORDS = {"dist": "name", "min": "minimum", "max": "maximum"}
-ENGINES = ("heap", "auto")
+ENGINES = ("heap", "events", "auto")
 
 
 def run(paths: list[Path]) -> Iterator[tuple[str, str | None]]:

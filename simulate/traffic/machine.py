@@ -1,0 +1,67 @@
+"""How the event-order engine is compiled: functions over plain memory, without counted references, checked indices or fastmath.
+
+An array that is passed to a compiled function costs seven arguments and a test for negative indices at each use; an address costs
+nothing. `words` and `doubles` look at the memory of one array as integers or as doubles.
+"""
+
+# mypy: disable-error-code="no-any-return"
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types as _types
+from numba.extending import intrinsic
+
+from simulate.compiled import kept_beside
+from simulate.traffic.limits import EVENTS, files
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILES = files(EVENTS)
+JIT: Any = numba.njit
+types: Any = _types
+OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
+
+
+def _made(function: F, **more: Any) -> F:
+    """Compiled once for each kind of argument: numba would compile anew for each constant that is passed."""
+    made: Any = JIT(**OPTIONS, cache=kept_beside(*FILES), **more)(function)
+    of_types = made.get_call_template
+    made.get_call_template = lambda arguments, named: of_types(tuple(types.unliteral(one) for one in arguments), named)
+    return cast(F, made)
+
+
+def compiled(function: F) -> F:
+    """Machine code that Python calls, kept between processes."""
+    return _made(function)
+
+
+def inner(function: F) -> F:
+    """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
+    return _made(function, no_cpython_wrapper=True)
+
+
+def inlined(function: F) -> F:
+    """As `inner`, and put where it is called: a call would cost more than the work."""
+    return _made(function, no_cpython_wrapper=True, forceinline=True)
+
+
+def _pointer(element: Any, kind: Any) -> Any:
+    pointer = types.CPointer(element)
+
+    def typed(context: Any, address: Any) -> Any:
+        def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], kind.as_pointer())
+
+        return pointer(types.int64), made
+
+    return typed
+
+
+words: Any = intrinsic(_pointer(types.int64, ir.IntType(64)))
+"""The memory at an address as 64-bit integers; no index is checked."""
+doubles: Any = intrinsic(_pointer(types.float64, ir.DoubleType()))
+"""The same memory as doubles."""

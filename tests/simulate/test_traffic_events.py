@@ -1,0 +1,80 @@
+"""The compiled event-order engine against the plain one on random worlds: every request, counter and trigger, in every digit."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulate.spec import Behaviour, Call, Distribution, Edge, Rate, Retry, Source, Step, TrafficSpec
+from simulate.traffic import choice, make_plane
+from simulate.traffic.choice import ChoosingPlane
+from simulate.traffic.heap import HeapPlane
+from simulate.traffic.limits import why_plain
+from tests.simulate.random_worlds import HORIZON_S, told, world
+
+pytest.importorskip("numba", reason="the compiled engine needs numba")
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32), st.sampled_from((0.37, 1.0, None)))
+def test_both_engines_tell_the_same(seed: int, step_s: float | None) -> None:
+    made = world(random.Random(seed))
+    slow = told(HeapPlane(made.spec, record=True), made.story)
+    fast = told(make_plane(made.spec, engine="events", record=True), made.story, step_s)
+    for what, value in slow.items():
+        assert fast[what] == value, what
+
+
+def crowd(rate: float, **changes: Any) -> TrafficSpec:
+    """Two tiers under a load that does not fit: queues, retries and timeouts of a thousand requests at once."""
+    demand = Distribution(name="exp", mean=0.05)
+    web = Behaviour(name="web", program=(Step(cpu_s=demand), Step(calls=(Call(to="api", count=5),), parallel=True)))
+    api = Behaviour(name="api", program=(Step(cpu_s=demand),), workers=4)
+    edges = (
+        Edge(caller="u", callee="web", policy="p2c", timeout_s=2.0, abandon="cancel"),
+        Edge(caller="web", callee="api", policy="least_request", retry=Retry(maximum=3), **changes),
+    )
+    sources = (Source(name="u", to="web", kind="open", rate=Rate(constant=rate)),)
+    return TrafficSpec(seed=5, horizon_s=HORIZON_S, behaviours=(web, api), edges=edges, sources=sources, machines=())
+
+
+def test_thousands_of_attempts_and_dozens_of_pods_find_room() -> None:
+    spec = crowd(200.0)
+    story: list[Any] = []
+    for i in range(40):
+        name = f"{('web', 'api')[i % 2]}-{i}"
+        story.append(("start", 0.1 * i - 1.0, (name,), {"service": name[:3], "node": None}))
+        story.append(("route", 0.1 * i - 1.0, (name,), {}))
+    story.append(("kill", 5.0, ("api-1",), {}))
+    assert told(make_plane(spec, engine="events", record=True), story) == told(HeapPlane(spec, record=True), story)
+
+
+def test_long_runs_are_compiled_and_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world(random.Random(11))
+    monkeypatch.setattr(choice, "SHORT", 120)
+    monkeypatch.setattr(choice, "is_kept", lambda *_: False)
+    monkeypatch.setattr(choice, "expected", lambda _: 0.0)
+    plane = ChoosingPlane(made.spec, record=True)
+    assert plane.engine == "heap"
+    assert told(plane, made.story, 0.5) == told(HeapPlane(made.spec, record=True), made.story)
+    assert plane.engine == "events"
+
+
+@pytest.mark.parametrize(("kept", "requests", "engine"), [(True, 10.0, "events"), (False, 10.0, "heap"), (False, 1e6, "events")])
+def test_short_runs_wait_for_no_compiler(monkeypatch: pytest.MonkeyPatch, kept: bool, requests: float, engine: str) -> None:
+    monkeypatch.setattr(choice, "is_kept", lambda *_: kept)
+    spec = crowd(requests / HORIZON_S)
+    assert ChoosingPlane(spec).engine == engine
+
+
+def test_what_has_no_room_in_words_is_left_to_plain_python() -> None:
+    spec = crowd(1.0)
+    many = replace(spec.behaviours[0], program=(Step(calls=(Call(to="api", count=20_000),), parallel=True),))
+    assert why_plain(replace(spec, behaviours=(many, spec.behaviours[1]))) == "a request makes more than 16384 calls at one instant"
+    assert why_plain(replace(spec, sources=spec.sources * 128)) == "more than 127 sources"
+    assert why_plain(spec) is None
