@@ -166,7 +166,11 @@ class Carrier:
     def _owner_of_file(self, use: FileUse, section: str, index: int) -> None:
         if use.uid is None and use.gid is None:
             return
-        self.notes.find("MIG420", f"owner of {use.source} cannot be set; the group is the pod's fsGroup", section, index, span=use.span)
+        if use.uid is not None:
+            self.notes.find("MIG420", f"owner {use.uid} of {use.source} cannot be set", section, index, "uid", action=Action.DROPPED)
+        if use.gid is not None:
+            text = f"group {use.gid} of {use.source} is the pod's fsGroup, if others are shut out"
+            self.notes.find("MIG420", text, section, index, "gid")
         if use.gid is not None and use.gid.isdigit() and use.mode is not None and not use.mode & 0o007:
             self.fs_group = int(use.gid)
 
@@ -177,8 +181,13 @@ class Carrier:
 
     def _resource(self, kind: Any, name: str, key: str, source: FileSource) -> bool:
         """Make the object of a top-level config or secret; whether it has a value."""
-        if source.data.get("driver") or source.data.get("template_driver"):
-            self.notes.find("MIG423", f"{source.key} has a driver", span=source.span, action=Action.REFUSED)
+        section = "configs" if kind == "ConfigMap" else "secrets"
+        top = Notes(self.stack.project, None, self.notes.decisions, self.notes.findings)
+        drivers = [k for k in ("driver", "driver_opts", "template_driver") if source.data.get(k)]
+        for driver in drivers:
+            text = f"{section[:-1]} {source.key} has a {driver}, which nothing here knows"
+            top.find("MIG423", text, section, source.key, driver, action=Action.REFUSED)
+        if drivers:
             return False
         content: bytes | None
         if source.file is not None:

@@ -86,7 +86,9 @@ class Claims:
         if external:
             notes.find("MIG520", f"claim {name} must exist before", span=volume.span if volume else None, action=Action.MAPPED)
         elif volume is not None and volume.driver not in (None, "", "local") and not volume.driver_opts.get("type"):
-            notes.find("MIG523", f"volume driver {volume.driver} is unknown here: a claim of the cluster's default class", span=volume.span)
+            options = f" and its options {', '.join(volume.driver_opts)}" if volume.driver_opts else ""
+            text = f"volume driver {volume.driver}{options} are unknown here: a claim of the cluster's default class"
+            notes.find("MIG523", text if options else text.replace(" are ", " is "), span=volume.span)
         elif volume is not None and (unread := _unread_options(volume)):
             notes.find("MIG523", f"driver options {', '.join(unread)} of volume {volume.key} are not understood", span=volume.span)
         if not external and classified.kind != "anonymous":

@@ -43,7 +43,6 @@ READ_LABELS: Final = frozenset(
 """Labels of other converters that some question reads (peer-converters.md, section 2)."""
 
 _DEFAULTS: Final[Mapping[str, object]] = {"attach": True, "oom_kill_disable": False, "tty": False, "stdin_open": False, "oom_score_adj": 0}
-_LOSSES: Final = frozenset({"ignored-with-finding", "no-effect-in-Kubernetes", "refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +52,7 @@ class KeyRule:
     path: str
     action: str
     target: str
+    severity: str | None
     finding: str | None
     note: str
 
@@ -67,8 +67,15 @@ def key_rules() -> Mapping[str, KeyRule]:
     lines = (Path(__file__).parents[1] / "data" / "compose-keys.tsv").read_text(encoding="utf-8").splitlines()[1:]
     found = {}
     for line in lines:
-        path, action, target, _, finding, note = (line.split("\t") + [""] * 6)[:6]
-        found[path] = KeyRule(path=path, action=action, target=target, finding=None if finding in ("", "-") else finding, note=note)
+        path, action, target, severity, finding, note = (line.split("\t") + [""] * 6)[:6]
+        found[path] = KeyRule(
+            path=path,
+            action=action,
+            target=target,
+            severity=None if severity in ("", "-") else severity,
+            finding=None if finding in ("", "-") else finding,
+            note=note,
+        )
     return found
 
 
@@ -83,7 +90,7 @@ def find_losses(stack: Stack, raised: Iterable[Finding], answers: Answers) -> tu
                 if key != "x-compose-cutover":
                     own.find("MIG913", f"extension {key}", key, action=Action.DROPPED)
             elif not _says_nothing(key, value):
-                _service_key(own, name, key, told)
+                _service_key(own, name, key, value, told)
         _partial(own, member.service.data)
         _converter_labels(own, member.service.labels)
     _project(stack, notes, answers)
@@ -94,41 +101,47 @@ def _says_nothing(key: str, value: object) -> bool:
     return value is None or value == [] or value == {} or (key in _DEFAULTS and value == _DEFAULTS[key])
 
 
-def _service_key(notes: Notes, service: str, key: str, told: set[str]) -> None:
+def _service_key(notes: Notes, service: str, key: str, value: object, told: set[str]) -> None:
+    """A key that no question carries: the finding that the table names for it, once."""
+    if key in CARRIED or key_path("services", service, key) in told:
+        return
     rule = key_rules().get(f"services.*.{key}")
-    path = key_path("services", service, key)
-    if rule is None or key in CARRIED:
-        if rule is None:
-            notes.find("MIG999", f"key {key} is not converted by this version", key, action=Action.REFUSED)
-        return
-    if path in told:
-        return
-    if rule.finding is not None and (rule.action in _LOSSES):
+    if rule is not None and rule.finding is not None:
         action = Action.REFUSED if rule.action == "refused" else Action.DROPPED
-        notes.find(rule.finding, _text(key, rule), key, action=action)
+        notes.find(rule.finding, _text(key, value, rule), key, action=action, advice=_ADVICE.get(key))
     else:
-        notes.find("MIG999", f"key {key} is not converted by this version", key, action=Action.REFUSED)
+        notes.find("MIG006", f"key {key} has no place in this conversion", key, action=Action.DROPPED)
 
 
-def _text(key: str, rule: KeyRule) -> str:
-    note = f" ({rule.note})" if rule.note not in ("", "-") and not rule.note.startswith("covered") else ""
-    return f"key {key} is not carried over{note}"
+_ADVICE: Final[Mapping[str, str]] = {
+    "ulimits": "the limits of the container runtime hold; memlock and rtprio: cap_add IPC_LOCK, SYS_RESOURCE",
+}
+
+
+def _text(key: str, value: object, rule: KeyRule) -> str:
+    """What is lost: the key and, of a mapping, its own keys; never a value."""
+    keys = f" ({', '.join(str(k) for k in value)})" if isinstance(value, Mapping) and value else ""
+    note = f": {rule.note}" if rule.note not in ("", "-") and not rule.note.startswith("covered") else ""
+    return f"key {key}{keys} is not carried over{note}"
 
 
 def _converter_labels(notes: Notes, labels: Mapping[str, str]) -> None:
     for key in labels:
         read = key in READ_LABELS or key in KATENARY or key.startswith(("kompose.service.healthcheck.", "kompose.hpa."))
         if key.startswith(("kompose.", "katenary.")) and not read:
-            notes.find("MIG999", f"label {key} is not honoured by this version", "labels", key, action=Action.REFUSED)
+            notes.find("MIG910", f"label {key} is for another converter and says nothing here", "labels", key, action=Action.DROPPED)
 
 
 def _partial(notes: Notes, data: Mapping[str, Any]) -> None:
     """Sub-keys of carried keys that are lost by the table and that no question tells."""
     deploy = data.get("deploy") or {}
     policy = deploy.get("restart_policy") or {}
-    for key in ("delay", "max_attempts", "window"):
+    for key in ("delay", "window"):
         if policy.get(key) is not None:
-            notes.find("MIG119", f"restart_policy.{key}: the kubelet backs off by its own times", "deploy", "restart_policy", key)
+            text = f"restart_policy.{key}: the kubelet backs off by its own times"
+            notes.find("MIG119", text, "deploy", "restart_policy", key, action=Action.DROPPED)
+    if policy.get("max_attempts") is not None:
+        notes.find("MIG119", "restart_policy.max_attempts counts for a Job alone", "deploy", "restart_policy", "max_attempts")
     if ((deploy.get("resources") or {}).get("limits") or {}).get("pids"):
         notes.find(
             "MIG709", "a limit of processes is a setting of the kubelet", "deploy", "resources", "limits", "pids", action=Action.DROPPED

@@ -228,6 +228,8 @@ def _private_names(work: _Work, claims: Mapping[str, Mapping[str, frozenset[str]
             free = folded not in claims and folded not in work.objects.values() and len(by_callee) == 1
             if is_label(folded) and free:
                 work.aliases.setdefault(folded, {})[callee] = None
+                message = f"{callers[0][0]} calls {callee} {name}: Service {folded} answers"
+                work.tell("MIG131", message, Action.APPROXIMATED, callers[0][0])
                 continue
             if "." in folded and free:
                 _dotted(work, callee, name, set(claims) | set(work.objects.values()))

@@ -9,7 +9,7 @@ from migrate.compose.model import Service
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.spelling import object_name
-from migrate.plan.types import Exposure, Networking, Pod, Policy, ServicePort, Wait
+from migrate.plan.types import Attachment, Exposure, Networking, Pod, Policy, ServicePort, Wait
 from migrate.stack import Stack
 
 _NET: Final = "compose-cutover/net-"
@@ -26,9 +26,10 @@ def decide_networks(
     exposure: Mapping[str, Exposure],
     ports: Mapping[str, tuple[ServicePort, ...]],
     waits: Mapping[str, tuple[Wait, ...]],
+    attached: Mapping[str, tuple[Attachment, ...]],
     answers: Answers,
 ) -> Decided[tuple[Mapping[str, Networking], tuple[Policy, ...]]]:
-    """Pod labels of every service and the policies of the project.
+    """Pod labels of every service and the policies of the project. `attached`: service -> the second networks of its pod.
 
     With `networkPolicies: none` the labels stay and no policy is written.
     """
@@ -44,7 +45,7 @@ def decide_networks(
             labels[f"{_NET}none"] = "member"
         if member.service.network_mode == "bridge":
             own.find("MIG336", "on Docker's default bridge it was reached by address only", "network_mode")
-        _options(member.service, own)
+        _options(member.service, attached.get(name, ()), own)
         networking[name] = Networking(labels=labels)
     _network_options(stack, notes)
     if not policies_wanted:
@@ -78,27 +79,34 @@ def _all_internal(stack: Stack, name: str, pods: Mapping[str, Pod]) -> bool:
     return bool(networks) and all(n.internal for n in networks)
 
 
-def _options(service: Service, notes: Notes) -> None:
+def _options(service: Service, attached: tuple[Attachment, ...], notes: Notes) -> None:
+    """What an attachment says and no Kubernetes network can; on a second network (mode multus) it is kept."""
+    seconds = {a.key: a for a in attached}
     for key, attachment in service.networks.items():
-        lost = [k for k in _LOST if attachment.data.get(k)]
+        kept = seconds.get(key)
+        named = kept is not None and kept.interface == attachment.data.get("interface_name")
+        held = {"link_local_ips": kept is not None, "interface_name": named}
+        lost = [k for k in _LOST if attachment.data.get(k) and not held.get(k)]
         if lost:
             notes.find("MIG335", f"{', '.join(lost)} on network {key}", "networks", key, action=Action.DROPPED, span=attachment.span)
-        if attachment.mac_address:
+        if attachment.mac_address and (kept is None or kept.mac != attachment.mac_address.lower()):
             notes.find("MIG239", f"fixed MAC address on network {key}", "networks", key, action=Action.DROPPED, span=attachment.span)
         if attachment.data.get("priority") or attachment.data.get("driver_opts"):
             notes.find("MIG334", f"options of network {key}", "networks", key, action=Action.DROPPED, span=attachment.span)
-    if service.data.get("mac_address"):
+    said = service.data.get("mac_address")
+    if said and str(said).lower() not in {a.mac for a in attached}:
         notes.find("MIG239", "fixed MAC address", "mac_address", action=Action.DROPPED)
 
 
 def _network_options(stack: Stack, notes: Notes) -> None:
     for key, network in stack.project.networks.items():
         ipam = network.data.get("ipam") or {}
-        plain = [k for k in ("driver_opts", "attachable", "enable_ipv4", "enable_ipv6") if network.data.get(k)]
-        if ipam.get("options") or ipam.get("driver") not in (None, "", "default"):
-            plain.append("ipam")
-        if plain:
-            notes.find("MIG334", f"network {key}: {', '.join(plain)}", "networks", key, plain[0], action=Action.DROPPED, span=network.span)
+        lost: list[tuple[str, ...]] = [(k,) for k in ("driver_opts", "attachable", "enable_ipv4", "enable_ipv6") if network.data.get(k)]
+        lost += [("ipam", "options")] if ipam.get("options") else []
+        lost += [("ipam", "driver")] if ipam.get("driver") not in (None, "", "default") else []
+        for path in lost:
+            text = f"network {key}: {'.'.join(path)} has no effect"
+            notes.find("MIG334", text, "networks", key, *path, action=Action.DROPPED, span=network.span)
         if network.data.get("labels"):
             text = f"labels of network {key} have no object"
             notes.find("MIG910", text, "networks", key, "labels", action=Action.DROPPED, span=network.span)

@@ -89,5 +89,8 @@ def _models(stack: Stack, member: Member, answers: Answers, notes: Notes) -> Map
         model = stack.project.models[key].data if key in stack.project.models else {}
         found[str(options.get("endpoint_var") or f"{prefix}_URL")] = str(known[key]["endpoint"])
         found[str(options.get("model_var") or f"{prefix}_MODEL")] = str(known[key].get("model") or model.get("model") or key)
+        if lost := [k for k in model if k not in ("model", "name")]:
+            text = f"model {key}: {', '.join(lost)} are settings of whoever runs it"
+            notes.find("MIG917", text, *place, action=Action.DROPPED)
         notes.decide("model", f"{key}: {known[key]['endpoint']}", "2.15", "said by the plan", notes.span(*place))
     return found

@@ -143,19 +143,26 @@ _RESERVED: Final = ("deploy", "resources", "reservations", "devices")
 
 def _gpus(data: Mapping[str, Any], said: Mapping[str, Any], limits: dict[str, str], notes: Notes) -> None:
     reserved = (said.get("reservations") or {}).get("devices") or ()
-    asked = data.get("gpus") or ()
-    wanted: list[tuple[Mapping[str, Any], tuple[str, ...]]] = [(d, _RESERVED) for d in reserved if isinstance(d, Mapping)]
-    wanted += (
-        [(d, ("gpus",)) for d in asked if isinstance(d, Mapping)] if isinstance(asked, (list, tuple)) else [({"count": asked}, ("gpus",))]
-    )
+    asked: Any = data.get("gpus") or ()
+    wanted: list[tuple[Mapping[str, Any], tuple[str | int, ...]]]
+    wanted = [(d, (*_RESERVED, n)) for n, d in enumerate(reserved) if isinstance(d, Mapping)]
+    if isinstance(asked, (list, tuple)):
+        wanted += [(d, ("gpus", n)) for n, d in enumerate(asked) if isinstance(d, Mapping)]
+    else:
+        wanted.append(({"count": asked}, ("gpus",)))
     for device, path in wanted:
-        if path == _RESERVED and "gpu" not in (device.get("capabilities") or ()):
+        able = [str(c) for c in device.get("capabilities") or ()]
+        if path[: len(_RESERVED)] == _RESERVED and "gpu" not in able:
             notes.find("MIG724", "a reserved device that is no GPU", *path, action=Action.DROPPED)
             continue
+        if others := [c for c in able if c != "gpu"]:
+            text = f"capabilities {', '.join(others)} have no equivalent"
+            notes.find("MIG724", text, *path, "capabilities", action=Action.DROPPED)
         if device.get("device_ids"):
-            notes.find("MIG708", "which GPUs cannot be chosen", *path, action=Action.DROPPED)
+            notes.find("MIG708", "which GPUs cannot be chosen", *path, "device_ids", action=Action.DROPPED)
         if device.get("options"):
-            notes.find("MIG724", "device options have no equivalent", *path, action=Action.DROPPED)
+            text = f"device options {', '.join(str(o) for o in device['options'])} have no equivalent"
+            notes.find("MIG724", text, *path, "options", action=Action.DROPPED)
         count = device.get("count")
         number = len(device.get("device_ids") or ()) or (count if isinstance(count, int) and count > 0 else 1)
         name = f"{device.get('driver') or 'nvidia'}.com/gpu"

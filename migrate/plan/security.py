@@ -183,6 +183,10 @@ def _devices(service: Service, notes: Notes) -> tuple[tuple[Volume, ...], tuple[
         volumes.append(Volume(name=name, source={"hostPath": host}))
         mounts.append(VolumeMount(volume=name, path=target))
         notes.find("MIG805", f"device {source} as hostPath, and the container privileged", "devices", index)
+        permissions = str(device.get("permissions") or "") if isinstance(device, Mapping) else ""
+        if permissions:
+            text = f"permissions {permissions} of device {source} become rwm"
+            notes.find("MIG805", text, "devices", index, "permissions", action=Action.DROPPED)
     return tuple(volumes), tuple(mounts), bool(volumes)
 
 

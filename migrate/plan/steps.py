@@ -28,8 +28,8 @@ def decide_steps(
     for index, step in enumerate(member.service.data.get("pre_start") or ()):
         if not isinstance(step, Mapping):
             continue
-        if step.get("per_replica") is False and replicas > 1:
-            notes.find("MIG115", "the step runs in every pod", "pre_start", index, "per_replica")
+        if step.get("per_replica") is not True and replicas > 1:
+            notes.find("MIG115", "the step ran once, and runs in every pod now", "pre_start", index, "per_replica")
         security: dict[str, Any] = {}
         user = str(step.get("user") or "")
         if user and user.partition(":")[0].isdigit():

@@ -154,7 +154,7 @@ def _by_class(b: _Building, classified: ClassifiedMount, path: tuple[str | int, 
         text = f"{mount.target} is not mounted: the image holds the source tree"
         notes.find("MIG530", text, *path, action=Action.DROPPED)
         notes.decide("storage", "not mounted", "2.7", "the image holds the source tree", mount.span)
-    elif kind == "missing":
+    elif kind == "missing" or _must_exist(classified):
         _missing(b, classified, path)
     elif kind == "system":
         _host_path(b, classified, path, f"{mount.source or '/'} is a system path")
@@ -184,7 +184,7 @@ def _options(b: _Building, classified: ClassifiedMount, path: tuple[str | int, .
 def _memory(b: _Building, target: str, options: Mapping[str, Any], path: tuple[str | int, ...]) -> None:
     size = size_bytes(str(options.get("size") or "")) or None
     if options.get("mode") is not None:
-        b.notes.find("MIG510", f"the mode of the tmpfs at {target} is lost: it is 0777", *path)
+        b.notes.find("MIG510", f"the mode of the tmpfs at {target} is lost: it is 0777", *path, action=Action.DROPPED)
     name = b.free_name(f"tmpfs-{slug(target)}", target)
     source = {"emptyDir": {"medium": "Memory", **({"sizeLimit": str(size)} if size else {})}}
     b.notes.decide("storage", "emptyDir in memory", "V1", f"tmpfs at {target}", b.notes.span(*path))
@@ -195,7 +195,7 @@ def _tmpfs(b: _Building, text: str, index: int) -> None:
     target, _, options = text.partition(":")
     said = dict(o.partition("=")[::2] for o in options.split(",") if o)
     if set(said) - {"size", "mode", "rw"}:
-        b.notes.find("MIG510", f"options of the tmpfs at {target} are lost", "tmpfs", index)
+        b.notes.find("MIG510", f"options of the tmpfs at {target} are lost", "tmpfs", index, action=Action.DROPPED)
     _memory(b, target, said, ("tmpfs", index))
 
 
@@ -203,12 +203,19 @@ def _volume_name(name: str, key: str) -> str:
     return shortened(label(name), key, 63)
 
 
+def _must_exist(classified: ClassifiedMount) -> bool:
+    """`create_host_path: false`: Docker does not make the directory that is missing."""
+    bind = classified.mount.options.get("bind") or {}
+    return bind.get("create_host_path") is False and classified.kind == "data" and classified.size_bytes is None
+
+
 def _missing(b: _Building, classified: ClassifiedMount, path: tuple[str | int, ...]) -> None:
     target = classified.mount.target
     log = target.endswith(".log") or (classified.mount.source or "").endswith(".log")
     severity = Severity.WARNING if log else None
-    b.notes.find("MIG416", f"the file for {target} does not exist; nothing is mounted", *path, action=Action.REFUSED, severity=severity)
-    b.notes.decide("storage", "not mounted", "2.7", "the file does not exist", classified.mount.span)
+    what = "file" if classified.kind == "missing" else "directory"
+    b.notes.find("MIG416", f"the {what} for {target} does not exist; nothing is mounted", *path, action=Action.REFUSED, severity=severity)
+    b.notes.decide("storage", "not mounted", "2.7", "it does not exist", classified.mount.span)
 
 
 def _host_path(b: _Building, classified: ClassifiedMount, path: tuple[str | int, ...], why: str) -> None:

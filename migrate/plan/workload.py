@@ -260,7 +260,7 @@ def _workload(
         notes.decide("kind", str(answer), "W1", "said by the plan")
         return _of_kind(_KINDS.get(str(answer).lower(), "Deployment"), replicas, shot, member, answers, notes)
     if member.service.data.get("provider"):
-        notes.find("MIG113", "a provider service has no container", "provider", action=Action.REFUSED)
+        notes.find("MIG113", "a provider service has no container", "provider", action=Action.DROPPED)
         notes.decide("kind", "none", "W2", "a provider service has no container")
         return Workload(kind="none")
     if (labelled := _labelled(member, replicas, shot, answers, notes)) is not None:

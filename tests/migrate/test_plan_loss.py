@@ -1,43 +1,169 @@
-# ruff: noqa: E501
-"""Loss is never silent: for every service key of the table a project with it has the key carried or told."""
+"""Loss is never silent: every key path of the Compose Specification changes the objects, or has the finding that its table says."""
 
 from __future__ import annotations
 
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from migrate.plan.loss import CARRIED, key_rules
+from migrate import kube
+from migrate.findings import Finding, Unusable
+from migrate.plan.loss import CARRIED, KeyRule, key_rules, walk_keys
+from tests.migrate.every_key import ANSWERS, FILES, PROJECTS
 from tests.migrate.planned import codes, plan_of
 
 SERVICE_KEYS = sorted({p.split(".")[2].removesuffix("[]") for p in key_rules() if p.startswith("services.*.")})
-SAMPLES = {
-    "attach": "false", "blkio_config": "{weight: 300}", "cgroup": "host", "cgroup_parent": "x", "cpu_percent": "50", "cpu_rt_period": "'1000'",
-    "cpu_rt_runtime": "'1000'", "cpuset": "'0'", "credential_spec": "{file: x}", "develop": "{watch: [{path: ., action: rebuild}]}",
-    "device_cgroup_rules": "['c 1:3 mr']", "external_links": "[other]", "isolation": "default", "logging": "{driver: syslog}",
-    "mem_swappiness": "10", "memswap_limit": "1g", "oom_kill_disable": "true", "oom_score_adj": "500", "pids_limit": "100",
-    "pull_refresh_after": "24h", "ulimits": "{nofile: 1024}", "userns_mode": "host", "uts": "host",
-}  # fmt: skip
 
 
-@pytest.mark.parametrize("key", SAMPLES)
-def test_a_key_that_is_not_carried_has_its_finding_and_place(key: str, tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, f"services:\n  a:\n    image: x:1\n    {key}: {SAMPLES[key]}\n")
-    found = [f for f in plan.findings if f.path is not None and f.path.startswith(f"services.a.{key}")]
-    assert found, codes(plan)
-    assert found[0].code == key_rules()[f"services.*.{key}"].finding
-    assert found[0].span is not None and found[0].span.line == (2 if key == "external_links" else 4)
+@cache
+def documents() -> Mapping[str, Any]:
+    return {name: yaml.safe_load(text) for name, text in PROJECTS.items()}
+
+
+def projects_with(path: str) -> list[str]:
+    return [name for name, paths in walked().items() if path in paths]
+
+
+@cache
+def walked() -> Mapping[str, frozenset[str]]:
+    return {name: frozenset(walk_keys(data)) for name, data in documents().items()}
+
+
+def without(data: Any, path: str) -> Any:
+    """The plain data without what stands at the key path."""
+    steps = [s for part in path.split(".") for s in re.findall(r"\[\]|[^\[\]]+", part)]
+    pruned = copy.deepcopy(data)
+    _prune(pruned, steps)
+    return pruned
+
+
+def _prune(data: Any, steps: list[str]) -> None:
+    step, rest = steps[0], steps[1:]
+    if step == "[]":
+        for item in data if isinstance(data, list) else ():
+            _prune(item, rest)
+    elif isinstance(data, dict):
+        for key in [k for k in data if step in ("*", k)]:
+            if rest:
+                _prune(data[key], rest)
+            else:
+                del data[key]
+
+
+def outcome(folder: Path, text: str) -> Any:
+    """What a conversion says and writes, without lines."""
+    try:
+        plan = plan_of(folder, text, ANSWERS, FILES)
+    except Unusable as error:
+        return [(f.code, f.message) for f in error.findings]
+    told = [(f.code, f.action, f.severity, f.message, f.service, f.path, f.advice, len(f.also)) for f in plan.findings]
+    return told, re.sub(r"compose\.yaml:\d+", "compose.yaml", json.dumps(kube.build(plan)))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the projects give as they are, and their findings."""
+
+    @cache
+    def of(name: str) -> tuple[Any, tuple[Finding, ...]]:
+        folder = tmp_path_factory.mktemp(name)
+        text = yaml.safe_dump(documents()[name], sort_keys=False)
+        return outcome(folder, text), plan_of(folder, text, ANSWERS, FILES).findings
+
+    return of
+
+
+def test_the_projects_have_every_key_path() -> None:
+    have = {path for paths in walked().values() for path in paths}
+    assert len(key_rules()) == 394
+    assert set(key_rules()) <= have
+
+
+def test_the_table_is_that_of_the_specification(shared: Path) -> None:
+    ours = Path("migrate/data/compose-keys.tsv")
+    assert (Path(__file__).parents[2] / ours).read_bytes() == (shared / "specs" / "compose-keys.tsv").read_bytes()
+
+
+LOST = [r for r in key_rules().values() if r.finding and r.action in ("ignored-with-finding", "no-effect-in-Kubernetes", "refused")]
+NO_TRACE = {
+    "name": "these tests name the project",
+    "networks.*.ipam.config[].ip_range": "where Docker takes addresses from that nobody fixed",
+    "networks.*.ipam.config[].aux_addresses": "its addresses are told where they are used",
+    "networks.*.ipam.config[].aux_addresses.*": "its addresses are told where they are used",
+    **{r.path: r.note for r in key_rules().values() if r.action == "no-effect-in-Kubernetes" and r.finding is None},
+}
+"""Keys that neither the objects nor a finding show, and why."""
+
+
+@pytest.mark.parametrize("path", [p for p in key_rules() if p not in NO_TRACE])
+def test_every_key_changes_the_objects_or_is_told(path: str, whole: Any, tmp_path: Path) -> None:
+    rule = key_rules()[path]
+    if rule in LOST and all(any(told_at(whole(n)[1], rule)) for n in projects_with(path)):
+        return
+    changed = (
+        outcome(tmp_path, yaml.safe_dump(without(documents()[n], path), sort_keys=False)) != whole(n)[0] for n in projects_with(path)
+    )
+    assert any(changed)
+
+
+def told_at(findings: tuple[Finding, ...], rule: KeyRule) -> Iterator[Finding]:
+    """The findings of the rule's code at its key path, above or below it."""
+    for finding in findings:
+        if finding.code == rule.finding:
+            at = spelled(finding.path or "")
+            if rule.path.startswith(at) or at.startswith(rule.path):
+                yield finding
+
+
+def spelled(path: str) -> str:
+    """A finding's path as the table writes it: as far as its steps are known."""
+    known, found = "", ""
+    for step in re.findall(r"\[\d+\]|[^.\[\]]+", path):
+        options = [f"{found}[]"] if step.startswith("[") else [f"{found}.{step}".lstrip("."), f"{found}.*".lstrip(".")]
+        found = next((o for o in options if any(r.startswith(o) for r in key_rules())), "")
+        if not found:
+            return known
+        known = found
+    return known
+
+
+@pytest.mark.parametrize("rule", LOST, ids=lambda r: r.path)
+def test_what_the_table_calls_lost_is_told_as_lost(rule: KeyRule, whole: Any) -> None:
+    found = [f for name in projects_with(rule.path) for f in told_at(whole(name)[1], rule)]
+    assert found
+    assert {f.action.value for f in found} & {"refused" if rule.action == "refused" else "dropped"}
+    assert all(f.severity.value == rule.severity for f in found)
+    assert all(f.span is not None and f.span.line > 0 for f in found)
+
+
+ELSEWHERE = {
+    "services.*.dns": "a server of the stack, pinned",
+    "networks.*.ipam.config": "an overlap with the cluster's ranges",
+    "networks.*.ipam.config[].subnet": "an overlap with the cluster's ranges",
+    "networks.*.ipam.config[].aux_addresses": "an address of somebody else that is used",
+    "networks.*.ipam.config[].aux_addresses.*": "an address of somebody else that is used",
+}
+"""Keys whose finding needs more than the key, and what; the tests of addresses have it."""
+CARRIED_WITH_A_FINDING = [
+    r for r in key_rules().values() if r.finding and r.action in ("mapped", "approximated", "rewritten") and r.path not in ELSEWHERE
+]
+
+
+@pytest.mark.parametrize("rule", CARRIED_WITH_A_FINDING, ids=lambda r: r.path)
+def test_what_the_table_carries_with_a_finding_has_it(rule: KeyRule, whole: Any) -> None:
+    assert any(f.code == rule.finding for name in projects_with(rule.path) for f in whole(name)[1])
 
 
 def test_every_service_key_is_carried_or_lost_with_a_code() -> None:
     told = {k for k in SERVICE_KEYS if key_rules()[f"services.*.{k}"].finding is not None}
     assert set(SERVICE_KEYS) <= CARRIED | told
-
-
-def test_what_is_refused_by_this_version_is_told(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, "services: {a: {image: x, labels: {kompose.service.name_override: y}}}")
-    finding = next(f for f in plan.findings if f.code == "MIG999")
-    assert (finding.action.value, finding.path) == ("refused", "services.a.labels.kompose.service.name_override")
 
 
 def test_extensions_profiles_and_sub_keys(tmp_path: Path) -> None:
