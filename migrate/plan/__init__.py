@@ -138,9 +138,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     scale = record.each({n: decide_scale(stack, m, workloads[n], alone[n], resources[n], answers) for n, m in members.items()})
     placement = record.each({n: decide_placement(stack, m, selectors[n]) for n, m in members.items()})
     metadata = record.each({n: decide_metadata(stack, m, texts[n].labels) for n, m in members.items()})
-    networking, policies = record.take(
-        decide_networks(stack, pods, names.objects, selectors, exposure, {n: s.ports for n, s in services.items()}, waits, answers)
-    )
+    ports = {n: s.ports for n, s in services.items()}
+    seconds = {n: attached.pods.get(homes[n], ()) for n in members}
+    networking, policies = record.take(decide_networks(stack, pods, names.objects, selectors, exposure, ports, waits, seconds, answers))
     resolving = record.each({n: decide_resolving(stack, m, texts[n].nameservers, namespace, answers) for n, m in members.items()})
     mounts = {n: (*settings[n].mounts, *storage[n].mounts, *security[n].mounts) for n in members}
     steps = record.each({n: decide_steps(stack, m, references[n], copies[n], mounts[n], texts[n].hooks) for n, m in members.items()})

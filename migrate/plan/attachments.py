@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 from typing import Any, Final
 
 from migrate.compose.model import Network, Service
@@ -69,7 +69,7 @@ class _Work:
 
 @dataclass(frozen=True, kw_only=True)
 class _Net:
-    """One network as an attachment knows it: its kind, its subnets (said, or guessed of its addresses), what nobody may get."""
+    """One network as an attachment knows it: its kind, its subnets (said, or guessed of its addresses `fixed`), what nobody may get."""
 
     network: Network
     driver: str
@@ -78,6 +78,7 @@ class _Net:
     gateways: tuple[Address, ...]
     master: str | None
     ranges: tuple[Subnet, ...]
+    fixed: frozenset[Address]
 
     @classmethod
     def of(cls, network: Network, services: Iterable[str], stack: Stack, answers: Answers) -> _Net:
@@ -97,11 +98,12 @@ class _Net:
             gateways=tuple(g for s in network.subnets if (g := parse(s.gateway or "")) is not None),
             master=facts.get("master") or options.get("parent"),
             ranges=tuple(n for n in (_subnet(s.ip_range) for s in network.subnets) if n is not None),
+            fixed=frozenset(fixed),
         )
 
     def gateway(self, subnet: Subnet) -> Address:
         """The address of the bridge itself: the one said, else the first."""
-        return next((g for g in self.gateways if g in subnet), subnet[1])
+        return next((g for g in self.gateways if g in subnet), subnet[min(1, subnet.num_addresses - 1)])
 
     def free(self, taken: set[Address]) -> Iterator[Address]:
         """Addresses of the first subnet that nobody has, in order; of the range that Docker gave from, if one is said."""
@@ -131,8 +133,8 @@ def _guess(addresses: Sequence[Address]) -> Subnet:
     IPv4Network('10.5.0.0/16')
     """
     lengths = (*_GUESSED_PREFIXES[addresses[0].version], 0)
-    return next(n for length in lengths for n in [ip_interface((int(addresses[0]), length)).network if addresses[0].version == 6
-                else ip_network((int(addresses[0]), length), strict=False)] if all(a in n for a in addresses))  # fmt: skip
+    ranges = (ip_network(f"{addresses[0]}/{length}", strict=False) for length in lengths)
+    return next(n for n in ranges if all(a in n for a in addresses))
 
 
 def _addresses(service: Service, network: str) -> tuple[Address, ...]:
@@ -215,7 +217,7 @@ def _definition(net: _Net, namespace: str) -> NetworkDefinition:
     if net.driver == "bridge":
         config["bridge"] = _bridge_name(namespace, name, options.get("com.docker.network.bridge.name"))
         first = net.subnets[0] if net.subnets else None
-        config["isGateway"] = first is not None and not net.network.internal and net.gateway(first) == first[1]
+        config["isGateway"] = first is not None and not net.network.internal and net.gateway(first) == first[1] not in net.fixed
     else:
         if net.master is not None:
             config["master"] = net.master

@@ -69,6 +69,30 @@ class Case:
         """The networks a service stood on; the default bridge and the host's are none of them."""
         return {service: frozenset(self.directory.networks(service)) for service in self.stack.project.services}
 
+    @cached_property
+    def kept(self) -> frozenset[tuple[str | None, str]]:
+        """(service, address) that pods keep on second networks."""
+        return frozenset((a.owner.service, a.owner.address) for a in self.addressing.addresses if a.outcome == "multus")
+
+    def joined(self, a: str, b: str) -> bool:
+        """Whether the old network led from one service to the other: one network, or several through services that stand on more than one
+        (routers); the host's network, the default bridge."""
+        modes = {self.stack.project.services[s].network_mode for s in (a, b)}
+        if self.share_pod(a, b) or ("host" in modes and "none" not in modes) or modes == {"bridge"}:
+            return True
+        return any(self._area.get(n) == self._area.get(m) for n in self.networks[a] for m in self.networks[b])
+
+    @cached_property
+    def _area(self) -> Mapping[str, str]:
+        """Network -> the first of those that routers join to it."""
+        area: dict[str, str] = {}
+        for networks in self.networks.values():
+            named = sorted({area.get(n, n) for n in networks})
+            for n in networks:
+                area.setdefault(n, n)
+            area = {n: named[0] if at in named else at for n, at in area.items()}
+        return area
+
     def share_pod(self, a: str, b: str) -> bool:
         """Whether two services are one to the new network, or were to the old (one network namespace, one pod)."""
         return b in self.stack.namesakes.get(a, (a,)) or bool(set(self.pods[a]) & set(self.pods[b]))

@@ -62,16 +62,11 @@ def _written(case: Case, o: Occurrence, use: DecidedUse | None, text: Text) -> I
     elif use is None or text.place == "extra_hosts" or use.action in ("dropped", "refused"):
         return
     elif use.action == "left":
-        if o.kind == "address" and use.use.rule in _PEERS and _on_second_network(case, use):
+        if o.kind == "address" and use.use.rule in _PEERS and (use.use.owner, use.use.address) in case.kept:
             yield o.address, o.address or o.token
     elif use.new is not None and o.kind == "address":
         rendered = _RENDERED.search(use.new)
         yield o.address, rendered[1] if rendered else use.new.rpartition("/")[2] if use.new.startswith("/dns") else use.new
-
-
-def _on_second_network(case: Case, use: DecidedUse) -> bool:
-    kept = {(a.owner.service, a.owner.address) for a in case.addressing.addresses if a.outcome == "multus"}
-    return (use.use.owner, use.use.address) in kept
 
 
 def prefixes(case: Case) -> Iterator[Need]:
@@ -90,7 +85,9 @@ def prefixes(case: Case) -> Iterator[Need]:
 
 
 def unmet(case: Case, need: Need) -> Finding | None:
-    """MIG350 if the new network does not give what is needed."""
+    """MIG350 if the new network does not give what is needed; what the old one did not give either is no loss."""
+    if need.callee in case.pods and not case.joined(need.caller, need.callee):
+        return None
     why = _loss(case, need)
     return lost(need.caller, need.callee, why, need.span, need.address) if why is not None else None
 
