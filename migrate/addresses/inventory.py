@@ -93,6 +93,8 @@ def _own_rule(facts: _Facts, text: Text, o: Occurrence) -> str:
         return "A5"
     if o.context == "bind":
         return "A4"
+    if text.place == "labels":
+        return "A6a"  # annotations expand nothing
     if o.context == "other" and o.scheme and not beside_peers and text.place in _URL_PLACES:
         return "A5"
     if o.context in ("literal_only", "own_literal"):

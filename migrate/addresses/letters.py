@@ -7,18 +7,19 @@ from collections.abc import Callable
 
 from migrate.stack import Occurrence, Text
 
-_RESOLVER = re.compile(r"dns|nameserver|resolver|forward", re.IGNORECASE)
+_RESOLVER = re.compile(r"dns|name[-_]?server|resolver|recursor|forward", re.IGNORECASE)
+_PUSHED = re.compile(r"dhcp-option\s+DNS\s+$", re.IGNORECASE)
 _UPSTREAM = re.compile(r"(^|\.)(server|rev-server|stub-addr|primaries|masters|also-notify)$", re.IGNORECASE)
 _RESOLVER_SYNTAXES = frozenset({"dnsmasq", "unbound", "named"})
 ROUTE = re.compile(
     r"\b(ip6?tables(-\w+)?|nft)\s|\bip\s+(-\w+\s+)*(r|ro|route|rule|a|addr|address|n|neigh)\s+(add|del|delete|replace|change|append|get|show)\s"
-    r"|\broute\s+(-\w+\s+)*(add|del|delete)\s",
+    r"|\broute\s+(-\w+\s+)*(add|del|delete)\s|^\s*ip(v6)?\s+route\s+\S+\s+$",
     re.IGNORECASE,
 )
 _ROUTER_KEY = re.compile(r"(^|[-_.])default[-_.]?(router|gateway|gw)$", re.IGNORECASE)
 _ZONE = re.compile(r"\sIN\s+(A|AAAA)\s+$|\bin-addr\b", re.IGNORECASE)
 _ZONE_KEYS = re.compile(r"^(address|host-record|ptr-record|local-data|local-data-ptr)$", re.IGNORECASE)
-SAN = re.compile(r"subjectAltName|-ip-addresses|\bIP:$|^\s*IP(\.\d+)?\s*=", re.IGNORECASE)
+SAN = re.compile(r"(?i:subjectAltName|-ip-addresses)|\bIP:$|^\s*IP\.\d+\s*=\s*[\"']?$")
 _IDENTITY = re.compile(r"(?:^|[\s\"'=,;\[/])[\w.-]+@\[?$")
 _MULTIADDR = re.compile(r"/ip[46]/$")
 
@@ -55,7 +56,7 @@ def is_resolver(text: Text, o: Occurrence) -> bool:
     if text.place == "dns":
         return True
     keyed = any(_RESOLVER.search(k) or (o.syntaxes & _RESOLVER_SYNTAXES and _UPSTREAM.search(k)) for k in o.keys)
-    return o.context == "literal_only" and keyed
+    return o.context == "literal_only" and (keyed or _PUSHED.search(o.before) is not None)
 
 
 def names_identity(o: Occurrence) -> bool:

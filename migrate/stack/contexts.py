@@ -72,8 +72,10 @@ def _by_key(context: Context, where: Where) -> bool:
 
 
 def _by_text(context: Context, where: Where, around: str) -> bool:
-    found = f"{context}_text" in knowledge()["address_context"] and pattern("address_context", f"{context}_text").search(where.before)
-    if not found:
+    lists = knowledge()["address_context"]
+    if f"{context}_after" in lists and pattern("address_context", f"{context}_after").search(where.after):
+        return True
+    if f"{context}_text" not in lists or not pattern("address_context", f"{context}_text").search(where.before):
         return False
     if _SENTINEL.search(where.before) and _RESOLVING.search(around):
         return False

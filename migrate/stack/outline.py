@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 _CUT = re.compile(r"\n|;|&&|\|\||\|")
 _CONTINUED = re.compile(r"\\\r?\n")
 _OPTION = re.compile(r"(?:^|(?<=[\s\"'\[,(=]))(--?[A-Za-z][\w.-]*)|(?:^|(?<=[\s\"'\[,(;?&]))([A-Za-z_][\w.-]*)(?=\s?=)")
 _NAMED = re.compile(r"(?:^|(?<=[\s\"'{\[,(;?&|-]))([A-Za-z_$][\w.$/@-]*)[\"']?\s*(?:=(?!=)>?|:=|:(?=[\s\"'\[{]|$))")
+_PROPERTY = re.compile(r"<name>\s*([\w.-]+)\s*</name>\s*(?:<!--.*?-->\s*)?<value>[^<]*$", re.DOTALL)
+_HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?[^\n]*\n(.*?)\n\s*\1(?!\w)", re.DOTALL)
+_COMMAND_OPTION = re.compile(r"(?:^|(?<=[\s\"'=]))(--?[A-Za-z][\w.-]*)(?=[=\s])")
 _ELEMENT = re.compile(r"<([A-Za-z][\w:.-]*)[^<>]*>[^<>]*$")
 _WORD = re.compile(r"[^\s\"'{}\[\](),;=]+")
 _EVENT = re.compile(r"[{}\[\]]|\n")
 _SECTION = re.compile(r"^[ \t]*\[\[?\s*([\w .\"'/:-]+?)\s*\]\]?[ \t]*(?:#.*)?\r?$")
 _PARENT = re.compile(r"^([ \t]*)(?:- +)?[\"']?([A-Za-z_$][\w.$/@ -]*?)[\"']?\s*[:=]\s*(?:[|>][-+]?\s*|&\S+\s*)?(?:#.*)?\r?$")
 _LONGEST_BEFORE = 1024
+_LONGEST_AFTER = 256
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What stands around an occurrence: the texts that key patterns are tried on, and the line or simple command up to it."""
+    """What stands around an occurrence: the texts that key patterns are tried on, the line or simple command up to it, and what follows."""
 
     keys: tuple[str, ...]
     before: str
+    after: str = field(default="", repr=False, compare=False)
 
 
 def in_command(text: str, start: int) -> Where:
@@ -33,12 +38,34 @@ def in_command(text: str, start: int) -> Where:
 
     >>> in_command("sleep 1; redis-server --bind 10.0.0.5", 29)
     Where(keys=('--bind',), before=' redis-server --bind ')
+    >>> in_command("cat > a.conf <<EOF\\nbind 10.0.0.5\\nEOF\\n", 24).keys
+    ('bind',)
     """
+    if (body := heredoc_at(text, start)) is not None:
+        return in_file(text[body[0] : body[1]], start - body[0])
     before = _simple_command(text, start)
     nearest = ""
     for m in _OPTION.finditer(before):
         nearest = m[1] or m[2]
-    return Where(keys=spellings((nearest,) if nearest else ()), before=before)
+    rest = text[start : start + _LONGEST_AFTER]
+    end = _CUT.search(rest)
+    return Where(keys=spellings(_of_option(nearest)), before=before, after=rest[: end.start()] if end else rest)
+
+
+def _of_option(option: str) -> tuple[str, ...]:
+    """The option, and the property behind a `-D` of the Java kind."""
+    property_ = option[2:] if option.startswith("-D") and "." in option else ""
+    return tuple(k for k in (option, property_) if k)
+
+
+def heredoc_at(text: str, start: int) -> tuple[int, int] | None:
+    """The beginning and end of the here-document that `start` stands in; None outside."""
+    return next((body for body in _heredocs(text) if body[0] <= start < body[1]), None) if "<<" in text else None
+
+
+@lru_cache(maxsize=256)
+def _heredocs(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(m.span(2) for m in _HEREDOC.finditer(text))
 
 
 def in_variable(name: str, text: str, start: int) -> Where:
@@ -46,8 +73,13 @@ def in_variable(name: str, text: str, start: int) -> Where:
 
     >>> in_variable("ADVERTISED_HOST", "10.0.0.5", 0).keys
     ('ADVERTISED_HOST',)
+    >>> in_variable("JAVA_OPTS", "-Ddb.host=db -Dbind.address=10.0.0.5", 28).keys
+    ('-Dbind.address', 'bind.address', 'JAVA_OPTS')
     """
     before = line_before(text, start)
+    options = _COMMAND_OPTION.findall(before)
+    if options:
+        return Where(keys=spellings((*_of_option(options[-1]), name)), before=before)
     inner = [m[1] for m in _NAMED.finditer(before)][-1:]
     return Where(keys=spellings((name, *inner)), before=before)
 
@@ -59,14 +91,17 @@ def in_file(text: str, start: int) -> Where:
     ('forwarders', 'options.forwarders')
     >>> in_file("bind-address = 10.0.0.5", 15).keys
     ('bind-address',)
+    >>> in_file("command=/bin/app --bind 10.0.0.5", 24).keys
+    ('--bind', 'command')
     """
     before = line_before(text, start)
     path = _path(text, start)
-    key = key_in_line(before)
+    key = key_in_line(text[max(0, start - _LONGEST_BEFORE) : start] if "<value>" in before else before)
     if not key and path:
         key, path = path[-1], path[:-1]
     joined = ".".join((*path, key)[-3:])
-    return Where(keys=spellings(tuple(k for k in (key, joined) if k)), before=before)
+    option = option_in_line(before)
+    return Where(keys=spellings(tuple(k for k in (option, key, joined) if k)), before=before)
 
 
 def spellings(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,6 +124,8 @@ def key_in_line(before: str) -> str:
     >>> key_in_line("  server "), key_in_line("  - ")
     ('server', '')
     """
+    if "</name>" in before and (setting := _PROPERTY.search(before)) is not None:
+        return setting[1]
     segment = re.split(r"[;{}]", before)[-1]
     if m := _ELEMENT.search(segment):
         return m[1]
@@ -97,6 +134,16 @@ def key_in_line(before: str) -> str:
         return named[-1]
     first = _WORD.search(segment)
     return first[0] if first and first[0] not in ("-", "*") and first.end() < len(segment) and not first[0][0].isdigit() else ""
+
+
+def option_in_line(before: str) -> str:
+    """The option of a command line that a file holds: `command=app --bind `; empty if there is none.
+
+    >>> option_in_line("ExecStart=/bin/app --peers "), option_in_line("a - b = ")
+    ('--peers', '')
+    """
+    found = _COMMAND_OPTION.findall(before.partition("=")[2] or before)
+    return found[-1] if found and found[-1].startswith("--") else ""
 
 
 def _simple_command(text: str, start: int) -> str:
@@ -108,65 +155,103 @@ def _simple_command(text: str, start: int) -> str:
     return joined[cut:]
 
 
-def block_at(text: str, start: int) -> int:
-    """The number of the block (section, indented key, brackets) that `start` stands in; items of one list have the same."""
-    return bisect_right(_outline(text)[0], start) - 1
+def container_at(text: str, start: int) -> int:
+    """Which list, mapping or section `start` stands in, as a number; 0 at the top. Objects that are items of one list stand in that list.
+
+    >>> text = '{"a": [{"h": "x"}, {"h": "y"}], "b": {"h": "z"}}'
+    >>> container_at(text, text.index("x")) == container_at(text, text.index("y")) != container_at(text, text.index("z"))
+    True
+    """
+    outline = _outline(text)
+    return outline.containers[max(bisect_right(outline.offsets, start) - 1, 0)]
 
 
 def _path(text: str, start: int) -> tuple[str, ...]:
-    at = block_at(text, start)
-    return _outline(text)[1][at] if at >= 0 else ()
+    outline = _outline(text)
+    return outline.paths[max(bisect_right(outline.offsets, start) - 1, 0)]
+
+
+@dataclass(slots=True)
+class _Outline:
+    """What holds from each offset on: the path of sections, indented keys and blocks, and the innermost of them."""
+
+    offsets: list[int] = field(default_factory=lambda: [0])
+    paths: list[tuple[str, ...]] = field(default_factory=lambda: [()])
+    containers: list[int] = field(default_factory=lambda: [0])
+
+    def note(self, offset: int, path: tuple[str, ...], container: int) -> None:
+        """From `offset` on."""
+        if (path, container) != (self.paths[-1], self.containers[-1]):
+            self.offsets.append(offset)
+            self.paths.append(path)
+            self.containers.append(container)
 
 
 @lru_cache(maxsize=512)
-def _outline(text: str) -> tuple[list[int], list[tuple[str, ...]]]:
-    """The path of sections, indented keys and blocks that holds from each offset on; one pass over the text."""
-    offsets: list[int] = [0]
-    paths: list[tuple[str, ...]] = [()]
-    section: tuple[str, ...] = ()
-    indents: list[tuple[int, str]] = []
-    blocks: list[str] = []
-    line_start = 0
-
-    def note(offset: int) -> None:
-        path = (*section, *(name for _, name in indents), *blocks)
-        if path != paths[-1]:
-            offsets.append(offset)
-            paths.append(path)
-
-    def begin_line(offset: int) -> None:
-        nonlocal section
-        end = text.find("\n", offset)
-        line = text[offset : end if end >= 0 else len(text)]
-        if not blocks and (m := _SECTION.match(line)):
-            section = (m[1],)
-            indents.clear()
-        elif line.strip() and not blocks:
-            stripped = line.lstrip(" \t")
-            indent = len(line) - len(stripped)
-            while indents and (indents[-1][0] > indent or (indents[-1][0] == indent and not stripped.startswith("- "))):
-                indents.pop()
-            if m := _PARENT.match(line):
-                note(offset)
-                indents.append((indent, m[2]))
-                note(offset + len(line))
-                return
-        note(offset)
-
-    begin_line(0)
+def _outline(text: str) -> _Outline:
+    """One pass over the text: lines for sections and indented keys, brackets for blocks."""
+    reader = _Reader(text=text)
+    reader.begin_line(0)
     for m in _EVENT.finditer(text):
         if m[0] == "\n":
-            line_start = m.end()
-            begin_line(line_start)
+            reader.begin_line(m.end())
         elif m[0] in "{[":
-            if m[0] == "[" and _SECTION.match(text[line_start : _line_end(text, line_start)]):
-                continue
-            blocks.append(_key_in_block(text[max(line_start, m.start() - 200) : m.start()]))
-            note(m.end())
-        elif blocks:
-            blocks.pop()
-            note(m.end())
-    return offsets, [tuple(p for p in path if p) for path in paths]
+            reader.open(m.start(), m[0])
+        else:
+            reader.close(m.end())
+    return reader.outline
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Machinery of one pass. An entry is (indent, name, container) of an indented key, (name, container, is a list) of a block."""
+
+    text: str
+    outline: _Outline = field(default_factory=_Outline)
+    section: tuple[str, int] = ("", 0)
+    sections: dict[str, int] = field(default_factory=dict)
+    indents: list[tuple[int, str, int]] = field(default_factory=list)
+    blocks: list[tuple[str, int, bool]] = field(default_factory=list)
+    line_start: int = 0
+
+    def begin_line(self, offset: int) -> None:
+        """A section's heading, a key that opens an indented block, or any other line."""
+        self.line_start = offset
+        line = self.text[offset : _line_end(self.text, offset)]
+        if not self.blocks and (m := _SECTION.match(line)):
+            self.section = (m[1], self.sections.setdefault(m[1], offset + 1))
+            self.indents.clear()
+        elif not self.blocks and line.strip():
+            stripped = line.lstrip(" \t")
+            indent = len(line) - len(stripped)
+            while self.indents and (self.indents[-1][0] > indent or (self.indents[-1][0] == indent and not stripped.startswith("- "))):
+                self.indents.pop()
+            if m := _PARENT.match(line):
+                self._note(offset)
+                self.indents.append((indent, m[2], offset + 1))
+                self._note(offset + len(line))
+                return
+        self._note(offset)
+
+    def open(self, offset: int, bracket: str) -> None:
+        """A block begins, unless the bracket belongs to a section's heading. An object in a list is of the list."""
+        if bracket == "[" and _SECTION.match(self.text[self.line_start : _line_end(self.text, self.line_start)]):
+            return
+        name = _key_in_block(self.text[max(self.line_start, offset - 200) : offset])
+        of_list = bracket == "{" and bool(self.blocks) and self.blocks[-1][2]
+        self.blocks.append((name, self.blocks[-1][1] if of_list else offset + 1, bracket == "["))
+        self._note(offset + 1)
+
+    def close(self, offset: int) -> None:
+        """A block ends."""
+        if self.blocks:
+            self.blocks.pop()
+            self._note(offset)
+
+    def _note(self, offset: int) -> None:
+        names = (self.section[0], *(name for _, name, _ in self.indents), *(name for name, _, _ in self.blocks))
+        inner = self.blocks[-1][1] if self.blocks else self.indents[-1][2] if self.indents else self.section[1]
+        self.outline.note(offset, tuple(n for n in names if n), inner)
 
 
 def _line_end(text: str, start: int) -> int:

@@ -18,13 +18,14 @@ _V6 = re.compile(
     r"(?(1)\]|(?![0-9A-Za-z_:]))"
 )
 _PREFIX = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.\d{0,3})?)(?=[${%\\])")
-_RANGE = re.compile(r"-(\d{1,3}(?:\.\d{1,3}){0,3})(?![0-9A-Za-z_.])|\s+-\s+(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
+_RANGE = re.compile(r"-(\d{1,3}(?:\.\d{1,3}){0,3})(?![0-9A-Za-z_.])|[ \t]+-[ \t]+(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
 _LENGTH = re.compile(r"/(?:(\d{1,3})(?![0-9.])|(\d{1,3}(?:\.\d{1,3}){3})(?![0-9]))")
-_MASK = re.compile(r"\s+(?:(?:net|gen)?mask\s+)?(255(?:\.\d{1,3}){3})(?![0-9.])", re.IGNORECASE)
+_MASK = re.compile(r"[ \t]+(?:(?:net|gen)?mask\s+)?(255(?:\.\d{1,3}){3})(?![0-9.])", re.IGNORECASE)
 _PORT = re.compile(r"[:#@](\d{1,5})(?![0-9.])")
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\s/'\"|]*$")
 _COMMENT = re.compile(
-    r"/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)|^[ \t]*(?:#(?!include\b)|//(?![\w.-]+/[^/])|;|-- |\* |dnl )[^\n]*|(?<=[ \t])#[^\n]*",
+    r"(?<![\w./*\"'])/\*(?!/).*?\*/|<!--.*?(?:-->|\Z)"
+    r"|^[ \t]*(?:#(?!include\b)|//(?![\w.-]+/[^/])|;|-- |\* (?![*\d][*\d/,-]*[ \t])|dnl )[^\n]*|(?<=[ \t])#[^\n]*",
     re.DOTALL | re.MULTILINE,
 )
 URL_PORTS = {
@@ -77,7 +78,7 @@ def canonical(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def comments(text: str) -> tuple[tuple[int, int], ...]:
-    """The spans of `text` that are comment by the rule of 2.5, whatever the language.
+    """The spans of `text` that are comment by the rule of 2.5, whatever the language. The times of a crontab begin like a comment.
 
     >>> t = "a 10.0.0.1 # 10.0.0.2"
     >>> [t[a:b] for a, b in comments(t)]

@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from migrate.stack.outline import block_at, line_before
+from migrate.stack.outline import container_at, heredoc_at, line_before, option_in_line
 
 Form = Literal["variable", "command", "file"]
 _CUT = re.compile(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
 _OPTION = re.compile(r"(?:^|(?<=\s))[\"']?(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*(?==))")
+_LONG_OPTION = re.compile(r"(?:^|\s)(?:--[A-Za-z]|-D[\w.]+=)")
 _FIELD = re.compile(
-    r"(?:^|(?<=[\s;{,]))(?:[\"']([\w.-]+)\\?[\"']\s*:(?!//)|([A-Za-z_][\w.-]*):(?=[\s\"'\[{]))|(?:^|(?<=[\s;{]))([A-Za-z_][\w.-]*)\s*=(?![=~])"
+    r"(?:^|(?<=[\s;{,]))(?:[\"']([\w.-]+)\\?[\"']\s*:(?!//)|([A-Za-z_][\w.-]*):(?=[\s\"'\[{]))|(?:^|(?<=[\s;{])|(?<=,)(?=[A-Za-z_]\w*=[\"']))([A-Za-z_][\w.-]*)\s*=(?![=~])"
 )
 _ITEM = re.compile(r"\s*(?:[-*]\s+)?[\"'\[{(]*\s*(?:[A-Za-z][\w+.-]*://)?(?:[^\s@\"']+@)?\[?")
+_COUNTED = re.compile(r"[._-]?\d+$")
 _PROSE = re.compile(r"(?:\b[A-Za-z']+\b[ ,.()]+){3}")
 
 
@@ -29,35 +32,60 @@ def values(text: str, form: Form, spans: Sequence[tuple[int, int]]) -> list[int]
     [0, 1, 1]
     >>> values('{"own": "10.0.0.1", "log": "10.0.0.2"}', "file", [(9, 17), (28, 36)])
     [0, 1]
+    >>> values("server.1=10.0.0.1:2888\\nserver.2=10.0.0.2:2888\\n", "file", [(9, 17), (32, 40)])
+    [0, 0]
     >>> values("seeds:\\n  - 10.0.0.1\\n  - 10.0.0.2\\n", "file", [(11, 19), (24, 32)])
     [0, 0]
     """
     structured = form == "file" or (form == "variable" and ("\n" in text or text.lstrip()[:1] == "{"))
-    if form == "variable" and not structured:
+    options = form == "command" or (not structured and _LONG_OPTION.search(text) is not None)
+    if not structured and not options:
         return [0] * len(spans)
-    cuts = [m.start() for m in _CUT.finditer(text)] if form == "command" else []
+    commands = _Commands.of(text) if options else None
     numbers: dict[Hashable, int] = {}
     found: list[int] = []
     end_before, sentence = 0, 0
     for start, end in spans:
         if structured and _PROSE.search(text, end_before, start):
             sentence += 1
-        value = _of_file(text, start) if structured else _of_command(text, cuts, start)
+        body = heredoc_at(text, start) if commands is not None else None
+        if body is not None:
+            value: Hashable = body[0], _of_file(text[body[0] : body[1]], start - body[0])
+        else:
+            value = commands.value(start) if commands is not None else _of_file(text, start)
         found.append(numbers.setdefault((value, sentence if structured else 0), len(numbers)))
         end_before = end
     return found
 
 
-def _of_command(text: str, cuts: Sequence[int], start: int) -> Hashable:
-    at = bisect_right(cuts, start)
-    begin = max(cuts[at - 1] + 1 if at else 0, start - 4096)
-    options = _OPTION.findall(text, begin, start)
-    return at, options[-1] if options else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commands:
+    """Where the simple commands of a text end and its options begin."""
+
+    cuts: tuple[int, ...]
+    offsets: tuple[int, ...]
+    options: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> _Commands:
+        found = [(m.start(1), m[1]) for m in _OPTION.finditer(text)]
+        cuts = tuple(m.start() for m in _CUT.finditer(text))
+        return cls(cuts=cuts, offsets=tuple(at for at, _ in found), options=tuple(option for _, option in found))
+
+    def value(self, start: int) -> Hashable:
+        """The simple command and the nearest option before `start` in it."""
+        command = bisect_right(self.cuts, start)
+        begin = self.cuts[command - 1] if command else -1
+        at = bisect_right(self.offsets, start) - 1
+        return command, self.options[at] if at >= 0 and self.offsets[at] > begin else ""
 
 
 def _of_file(text: str, start: int) -> Hashable:
     before = line_before(text, start)
-    if _ITEM.fullmatch(before) and (block := block_at(text, start)) > 0:
-        return "block", block
+    container = container_at(text, start)
+    if _ITEM.fullmatch(before) and container:
+        return "items", container
     fields = [a or b or c for a, b, c in _FIELD.findall(before)]
-    return text.rfind("\n", 0, start), fields[-1] if fields else ""
+    if fields and not (option := option_in_line(before)):
+        return "fields", container, _COUNTED.sub("", fields[-1])
+    return text.rfind("\n", 0, start), option if fields else "", before.count("{") - before.count("}")
