@@ -24,15 +24,6 @@ class Rule:
     advice: str
 
 
-UNSUPPORTED = Rule(
-    code="MIG999",
-    severity=Severity.ERROR,
-    raised_by="-",
-    title="not converted by this version",
-    advice="convert this key by hand",
-)
-
-
 @cache
 def rules() -> Mapping[str, Rule]:
     """Every rule by its code, in the order of the catalogue.
@@ -45,7 +36,6 @@ def rules() -> Mapping[str, Rule]:
     for line in lines:
         code, severity, raised_by, title, advice = [*line.split("\t"), "", "", "", ""][:5]
         found_rules[code] = Rule(code=code, severity=Severity(severity), raised_by=raised_by, title=title, advice=advice)
-    found_rules[UNSUPPORTED.code] = UNSUPPORTED
     return found_rules
 
 

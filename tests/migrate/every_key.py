@@ -270,7 +270,7 @@ services:
         gw_priority: 5
       old: {aliases: [x]}
     volumes:
-      - {type: volume, source: data, target: /data, read_only: true, consistency: cached, volume: {labels: {c: d}, nocopy: true, subpath: sub}}
+      - {type: volume, source: data, target: /data, read_only: true, consistency: cached, volume: {labels: {c: d}, subpath: sub}}
       - {type: volume, source: code, target: /app, volume: {nocopy: true}}
       - {type: tmpfs, target: /scratch, tmpfs: {size: 1m, mode: 0700}}
       - {type: bind, source: /srv/x, target: /x, bind: {propagation: rslave, recursive: disabled, selinux: z}}
