@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 import migrate
-from migrate.findings import Finding, OutputError, Severity, Unusable
+from migrate.findings import Finding, OutputError, Severity, Unusable, in_reading_order
 
 if TYPE_CHECKING:
     from migrate.addresses.types import Addressing
     from migrate.plan.decision import Answers
     from migrate.report import Report
     from migrate.stack import Stack
+    from migrate.verify.read import Manifests
     from migrate.write import Saved
 
 DONE, FINDINGS, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -337,16 +338,42 @@ def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], serve
     from migrate.report.data import json_text
     from migrate.verify import read
 
-    if server:
-        raise click.UsageError(f"--server {NOT_YET}")
     _check_kinds(external)
     version = _version(options["kubernetes_version"]) or "1.35"
     found = read.read_manifests(manifests, _standard_input if manifests == "-" else None)
-    result = read.verified(found, version, external, lambda answers: _compose_beside(sources, answers))
-    report = _verification(result.findings, manifests)
-    _print(json_text(report) if form == "json" else _told_text(result.findings, options["verbosity"]))
-    _summary(report, result.network or "")
-    return _status(result.findings, "error")
+    beside: list[migrate.Conversion] = []
+
+    def compose(answers: Answers | None) -> tuple[Stack, Addressing, Answers] | None:
+        beside.extend(_compose_beside(sources, answers))
+        return next(((one.stack, one.plan.addressing, one.plan.answers) for one in beside), None)
+
+    result = read.verified(found, version, external, compose)
+    of_server, sentence = _of_server(found, external, beside) if server else ((), "")
+    findings = in_reading_order((*result.findings, *of_server))
+    report = _verification(findings, manifests)
+    _print(json_text(report) if form == "json" else _told_text(findings, options["verbosity"]))
+    _summary(report, "; ".join(part for part in (result.network, sentence) if part))
+    return _status(findings, "error")
+
+
+def _of_server(found: Manifests, external: tuple[str, ...], beside: Sequence[migrate.Conversion]) -> tuple[tuple[Finding, ...], str]:
+    """What the API server of the kubeconfig says of the objects, and in a few words which server that was."""
+    from migrate import live
+    from migrate.verify import read
+    from migrate.verify.origins import Origins
+    from migrate.verify.server import absences, elsewhere
+    from migrate.verify.server import findings as told
+
+    server = live.connect(os.environ.get("KUBECONFIG"))
+    judged = live.dry_run(server, found.objects)
+    same = [one for one in beside if read.same_project(found, one.project.name)]
+    origins = Origins(project=same[0].project, plan=same[0].plan) if same else None
+    findings = (
+        *told(judged, found.objects, found.places, origins),
+        *elsewhere(judged, found.objects),
+        *absences(found.objects, found.places, origins, external, functools.partial(live.absent, server)),
+    )
+    return findings, f"{len(found.objects)} objects judged by the API server {server.version()}"
 
 
 def _check_kinds(external: Iterable[str]) -> None:
@@ -355,15 +382,13 @@ def _check_kinds(external: Iterable[str]) -> None:
             raise click.UsageError(f"--external {text}: must be KIND/NAME, as in secret/db-password")
 
 
-def _compose_beside(sources: Sources, answers: Answers | None) -> tuple[Stack, Addressing, Answers] | None:
-    """The stack of the Compose file that was given, or of one found here, what became of its addresses, and the answers that led there;
-    None without one."""
+def _compose_beside(sources: Sources, answers: Answers | None) -> tuple[migrate.Conversion, ...]:
+    """The conversion of the Compose file that was given, or of one found here; none without one."""
     if sources == Sources():
         names = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
         if not any(Path(name).is_file() for name in names):
-            return None
-    conversion = _converted(sources, answers)
-    return conversion.stack, conversion.plan.addressing, conversion.plan.answers
+            return ()
+    return (_converted(sources, answers),)
 
 
 @program.command()

@@ -56,12 +56,12 @@ def _told(code: str, message: str, manifest: Mapping[str, Any], path: Path_, pla
         code,
         f"{manifest.get('kind', 'object')} {name(manifest) or '(no name)'}: {path_text(path)}: {message}",
         action=Action.REFUSED,
-        span=places.span(*path) if places is not None else _source(manifest),
+        span=places.span(*path) if places is not None else source_of(manifest),
         path=path_text(path),
     )
 
 
-def _source(manifest: Mapping[str, Any]) -> Span | None:
+def source_of(manifest: Mapping[str, Any]) -> Span | None:
     """The place of the Compose file that an object was made of."""
     text = str(mapping(mapping(manifest.get("metadata")).get("annotations")).get(SOURCE, ""))
     file, _, line = text.rpartition(":")

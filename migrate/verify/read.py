@@ -77,7 +77,7 @@ def verified(
     answers, told = remembered(manifests)
     findings += told
     before = compose(answers)
-    if before is None or not _same_project(manifests, before[0].project.name):
+    if before is None or not same_project(manifests, before[0].project.name):
         return Verified(findings=in_reading_order(findings), network=None)
     from migrate.verify.network import compare
 
@@ -105,7 +105,8 @@ def remembered(manifests: Manifests) -> tuple[Answers | None, tuple[Finding, ...
     return None, ()
 
 
-def _same_project(manifests: Manifests, project: str) -> bool:
+def same_project(manifests: Manifests, project: str) -> bool:
+    """Whether any of the objects says that it was made of that Compose project."""
     labels = ((thing.get("metadata") or {}).get("labels") or {} for thing in manifests.objects if isinstance(thing.get("metadata"), dict))
     return any(isinstance(label, dict) and label.get("app.kubernetes.io/part-of") == project for label in labels)
 

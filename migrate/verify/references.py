@@ -59,7 +59,7 @@ def gather(manifests: Sequence[Mapping[str, Any]], external: Collection[str] = (
         by_name={(str(m.get("kind")), namespace(m), name(m)): m for m in manifests},
         pods=pods,
         by_label=by_label,
-        external=frozenset(_external(part) for part in external),
+        external=frozenset(external_of(part) for part in external),
     )
 
 
@@ -74,9 +74,23 @@ def breaches(objects: Objects) -> Iterator[Breach]:
             yield from _pod(objects, pod)
 
 
-def _external(text: str) -> tuple[str, str]:
+def external_of(text: str) -> tuple[str, str]:
+    """Kind and name of `KIND/NAME`.
+
+    >>> external_of("pvc/data")
+    ('persistentvolumeclaim', 'data')
+    """
     kind, _, called = text.strip().partition("/")
     return {"pvc": "persistentvolumeclaim", "claim": "persistentvolumeclaim", "config": "configmap"}.get(kind.lower(), kind.lower()), called
+
+
+def promised(manifest: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What the annotation of an object, or of its pods, says to be in the cluster beforehand: kinds in small letters, and names."""
+    annotations = [mapping(mapping(manifest.get("metadata")).get("annotations"))]
+    if (template := TEMPLATES.get(str(manifest.get("kind")))) is not None:
+        annotations.append(mapping(at(manifest, (*template, "metadata", "annotations"))))
+    named = (part for notes in annotations for part in str(notes.get(EXTERNAL, "")).split(",") if part.strip())
+    return tuple(dict.fromkeys(external_of(part) for part in named))
 
 
 def _missing(objects: Objects, position: int, path: Path_, kind: str, called: Any) -> Iterator[Breach]:
@@ -84,11 +98,7 @@ def _missing(objects: Objects, position: int, path: Path_, kind: str, called: An
     manifest = objects.manifests[position]
     if not called or objects.find(kind, namespace(manifest), str(called)) is not None or (kind.lower(), str(called)) in objects.external:
         return
-    annotations = [mapping(mapping(manifest.get("metadata")).get("annotations"))]
-    if (template := TEMPLATES.get(str(manifest.get("kind")))) is not None:
-        annotations.append(mapping(at(manifest, (*template, "metadata", "annotations"))))
-    promised = {_external(part) for notes in annotations for part in str(notes.get(EXTERNAL, "")).split(",")}
-    if (kind.lower(), str(called)) not in promised:
+    if (kind.lower(), str(called)) not in promised(manifest):
         yield Breach(code="MIG931", position=position, path=path, message=f"{kind} {str(called)!r} is not there")
 
 

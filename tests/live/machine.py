@@ -97,7 +97,10 @@ def _resident_mib(pid: int) -> float:
 
 
 def start(tools: Tools, *, flags: Mapping[str, tuple[str, ...]] | None = None) -> Machine:
-    """Start a control plane with nothing in it: about four seconds. `flags` are added to a part's own. NotStarted if it does not come up."""
+    """Start a control plane with nothing in it: about four seconds. `flags` are added to a part's own.
+
+    NotStarted if it does not come up.
+    """
     remove_abandoned()
     for attempt in range(ATTEMPTS):
         folder, lock = _new_folder()
@@ -152,16 +155,18 @@ def _address(folder: Path) -> Address:
     token = secrets.token_hex(16)
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(json.dumps(_kubeconfig(ports["api"], token)), encoding="utf-8")
+    kubeconfig.write_text(
+        json.dumps(_kubeconfig(ports["api"], token, str(folder / "certificates-api" / "apiserver.crt"))), encoding="utf-8"
+    )
     (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n", encoding="utf-8")
     return Address(folder=str(folder), kubeconfig=str(kubeconfig), token=token, ports=ports)
 
 
-def _kubeconfig(port: int, token: str) -> dict[str, Any]:
+def _kubeconfig(port: int, token: str, authority: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "live", "cluster": {"server": f"https://127.0.0.1:{port}", "insecure-skip-tls-verify": True}}],
+        "clusters": [{"name": "live", "cluster": {"server": f"https://127.0.0.1:{port}", "certificate-authority": authority}}],
         "users": [{"name": "admin", "user": {"token": token}}],
         "contexts": [{"name": "live", "context": {"cluster": "live", "user": "admin"}}],
         "current-context": "live",
@@ -213,7 +218,8 @@ def _start(machine: Machine, flags: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def api_flags(at: Address) -> tuple[str, ...]:
-    """The API server: no throttling (many tests share it), and no endpoints of its own (they may not be loopback)."""
+    """The API server: no throttling (many tests share it), no endpoints of its own (they may not be loopback), and privileged pods, which
+    installers of clusters allow too."""
     return (
         f"--etcd-servers=http://127.0.0.1:{at.ports['etcd']}",
         "--bind-address=127.0.0.1",
@@ -227,6 +233,7 @@ def api_flags(at: Address) -> tuple[str, ...]:
         f"--service-account-signing-key-file={at.folder}/sa.key",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--authorization-mode=RBAC",
+        "--allow-privileged=true",
         "--anonymous-auth=false",
         "--endpoint-reconciler-type=none",
         "--enable-priority-and-fairness=false",
@@ -273,12 +280,21 @@ def scheduler_flags(at: Address) -> tuple[str, ...]:
 
 def node_flags(at: Address) -> tuple[str, ...]:
     """The kubelets and the metrics APIs."""
-    return ("--kubeconfig", at.kubeconfig, "--port", str(at.ports["nodes"]), "--token-file", f"{at.folder}/tokens.csv")
+    return (
+        "--kubeconfig",
+        at.kubeconfig,
+        "--port",
+        str(at.ports["nodes"]),
+        "--token-file",
+        f"{at.folder}/tokens.csv",
+        "--certificate",
+        f"{at.folder}/nodes.crt",
+    )
 
 
 def environment(folder: str) -> dict[str, str]:
     """What a program of the run gets of the environment: nothing of it may lead outside the run's folder."""
-    inside = {name: f"{folder}/home" for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    inside = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), f"{folder}/home")
     inside |= {"KUBECACHEDIR": f"{folder}/kubecache", "KUBERC": "off"}
     inside |= {name: f"{folder}/{name.lower()}" for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), ENDS_WITH_PARENT: "yes", **inside}

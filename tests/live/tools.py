@@ -65,7 +65,7 @@ def kubernetes_version() -> str:
 
 
 def stamps() -> Mapping[str, str]:
-    """The linker flags of each program: without them a server reports a version that nobody can read, and helm takes every cluster for 1.20."""
+    """The linker flags of each program. Without them a server's version cannot be read, and helm takes every cluster for 1.20."""
     version = kubernetes_version()
     _, minor, _ = version.split(".")
     plane = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor}

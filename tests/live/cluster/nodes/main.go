@@ -1,7 +1,7 @@
 // Command nodes stands where containers would run: it is the kubelet of every Node that asks for it, the provisioner of volumes, and the
 // metrics APIs. What it does to a pod, and which samples it serves, is said by tests to the millisecond; nothing is ever run.
 //
-//	nodes --kubeconfig FILE --port PORT --token-file FILE
+//	nodes --kubeconfig FILE --port PORT --token-file FILE --certificate FILE
 //
 // The port serves HTTPS on loopback: logs of containers, the three metrics APIs, and under /lab/ what tests set and ask.
 package main
@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -32,6 +33,7 @@ func main() {
 	kubeconfig := flag.String("kubeconfig", "", "how the API server is reached")
 	port := flag.Int("port", 0, "port of the HTTPS server on loopback")
 	tokenFile := flag.String("token-file", "", "file whose first word opens /lab/")
+	certificate := flag.String("certificate", "", "file to write the server's certificate to")
 	flag.Parse()
 	if os.Getenv(endsWithParent) != "" {
 		go func() {
@@ -39,13 +41,13 @@ func main() {
 			os.Exit(0)
 		}()
 	}
-	if err := run(*kubeconfig, *port, *tokenFile); err != nil {
+	if err := run(*kubeconfig, *port, *tokenFile, *certificate); err != nil {
 		fmt.Fprintln(os.Stderr, "nodes:", err)
 		os.Exit(1)
 	}
 }
 
-func run(kubeconfig string, port int, tokenFile string) error {
+func run(kubeconfig string, port int, tokenFile, certificate string) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return err
@@ -67,13 +69,16 @@ func run(kubeconfig string, port int, tokenFile string) error {
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 	go kubelet.renewLeases(ctx)
-	return serve(ctx, port, newMetrics(kubelet, strings.TrimSpace(strings.Split(string(token), ",")[0])))
+	return serve(ctx, port, certificate, newMetrics(kubelet, strings.TrimSpace(strings.Split(string(token), ",")[0])))
 }
 
-// serve answers until ctx ends; its certificate is made anew and trusted by nobody.
-func serve(ctx context.Context, port int, handler http.Handler) error {
-	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", nil, nil)
+// serve answers until ctx ends; whoever reads the file can trust its certificate, which is made anew.
+func serve(ctx context.Context, port int, file string, handler http.Handler) error {
+	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, certificate, 0o600); err != nil {
 		return err
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
