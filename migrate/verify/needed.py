@@ -58,7 +58,7 @@ def _written(case: Case, o: Occurrence, use: DecidedUse | None, text: Text) -> I
     """(old address, what now stands for it); nothing where nothing is written, or a finding of its own tells that the old text stays."""
     if o.kind == "name":
         if text.place not in ("dns", "build"):
-            yield None, case.renamed.get((o.service or "", o.token.casefold()), o.token.lower())
+            yield None, _name_now(case, text.service or "", o)
     elif use is None or text.place == "extra_hosts" or use.action in ("dropped", "refused"):
         return
     elif use.action == "left":
@@ -67,6 +67,13 @@ def _written(case: Case, o: Occurrence, use: DecidedUse | None, text: Text) -> I
     elif use.new is not None and o.kind == "address":
         rendered = _RENDERED.search(use.new)
         yield o.address, rendered[1] if rendered else use.new.rpartition("/")[2] if use.new.startswith("/dns") else use.new
+
+
+def _name_now(case: Case, caller: str, o: Occurrence) -> str:
+    """The name that stands there now: the old one where the caller's hosts file keeps it (N6b), else the new one, if it has one."""
+    said = o.token.lower()
+    kept = {name for names in case.addressing.services[caller].host_aliases.values() for name in names}
+    return said if said in kept else case.renamed.get((o.service or "", o.token.casefold()), said)
 
 
 def prefixes(case: Case) -> Iterator[Need]:
