@@ -23,8 +23,11 @@ Path_ = tuple[str | int, ...]
 DEEPEST: Final = 100
 """Levels of nesting that a file may have, aliases expanded."""
 
-LARGEST: Final = 400_000
+LARGEST: Final = 300_000
 """Values that a file may have through its aliases beyond those that are written in it."""
+
+MOST: Final = 2_000_000
+"""Values that may be written in a file."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -314,7 +317,13 @@ def read_yaml(text: str, file: str) -> tuple[list[Node], list[YamlFault]]:
     >>> documents[0].plain(), str(documents[0].value["a"].value["b"].span), faults
     ({'a': {'b': 15}}, 'f.yaml:1:8', [])
     """
-    reader = _Reader(file)
+    documents, faults, _ = read_within(text, file, LARGEST)
+    return documents, faults
+
+
+def read_within(text: str, file: str, largest: int) -> tuple[list[Node], list[YamlFault], int]:
+    """As `read_yaml`, with `largest` values at most through aliases, and how many there were."""
+    reader = _Reader(file, largest)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             reader.take(event)
@@ -322,7 +331,7 @@ def read_yaml(text: str, file: str) -> tuple[list[Node], list[YamlFault]]:
         raise Unreadable(_syntax_fault(error, text, file)) from None
     except RecursionError:
         raise Unreadable(YamlFault(kind="yaml-syntax", message="nested too deeply", span=Span(file=file, line=1, column=1))) from None
-    return reader.documents, reader.faults
+    return reader.documents, reader.faults, reader.expanded
 
 
 def _syntax_fault(error: yaml.YAMLError, text: str, file: str) -> YamlFault:
@@ -341,15 +350,16 @@ def _syntax_fault(error: yaml.YAMLError, text: str, file: str) -> YamlFault:
 class _Reader:
     """Events to trees; lives for one text."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, largest: int) -> None:
         self.file = file
+        self.expanded = 0
+        self._largest = largest
         self.documents: list[Node] = []
         self.faults: list[YamlFault] = []
         self._frames: list[_Frame] = []
         self._open: set[str] = set()
         self._anchors: dict[str, tuple[Node, int, int]] = {}
         self._written = 0
-        self._expanded = 0
         self._takers = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._start,
@@ -384,6 +394,11 @@ class _Reader:
                 steps.append(frame.key)
         return tuple(steps)
 
+    def _count(self, mark: Any) -> None:
+        self._written += 1
+        if self._written > MOST:
+            raise self._refuse("yaml-syntax", f"a file of more than {MOST} values", mark)
+
     def _scalar(self, event: Any) -> None:
         text, tag, mark = event.value, event.tag, event.start_mark
         value: Any = text
@@ -401,7 +416,7 @@ class _Reader:
         node = Node(value, self.file, mark.line + 1, mark.column + 1, None if value is text else text)
         if tag in ("!reset", "!override"):
             node.tag = tag
-        self._written += 1
+        self._count(mark)
         self._finished(node, event.anchor, 1, 0, plain=tag is None and not event.style)
 
     def _start(self, event: Any) -> None:
@@ -411,7 +426,7 @@ class _Reader:
         node = Node({} if isinstance(event, yaml.MappingStartEvent) else [], self.file, mark.line + 1, mark.column + 1)
         if event.tag in ("!reset", "!override"):
             node.tag = event.tag
-        self._written += 1
+        self._count(mark)
         frame = _Frame(node, event.anchor)
         if event.anchor is not None:
             self._open.add(event.anchor)
@@ -447,9 +462,9 @@ class _Reader:
         if name not in self._anchors:
             raise self._refuse("yaml-syntax", f"unknown anchor {name!r} referenced", mark)
         node, size, height = self._anchors[name]
-        self._expanded += size
-        if self._expanded > LARGEST or size > LARGEST:
-            raise self._refuse("yaml-syntax", f"aliases expand to more than {LARGEST} values", mark)
+        self.expanded += size
+        if self.expanded > self._largest:
+            raise self._refuse("yaml-syntax", f"aliases expand to more than {self._largest} values", mark)
         if len(self._frames) + height > DEEPEST:
             raise self._refuse("yaml-syntax", f"nested deeper than {DEEPEST} levels", mark)
         self._finished(node, None, size, height, plain=False)

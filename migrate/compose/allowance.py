@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-REPEATED_VALUES: Final = 400_000
+REPEATED_VALUES: Final = 300_000
 """Values that may be made by repetition; a single service with all ports takes 262,140 of them."""
 
 VALUES_OF_A_PORT: Final = 4

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from migrate.findings import Action, Severity, Span
-from migrate.source import Node, Path_, Unreadable, YamlFault, read_yaml
+from migrate.source import Node, Path_, Unreadable, YamlFault, read_within
 
 from .discovery import FileFault, Names, Place, environment_of, lookup_in_order, read_text
 from .draft import members, with_members
@@ -75,7 +75,8 @@ class Assembly:
         if place.path in self._texts:
             return self._texts[place.path]
         text = (self.stdin or "") if not place.path else read_text(place.path, place.shown)
-        roots, faults = read_yaml(text, place.shown)
+        roots, faults, repeated = read_within(text, place.shown, self.log.allowance.values)
+        self.log.allowance.takes_values(repeated)
         for fault in faults:
             self.log.add(fault.kind, fault.message, span=fault.span, path=fault.path, action=Action.ASSUMED, also=fault.also)
         found = [Document(place=place, root=root) for root in roots if root.value is not None]

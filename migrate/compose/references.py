@@ -49,12 +49,17 @@ def undefined_networks(draft: Draft, log: Log) -> None:
         for network, node in members(service.get("networks")).items():
             if network not in networks and network != "default":
                 missing.setdefault(network, []).append((name, node))
+    if not missing:
+        return
     used = {network for service in draft.services.values() for network in members(service.get("networks"))}
+    free = {key: node for key, node in networks.items() if key not in used}
+    defined = _defined(draft, "networks")
+    renames: dict[str, dict[str, str]] = {}
     for network, users in missing.items():
-        likely, reason = _likely_network(network, users, used, draft, log.allowance)
+        likely, reason = _likely_network(network, users, free, networks, log.allowance)
         names = named([name for name, _ in users])
         services = f"service {names} uses" if len(users) == 1 else f"services {names} use"
-        message = f"{services} network {network!r}, which is not defined ({_defined(draft, 'networks')}); {reason}"
+        message = f"{services} network {network!r}, which is not defined ({defined}); {reason}"
         first = users[0][1]
         path = _path(users[0][0], "networks", network)
         advice = None
@@ -74,30 +79,41 @@ def undefined_networks(draft: Draft, log: Log) -> None:
         if likely is None:
             networks[network] = first.with_value(None)
             continue
-        used.add(likely)
+        free.pop(likely, None)
         for name, _ in users:
-            node = draft.services[name]["networks"]
-            renamed = {likely if key == network else key: child for key, child in members(node).items()}
-            draft.services[name]["networks"] = node.with_value(renamed)
+            renames.setdefault(name, {})[network] = likely
+    for name, renamed in renames.items():
+        node = draft.services[name]["networks"]
+        draft.services[name]["networks"] = node.with_value({renamed.get(key, key): child for key, child in members(node).items()})
 
 
 def _likely_network(
-    network: str, users: list[tuple[str, Node]], used: set[str], draft: Draft, allowance: Allowance
+    network: str, users: list[tuple[str, Node]], free: dict[str, Node], networks: dict[str, Node], allowance: Allowance
 ) -> tuple[str | None, str]:
     """(1) the only unused network whose subnet holds every fixed address of the users, (2) the nearest name, (3) a new one."""
     addresses = [address for _, node in users if (address := member_text(node, "ipv4_address"))]
-    free = [key for key in draft.resources["networks"] if key not in used] if addresses else []
-    holding = [key for key in free if allowance.takes_comparison() and _holds_all(draft.resources["networks"][key], addresses)]
+    holding = _holding(free, addresses, allowance) if addresses else []
     if len(holding) == 1:
         key = holding[0]
-        subnet = next((member_text(item, "subnet") for item in _subnets(draft.resources["networks"][key])), "")
+        subnet = next((member_text(item, "subnet") for item in _subnets(free[key])), "")
         return (
             key,
             f"{key!r} is assumed: its subnet {subnet} holds all the fixed addresses ({named(addresses)}), and no service uses it",
         )
-    if (near := nearest(network, draft.resources["networks"], allowance)) is not None:
+    if (near := nearest(network, networks, allowance)) is not None:
         return near, f"{near!r} is assumed, the nearest name"
     return None, "a new network of this name is assumed"
+
+
+def _holding(free: dict[str, Node], addresses: Sequence[str], allowance: Allowance) -> list[str]:
+    """The networks whose subnets hold all these addresses; none when the allowance is spent."""
+    found = []
+    for key, node in free.items():
+        if not allowance.takes_comparison():
+            return []
+        if _holds_all(node, addresses):
+            found.append(key)
+    return found
 
 
 def _subnets(node: Node) -> list[Node]:

@@ -23,6 +23,9 @@ _NANOSECONDS: Final[Mapping[str, int]] = {
 }
 _PART: Final = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h|d|w)")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?([kmgtp]?)(i?b?)\Z", re.IGNORECASE)
+_LONGEST_NUMBER: Final = 60
+"""Characters of a number in a size; every size that fits 64 bits needs fewer."""
+
 _LONGEST_S: Final = 9_223_372_036
 
 
@@ -84,6 +87,8 @@ def size_bytes(text: str) -> int | None:
     if found is None:
         return None
     number, prefix, tail = found.groups()
+    if len(number) > _LONGEST_NUMBER:
+        return None
     if tail.lower() == "i" or (tail.lower() == "ib" and not prefix):
         return None
     exponent = "kmgtp".index(prefix.lower()) + 1 if prefix else 0

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+import yaml
+
+from migrate.compose import config_text, load
+from migrate.compose.allowance import Allowance
 from migrate.compose.envfile import parse_env, parse_raw_env
 from migrate.compose.interpolate import InterpolationFault, Seen, interpolate
-from migrate.compose.allowance import Allowance
 from migrate.compose.short import PortFault, read_port
 from migrate.compose.units import duration_ns, duration_text, size_bytes, split_command
 
@@ -172,3 +177,15 @@ def test_what_is_no_port(text: str, kind: str) -> None:
     with pytest.raises(PortFault) as fault:
         read_port(text, Allowance())
     assert fault.value.kind == kind
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_what_is_dumped_is_read_back(form: str, tmp_path: Path) -> None:
+    odd = ["", " ", "a ", " a", "a: b", "a:b", "a #b", "a#b", "- a", "-", "*a", "&a", "!a", "%a", "@a", "`a`", "a\nb", "a\tb", "'a'", '"a"']
+    odd += ["{a}", "[a]", "a, b", "<<", "=", "?", "a?", "a:", ":a", "\\", "\x7f\u2028\ufeff\U0001f600", "yes", "No", "null", "~"]
+    odd += ["1", "0x1", "1e3", ".5", "1_0", "2024-01-01", "12:30", ".inf", "+1", "/a", "a/b:c", "a=b", "=a"]
+    numbers = [0.5, 1e20, 1e-7, -3, True, False, None, 1e16, [], {}, [[1, []], {}], {"a": [{"b": {"c": [1]}}]}]
+    text = json.dumps({"services": {"web": {"image": "i"}}, "x-odd": odd, "x-keys": dict.fromkeys(odd, 1), "x-numbers": numbers})
+    loaded = load(["-"], stdin=text.replace("\\ud83d\\ude00", "\U0001f600"), directory=tmp_path, environment={})
+    read = json.loads if form == "json" else yaml.safe_load
+    assert read(config_text(loaded, form)) == loaded.data
