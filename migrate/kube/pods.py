@@ -8,7 +8,7 @@ from typing import Any
 
 from migrate.kube.network import annotation
 from migrate.kube.state import checksum, used_data
-from migrate.plan.security import RESTRICTED
+from migrate.plan.security import ENGINE, RESTRICTED
 from migrate.plan.types import EnvEntry, InitContainer, Plan, Probe, ServicePlan, Volume, VolumeMount, Wait
 
 Container = dict[str, Any]
@@ -149,7 +149,8 @@ def _init(service: ServicePlan, step: InitContainer, volumes: Mapping[str, str])
         found["env"] = [_env(e) for e in entries]
     if step.mounts:
         found["volumeMounts"] = [_mount(m, volumes) for m in step.mounts]
-    security = {**(service.security.container if step.like_app else RESTRICTED), **(step.security or {})}
+    base = service.security.container if step.like_app else ENGINE if step.like_engine else RESTRICTED
+    security = {**base, **(step.security or {})}
     if security:
         found["securityContext"] = security
     return found

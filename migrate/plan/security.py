@@ -30,6 +30,8 @@ RESTRICTED: Final[Mapping[str, Any]] = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 """The security of generated init containers: the Pod Security level restricted admits it."""
+ENGINE: Final[Mapping[str, Any]] = {"runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": False}
+"""The security of what Docker's engine did as root: it copies files with their owners. The level baseline admits it."""
 
 
 def decide_security(

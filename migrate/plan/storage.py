@@ -330,9 +330,7 @@ def _copied_up(b: _Building, classified: ClassifiedMount, volume: str, sub_path:
     if classified.kind not in ("named", "anonymous") or (mount.options.get("volume") or {}).get("nocopy") or mount.read_only:
         return
     target = mount.target.rstrip("/") or "/"
-    brought = member.dockerfile is not None and any(
-        copied.rstrip("/") == target or copied.startswith(target + "/") for copied in member.dockerfile.copies.values()
-    )
+    brought = member.dockerfile is not None and any(_meet(target, filled) for filled in member.dockerfile.fills)
     usual = storage_paths("copy_up_targets").fullmatch(target) is not None and not at_data_target(target, member.service.image)
     if not (brought or usual):
         return
@@ -343,17 +341,25 @@ def _copied_up(b: _Building, classified: ClassifiedMount, volume: str, sub_path:
         return
     b.notes.find("MIG513", f"the image's content at {target} is copied into the empty volume", *path, action=Action.MAPPED)
     name = f"copy-up-{len(b.init)}" if b.init else "copy-up"
-    quoted = shlex.quote(target)
-    script = f'c=$(ls -A /copy-up); test -n "$c" && test "$c" != lost+found || ! test -d {quoted} || cp -a {quoted}/. /copy-up/'
+    there = shlex.quote(target)
+    copy = f'cp -a {there}/. /copy-up/; chown "$(stat -c %u:%g {there})" /copy-up; chmod "$(stat -c %a {there})" /copy-up'
+    script = f'c=$(ls -A /copy-up); if test -z "$c" || test "$c" = lost+found; then if test -d {there}; then {copy}; fi; fi'
     b.init.append(
         InitContainer(
             name=shortened(f"{name}-{label(member.service.name)}", member.service.name, 63),
             image=b.image,
             command=("sh", "-c", escaped(script)),
             mounts=(VolumeMount(volume=volume, path="/copy-up", sub_path=sub_path),),
-            like_app=True,
+            like_engine=True,
         )
     )
+
+
+def _meet(target: str, filled: str) -> bool:
+    """Whether what is written at `filled` lies at, below or above `target` (above: `COPY . /app` and a volume at /app/node_modules)."""
+    if filled.rstrip("/") == "":
+        return False
+    return f"{target}/".startswith(f"{filled.rstrip('/')}/") or f"{filled.rstrip('/')}/".startswith(f"{target}/")
 
 
 def _has_no_shell(member: Member) -> bool:

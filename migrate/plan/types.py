@@ -166,8 +166,9 @@ class VolumeMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitContainer:
-    """A generated init container. `like_app`: it runs with the security of the service's own container, else restricted;
-    `app_environment`: it has the environment of the service, `env` above it."""
+    """A generated init container. `like_app`: it runs with the security of the service's own container; `like_engine`: as root with the
+    usual capabilities, for what Docker's engine did itself; else restricted. `app_environment`: it has the environment of the service,
+    `env` above it."""
 
     name: str
     image: str
@@ -176,6 +177,7 @@ class InitContainer:
     env: tuple[EnvEntry, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
     like_app: bool = False
+    like_engine: bool = False
     app_environment: bool = False
     working_dir: str | None = None
     security: Mapping[str, Any] | None = None

@@ -48,14 +48,14 @@ def parse(path: Path, text: str, target: str | None = None, arguments: Mapping[s
     return Dockerfile(
         path=path, expose=tuple(stage["expose"]), user=stage["user"], healthcheck=stage["healthcheck"], stop_signal=stage["stop_signal"],
         copies=dict(stage["copies"]), volumes=tuple(stage["volumes"]), base=stage["base"], users=dict(stage["users"]),
-        groups=dict(stage["groups"]), timings=dict(stage["timings"]),
+        groups=dict(stage["groups"]), timings=dict(stage["timings"]), fills=tuple(dict.fromkeys(stage["fills"])),
     )  # fmt: skip
 
 
 def _blank() -> dict[str, Any]:
     return {
         "expose": [], "user": None, "healthcheck": None, "stop_signal": None, "copies": {}, "volumes": [], "workdir": "/", "base": None,
-        "users": {}, "groups": {}, "timings": {},
+        "users": {}, "groups": {}, "timings": {}, "fills": [],
     }  # fmt: skip
 
 
@@ -101,9 +101,12 @@ def _apply(stage: dict[str, Any], word: str, rest: str, values: dict[str, str], 
 def _copy(stage: dict[str, Any], words: list[str]) -> None:
     flags = [m for w in words if (m := _FLAG.match(w))]
     paths = [w for w in words if not w.startswith("--")]
-    if any(m[1] == "from" for m in flags) or len(paths) < 2:
+    if len(paths) < 2:
         return
     target = str(PurePosixPath(stage["workdir"], paths[-1]))
+    stage["fills"].append(target)
+    if any(m[1] == "from" for m in flags):
+        return
     into = paths[-1].endswith("/") or paths[-1] in (".", "./") or len(paths) > 2
     for source in paths[:-1]:
         if "://" in source or source.startswith("<<"):

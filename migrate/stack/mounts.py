@@ -67,7 +67,8 @@ def _measured(mount: Mount, source: Path, service: Service, project: Project, di
     kind = disk.kind(source)
     if kind == "other":
         return ClassifiedMount(mount=mount, kind="system", files={})
-    if kind in ("directory", "missing") and _is_source_tree(source, service, project, dockerfile, exists=kind == "directory"):
+    is_source = kind in ("directory", "missing") and _is_source_tree(source, service, project, dockerfile, exists=kind == "directory")
+    if is_source and not (kind == "directory" and _only_mounted(mount, source, service, dockerfile, disk)):
         return ClassifiedMount(mount=mount, kind="source-tree", files={})
     if kind == "missing":
         return ClassifiedMount(mount=mount, kind="missing" if means_file(mount) else "data", files={})
@@ -92,6 +93,14 @@ def _is_source_tree(source: Path, service: Service, project: Project, dockerfile
         return False
     below = source.relative_to(context)
     return any(below.is_relative_to(copied) or copied == "." for copied in dockerfile.copies)
+
+
+def _only_mounted(mount: Mount, source: Path, service: Service, dockerfile: Dockerfile | None, disk: Disk) -> bool:
+    """Whether the image has nothing at the target of a source tree, and the tree is small text: then the mount is all that it runs."""
+    if dockerfile is None or _is_data(mount, source, service, disk):
+        return False
+    target = PurePosixPath(mount.target)
+    return not any(target.is_relative_to(filled) or PurePosixPath(filled).is_relative_to(target) for filled in dockerfile.fills)
 
 
 def build_context(service: Service, project: Project) -> Path | None:

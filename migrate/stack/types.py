@@ -81,7 +81,8 @@ class Dockerfile:
     """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image path).
 
     `base` is the image that the stage begins with (`scratch` included), `users` and `groups` are the numbers of accounts that it makes,
-    `timings` the options of its health check (`interval`, `timeout`, `retries`, ...) as written.
+    `timings` the options of its health check (`interval`, `timeout`, `retries`, ...) as written, `fills` every place of the image that a
+    COPY or ADD writes, from wherever.
     """
 
     path: Path
@@ -95,6 +96,7 @@ class Dockerfile:
     users: Mapping[str, int] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, str] = field(default_factory=dict)
+    fills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,3 +187,52 @@ def test_copy_up_takes_an_image_without_the_directory_and_a_new_file_system(tmp_
     (image / "later").mkdir()
     subprocess.run(["sh", "-c", local], check=True)
     assert not (volume / "later").exists()
+
+
+def test_a_source_tree_that_the_image_does_not_hold_is_carried(tmp_path: Path) -> None:
+    text = "services: {web: {build: {context: app}, volumes: ['./app:/var/www/html']}}"
+    files = {"app/Dockerfile": "FROM php:8-apache\nCMD run\n", "app/index.php": "<?php"}
+    objects = objects_of(tmp_path, text, files=files)
+    (mount,) = pod(objects["Deployment/web"])["containers"][0]["volumeMounts"]
+    assert (mount["mountPath"], mount["readOnly"]) == ("/var/www/html", True)
+    assert "MIG530" in codes(plan_of(tmp_path, text, files={"app/Dockerfile": "FROM php:8-apache\nCOPY . /var/www/html\n"}))
+
+
+def test_copy_up_below_a_directory_that_the_image_fills(tmp_path: Path) -> None:
+    text = "services: {web: {build: ., volumes: ['./src:/code/src', '/code/node_modules']}}"
+    files = {"Dockerfile": "FROM node\nWORKDIR /code\nCOPY . .\nRUN npm ci\nUSER node\n", "src/i.js": "x"}
+    spec = pod(objects_of(tmp_path, text, files=files)["Deployment/web"])
+    (step,) = spec["initContainers"]
+    assert step["securityContext"] == {"runAsUser": 0, "runAsGroup": 0, "allowPrivilegeEscalation": False}
+    assert "cp -a /code/node_modules/. /copy-up/" in step["command"][2]
+    assert spec["volumes"] == [{"name": "anonymous-code-node-modules", "emptyDir": {}}]
+
+
+def test_an_image_without_a_shell_gets_no_copy_up(tmp_path: Path) -> None:
+    text = "services: {web: {build: ., volumes: ['vol:/srv/app']}}\nvolumes: {vol: }"
+    for base in ("scratch", "gcr.io/distroless/static-debian12"):
+        plan = plan_of(tmp_path, text, files={"Dockerfile": f"FROM golang AS b\nFROM {base}\nCOPY --from=b /out /srv/app\n"})
+        assert "MIG514" in codes(plan) and plan.services["web"].storage.init == ()
+
+
+def test_v9_a_host_directory_stays_by_plan(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: ['/srv/media:/media', '/srv/other:/other']}}"
+    objects = objects_of(tmp_path, text, "project: {hostPath: [/srv/media]}")
+    volumes = pod(next(o for k, o in objects.items() if k.endswith("/a") and "template" in o.get("spec", {})))["volumes"]
+    assert {"name": "host-srv-media", "hostPath": {"path": "/srv/media"}} in volumes
+
+
+def test_labels_of_volumes(tmp_path: Path) -> None:
+    text = """
+services: {a: {image: x, volumes: ['vol:/data']}}
+volumes: {vol: {labels: {kompose.volume.selector: fast, kompose.volume.size: 10GB, kept: "1", "no key": "2"}}}
+"""
+    plan = plan_of(tmp_path, text)
+    claim = plan.claims["vol"]
+    assert (claim.selector, claim.size, claim.annotations) == ({"io.kompose.service": "fast"}, "10Gi", {"kept": "1"})
+    assert {"MIG032", "MIG910"} <= codes(plan)
+
+
+def test_create_host_path_false_is_a_missing_source(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, volumes: [{type: bind, source: ./gone, target: /x, bind: {create_host_path: false}}]}}"
+    assert "MIG416" in codes(plan_of(tmp_path, text))

@@ -85,7 +85,7 @@ def test_no_reference_across_networks(tmp_path: Path) -> None:
 def test_mount_classes(tmp_path: Path, volume: str, service: str, kind: str) -> None:
     folder = tmp_path / "p"
     folder.mkdir()
-    files = {"a.conf": "a", "conf/b.conf": "b", "data/c": "c", "Dockerfile": "FROM x\n"}
+    files = {"a.conf": "a", "conf/b.conf": "b", "data/c": "c", "Dockerfile": "FROM x\nCOPY . /app\n"}
     meant = meaning(folder, f"services: {{s: {{{service}, volumes: ['{volume}']}}}}\nvolumes: {{named: {{}}}}", files)
     assert [m.kind for m in meant.members["s"].mounts] == [kind]
 
