@@ -15,6 +15,9 @@ Form = Literal["variable", "command", "file"]
 _NAME = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s/'\"|<>()\\;?#\]}]*)")
 _HOSTPORT = re.compile(rf"(?<![\w.\-/$}}%@\\])({_NAME})[:#](\d{{1,5}})(?![\w.@])")
+_SEEDS = re.compile(
+    rf"(?:--?configdb[=\s]+|addShard\(\s*|(?=[\w.-]+/{_NAME}:\d+,))[\\\"']*[A-Za-z][\w.-]*/({_NAME}:\d{{1,5}}(?:,{_NAME}:\d{{1,5}})*)"
+)
 _AT = re.compile(rf"(?<=[\w}}])@({_NAME})(?::(\d{{1,5}}))?(?![\w@.-])")
 _DOTTED = re.compile(
     r"(?<![^\s\"'=,;\[{(>:|])((?=[^.\s]*[A-Za-z])[A-Za-z0-9_][\w-]*(?:\.[\w-]*[A-Za-z0-9_])+)(?::(\d{1,5}))?(?![^\s\"',;\])}<|])"
@@ -48,6 +51,8 @@ def host_words(text: str, form: Form, key: str = "") -> tuple[Word, ...]:
     [('web', 8080, 'http'), ('cache', 6379, '')]
     >>> [w.text for w in host_words("db", "variable", "DB_HOST")], host_words("db", "variable", "DB_NAME")
     (['db'], ())
+    >>> [w.text for w in host_words("--configdb rs/cfg1:27019,cfg2:27019; sh.addShard('rs1/a:27018'); pull library/redis:7", "command")]
+    ['cfg1', 'cfg2', 'a']
     >>> [w.text for w in host_words("nodeID: upf.core.org # upf.core.org/x", "file")]
     ['upf.core.org']
     """
@@ -64,6 +69,8 @@ def _candidates(text: str, form: Form, key: str) -> Iterator[Word]:
         for m in _HOSTPORT.finditer(text):
             if not m[1].isdigit():
                 yield _word(m.start(1), m[1], int(m[2]), "")
+        for m in _SEEDS.finditer(text):
+            yield from _elements(m[1], m.start(1))
     if "@" in text:
         for m in _AT.finditer(text):
             yield _word(m.start(1), m[1], int(m[2]) if m[2] else None, "")
