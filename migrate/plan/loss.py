@@ -30,14 +30,14 @@ CARRIED: Final = frozenset(
 
 READ_LABELS: Final = frozenset(
     (
-        "kompose.cmd", "kompose.controller.port.expose", "kompose.controller.type",
-        "kompose.cronjob.backoff_limit", "kompose.cronjob.concurrency_policy", "kompose.cronjob.schedule",
-        "kompose.ephemeral-storage.limit", "kompose.ephemeral-storage.request", "kompose.image-pull-policy",
-        "kompose.image-pull-secret", "kompose.init.containers.command", "kompose.init.containers.image", "kompose.init.containers.name",
-        "kompose.security-context.fsgroup", "kompose.service.expose", "kompose.service.expose.ingress-class-name",
-        "kompose.service.expose.tls-secret", "kompose.service.external-traffic-policy", "kompose.service.group",
-        "kompose.service.nodeport.port", "kompose.service.type", "kompose.serviceaccount-name", "kompose.version",
-        "kompose.volume.size", "kompose.volume.storage-class-name", "kompose.volume.subpath", "kompose.volume.type",
+        "kompose.cmd", "kompose.controller.port.expose", "kompose.controller.type", "kompose.cronjob.backoff_limit",
+        "kompose.cronjob.concurrency_policy", "kompose.cronjob.schedule", "kompose.ephemeral-storage.limit",
+        "kompose.ephemeral-storage.request", "kompose.image-pull-policy", "kompose.image-pull-secret", "kompose.init.containers.command",
+        "kompose.init.containers.image", "kompose.init.containers.name", "kompose.security-context.fsgroup", "kompose.service.expose",
+        "kompose.service.expose.ingress-class-name", "kompose.service.expose.tls-secret", "kompose.service.external-traffic-policy",
+        "kompose.service.group", "kompose.service.name_override", "kompose.service.nodeport.port", "kompose.service.type",
+        "kompose.serviceaccount-name", "kompose.version", "kompose.volume.selector", "kompose.volume.size",
+        "kompose.volume.storage-class-name", "kompose.volume.subpath", "kompose.volume.type",
     )
 )  # fmt: skip
 """Labels of other converters that some question reads (peer-converters.md, section 2)."""

@@ -11,7 +11,7 @@ from migrate.plan.spelling import is_qualified
 from migrate.plan.types import Metadata
 from migrate.stack import Member, Stack
 
-_CONSUMED: Final = ("kompose.", "katenary.", "com.docker.compose.", "traefik.")
+_CONSUMED: Final = ("kompose.", "katenary.", "traefik.")
 _OWN: Final = "compose-cutover/"
 
 

@@ -70,8 +70,9 @@ class _Work:
 def _object_names(stack: Stack, work: _Work) -> dict[str, str]:
     """N1 and N2: the key as a label; equal results keep it for the key that needed no change."""
     wished: dict[str, list[str]] = {}
+    called = {key: s.labels.get("kompose.service.name_override") or key for key, s in stack.project.services.items()}
     for key in stack.project.services:
-        wished.setdefault(shortened(label(key), key), []).append(key)
+        wished.setdefault(shortened(label(called[key]), key), []).append(key)
     names: dict[str, str] = {}
     for name, keys in wished.items():
         keeper = next((k for k in keys if k == name), keys[0])
@@ -83,11 +84,12 @@ def _object_names(stack: Stack, work: _Work) -> dict[str, str]:
                 "MIG102", f"{keeper} keeps the name {name}; renamed: {others}", Action.APPROXIMATED, next(k for k in keys if k != keeper)
             )
     for key in stack.project.services:
-        rule = "N2" if len(wished[shortened(label(key), key)]) > 1 else "N1"
+        rule = "N2" if len(wished[shortened(label(called[key]), key)]) > 1 else "N1"
         reason = "equal names need a difference" if rule == "N2" else "a Service is named by an RFC 1035 label"
+        reason = reason if called[key] == key else "label kompose.service.name_override; its own name stays an alias"
         span = stack.project.services[key].span
         work.decisions.append(Decision(question="name", service=key, outcome=names[key], rule=rule, reason=reason, evidence=(span,)))
-        if len(label(key)) > LONGEST_OBJECT_NAME:
+        if len(label(called[key])) > LONGEST_OBJECT_NAME:
             work.tell("MIG103", f"the name {key} is shortened to {names[key]}", Action.APPROXIMATED, key)
     return {key: names[key] for key in stack.project.services}
 

@@ -117,33 +117,38 @@ def restart_said(member: Member) -> str | None:
 
 
 def _one_shot_rule(member: Member, waited_for: bool, answers: Answers, notes: Notes) -> str | None:
-    name = member.service.name
-    if (kind := answers.services.get(name, {}).get("kind")) is not None:
-        return "W1" if kind in ("Job", "CronJob") else None
-    labels = member.service.labels
-    if (schedule := _schedule(labels)) is not None and is_cron(schedule):
-        return "W3"
-    labelled = _KINDS.get(labels.get("kompose.controller.type", "").lower()) in _CONTROLLERS
-    if labelled or (member.service.data.get("deploy") or {}).get("mode") in ("global", "replicated-job", "global-job"):
-        return None
+    """The rule by which a service runs to its end; None if it goes on, and then what its restart policy lost is told."""
+    name, labels = member.service.name, member.service.labels
     said = restart_said(member)
     may_end = said is not None and (said == "no" or said.startswith("on-failure"))
-    if waited_for or (may_end and not member.server_evidence):
-        notes.decide(
-            "kind", "one-shot", "W6", "waited for until it completes" if waited_for else "may end, and nothing says that it serves"
-        )
-        return "W6"
-    if may_end:
-        where = ("restart",) if member.service.restart is not None else ("deploy", "restart_policy", "condition")
-        notes.find("MIG118", f"restart policy {said} on a server: it will always be restarted", *where)
-    parts = set(re.split(r"[-_.]", name.lower()))
-    if said is None and not member.server_evidence and member.service.healthcheck is None and not may_claim(member):
-        part = next((p for p in knowledge()["oneshot_name_parts"] if p in parts), None)
-        if part is not None:
+    kind = answers.services.get(name, {}).get("kind")
+    if kind in ("Job", "CronJob"):
+        return "W1"
+    if kind is None and (schedule := _schedule(labels)) is not None and is_cron(schedule):
+        return "W3"
+    labelled = _KINDS.get(labels.get("kompose.controller.type", "").lower()) in _CONTROLLERS
+    mode = (member.service.data.get("deploy") or {}).get("mode")
+    if kind is None and not labelled and mode not in ("global", "replicated-job", "global-job"):
+        if waited_for or (may_end and not member.server_evidence):
+            why = "waited for until it completes" if waited_for else "may end, and nothing says that it serves"
+            notes.decide("kind", "one-shot", "W6", why)
+            return "W6"
+        if (part := _one_shot_part(member, said)) is not None:
             notes.find("MIG115", f"taken for a one-shot because its name has the part {part}", action=Action.ASSUMED)
             notes.decide("kind", "one-shot", "W7", f"nothing says that it serves, and its name has the part {part}")
             return "W7"
+    if may_end and mode not in ("replicated-job", "global-job"):
+        where = ("restart",) if member.service.restart is not None else ("deploy", "restart_policy", "condition")
+        notes.find("MIG118", f"restart policy {said} on a server: it will always be restarted", *where)
     return None
+
+
+def _one_shot_part(member: Member, said: str | None) -> str | None:
+    """W7: the part of the name that is typical of one-shots, where nothing else tells what the service is."""
+    if said is not None or member.server_evidence or member.service.healthcheck is not None or may_claim(member):
+        return None
+    parts = set(re.split(r"[-_.]", member.service.name.lower()))
+    return next((p for p in knowledge()["oneshot_name_parts"] if p in parts), None)
 
 
 def may_claim(member: Member) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.migrate.planned import contains, objects_of, plan_of, pod
 
 KATENARY = """
@@ -98,3 +100,52 @@ services:
 """
     plan = plan_of(tmp_path, text)
     assert sorted(f.service or "" for f in plan.findings if f.code == "MIG319") == ["a", "b"]
+
+
+def test_name_override_names_the_objects_and_the_key_still_answers(tmp_path: Path) -> None:
+    text = "services: {web: {image: x, expose: ['80'], labels: {kompose.service.name_override: front}}}"
+    objects = objects_of(tmp_path, text)
+    assert objects["Service/web"]["spec"] == objects["Service/front"]["spec"]
+    assert "Deployment/front" in objects
+
+
+def test_katenary_schedule_with_its_own_command_and_image_and_mapped_variables(tmp_path: Path) -> None:
+    text = """
+services:
+  a:
+    image: x:1
+    environment: {DB_HOST: database}
+    labels:
+      katenary.v3/cronjob: "{schedule: '0 3 * * *', command: 'dump | gzip', image: 'tool:2'}"
+      katenary.v3/map-env: "{DB_HOST: __APP__-postgres}"
+"""
+    spec = objects_of(tmp_path, text)["CronJob/a"]["spec"]
+    (container,) = spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert (container["image"], container["command"]) == ("tool:2", ["/bin/sh", "-c", "dump | gzip"])
+    assert container["env"] == [{"name": "DB_HOST", "value": "postgres"}]
+
+
+BAD = {
+    "kompose.volume.type": ("nfs", "MIG009"),
+    "kompose.image-pull-policy": ("Sometimes", "MIG009"),
+    "kompose.security-context.fsgroup": ("staff", "MIG007"),
+    "kompose.volume.size": ("10GB", "MIG032"),
+    "kompose.ephemeral-storage.limit": ("much", "MIG032"),
+    "kompose.cronjob.backoff_limit": ("few", "MIG146"),
+    "kompose.cronjob.concurrency_policy": ("Sometimes", "MIG146"),
+    "kompose.cronjob.schedule": ("0 25 * * *", "MIG146"),
+    "kompose.controller.type": ("replicationcontroller", "MIG111"),
+    "kompose.init.containers.name": ("first", "MIG008"),
+    "kompose.hpa.cpu": ("many", "MIG625"),
+    "kompose.service.type": ("foo", "MIG319"),
+}
+
+
+@pytest.mark.parametrize("label", BAD)
+def test_a_bad_value_of_a_label_is_an_error(label: str, tmp_path: Path) -> None:
+    value, code = BAD[label]
+    more = ", kompose.cronjob.schedule: '@daily'" if label.startswith("kompose.cronjob.") and "schedule" not in label else ""
+    text = f"services: {{a: {{image: 'x:1', ports: ['80:80'], volumes: ['vol:/data'], labels: {{{label}: '{value}'{more}}}}}}}\nvolumes: {{vol: }}"
+    found = [f for f in plan_of(tmp_path, text).findings if f.code == code]
+    assert found and {f.severity.value for f in found} == {"error"}
+    assert found[0].span is not None and found[0].span.line == 1
