@@ -87,7 +87,7 @@ def edge(dice: random.Random, caller: str, callee: str) -> Edge:
     budget = dice.choice((None, RetryBudget(minimum=2.0, ratio=0.1, maximum=3.0)))
     causes = dice.choice((None, frozenset({"refused", "timed_out", "killed", "dependency"})))
     retry = Retry(
-        maximum=dice.choice((0, 1, 2)), on=causes, backoff_s=dice.choice((0.0, 0.02)), backoff_max_s=dice.choice((None, 0.03)),
+        maximum=dice.choice((0, 1, 2)), on=causes, backoff_s=dice.choice((0.0, 0.0217)), backoff_max_s=dice.choice((None, 0.0331)),
         jitter=dice.choice(("none", "full")), budget=budget, avoid_tried=dice.random() < 0.8,
     )  # fmt: skip
     kept = Keepalive(
@@ -100,8 +100,8 @@ def edge(dice: random.Random, caller: str, callee: str) -> Edge:
         policy=dice.choice(("random", "round_robin", "least_request", "p2c", "hash", "ewma")),
         view=dice.choice(("local", "local", "pod")),
         proxies=dice.choice((("default",), ("p", "q"))),
-        net_s=dice.choice((0.0, 0.0, 0.003)),
-        timeout_s=dice.choice((None, 0.08, 0.3)),
+        net_s=dice.choice((0.0, 0.0, 0.00313)),
+        timeout_s=dice.choice((None, 0.0813, 0.3071)),
         abandon=dice.choice(("continue", "cancel")),
         deadline=dice.choice(("own", "propagate")),
         retry=retry,
