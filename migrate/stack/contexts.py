@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from migrate.stack.data import any_of, knowledge, pattern
 from migrate.stack.outline import Where
@@ -29,15 +29,29 @@ def context_of(where: Where, syntaxes: frozenset[str] = frozenset(), around: str
     >>> context_of(Where(keys=("server",), before="server="), frozenset({"dnsmasq"}))
     'literal_only'
     """
-    for syntax, lists in _in_syntax().items():
-        if syntax in syntaxes:
-            for context, keys in lists.items():
-                if any(keys.search(k) for k in where.keys or ("",)):
-                    return context
+    if (found := _of_syntax(where.keys, syntaxes)) is not None:
+        return found
+    keyed = _of_keys(where.keys)
     for context in ORDER[:-1]:
-        if _by_key(context, where) or _by_text(context, where, around):
+        if context in keyed or _by_text(context, where, around):
             return context
     return "other"
+
+
+@lru_cache(maxsize=4096)
+def _of_syntax(keys: tuple[str, ...], syntaxes: frozenset[str]) -> Context | None:
+    for syntax, lists in _in_syntax().items():
+        if syntax in syntaxes:
+            for context, patterns in lists.items():
+                if any(patterns.search(k) for k in keys or ("",)):
+                    return context
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _of_keys(keys: tuple[str, ...]) -> frozenset[Context]:
+    """The contexts whose key patterns fit."""
+    return frozenset(context for context in ORDER[:-1] if any(pattern("address_context", context).search(k) for k in keys))
 
 
 def strongest(contexts: Iterable[Context]) -> Context:
@@ -65,10 +79,6 @@ def syntaxes_of(paths: Iterable[str], text: str) -> frozenset[str]:
         for name, tests in _syntaxes().items()
         if any(p.search(path) for p in tests.get("path", ()) for path in names) or any(p.search(text) for p in tests.get("text", ()))
     )
-
-
-def _by_key(context: Context, where: Where) -> bool:
-    return any(pattern("address_context", context).search(k) for k in where.keys)
 
 
 def _by_text(context: Context, where: Where, around: str) -> bool:

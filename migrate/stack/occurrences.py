@@ -12,11 +12,11 @@ from migrate.compose.model import Project
 from migrate.stack.contexts import context_of, strongest, syntaxes_of
 from migrate.stack.hosts import Form, Word, host_words
 from migrate.stack.names import Directory
-from migrate.stack.outline import Where, in_command, in_file, in_variable
+from migrate.stack.outline import Where, in_command, in_file, in_variable, line_before
 from migrate.stack.positions import Locator
 from migrate.stack.tokens import Token, addresses, comments, port_after, scheme_before
 from migrate.stack.types import Context, Kind, Occurrence, Place, Text
-from migrate.stack.values import values
+from migrate.stack.values import LISTED, values
 
 _WORDS: tuple[Place, ...] = ("command", "entrypoint", "healthcheck")
 _VALUES: tuple[Place, ...] = ("environment", "env_file", "labels")
@@ -110,10 +110,23 @@ class Scanner:
             if service is not None:
                 beside.setdefault(group, set()).add(service)
         frozen: dict[int, frozenset[str]] = {group: frozenset(services) for group, services in beside.items()}
-        for token, (service, network), group in zip(visible, meant, groups, strict=True):
-            made = self._occurrence(unit, token, service, network, frozen.get(group, frozenset()))
+        places = self._places(unit, visible)
+        for token, (service, network), group, place in zip(visible, meant, groups, places, strict=True):
+            made = self._occurrence(unit, token, service, network, frozen.get(group, frozenset()), place)
             if made is not None:
                 yield made
+
+    def _places(self, unit: _Unit, tokens: Sequence[Token | Word]) -> Iterator[tuple[Where, Context]]:
+        """Where each token stands and what kind of place that is: in a plain list what its first element has."""
+        place: tuple[Where, Context] | None = None
+        end = -1
+        for token in tokens:
+            if place is None or not LISTED.fullmatch(unit.text, end, token.start):
+                where = unit.where(token.start)
+                literal = unit.place in _DNS_FORWARDER
+                place = where, "literal_only" if literal else context_of(where, self._syntaxes_of(unit), unit.text)
+            end = token.end
+            yield place
 
     def _addresses(self, unit: _Unit) -> Iterator[Token]:
         for token in addresses(unit.text):
@@ -149,11 +162,17 @@ class Scanner:
         return self.directory.addressed(unit.service, token.address)
 
     def _occurrence(
-        self, unit: _Unit, token: Token | Word, service: str | None, network: str | None, beside: frozenset[str]
+        self,
+        unit: _Unit,
+        token: Token | Word,
+        service: str | None,
+        network: str | None,
+        beside: frozenset[str],
+        place: tuple[Where, Context],
     ) -> Occurrence | None:
         if self._is_foreign(unit, token, service):
             return None
-        where = unit.where(token.start)
+        where, context = place
         keyed = _DECLARED_KEY if unit.is_file else _IMAGE_KEY
         if (unit.is_file and _declares(unit, token.start)) or any(keyed.search(k) for k in where.keys[:1]):
             return None
@@ -161,8 +180,6 @@ class Scanner:
         address, kind = _identity(token)
         if address is not None and service is None:
             network = self.subnets.holding(address)
-        syntaxes = self._syntaxes_of(unit)
-        context: Context = "literal_only" if unit.place in _DNS_FORWARDER else context_of(where, syntaxes, unit.text)
         if isinstance(token, Word) and token.dotted and context == "served_name":
             return None  # what callers send, those outside too: no host that is called
         end = start + token.end - token.start
@@ -170,7 +187,7 @@ class Scanner:
         return Occurrence(
             text=unit.indices[text], start=start, end=end, token=token.text, address=address, kind=kind, service=service, network=network,
             port=_stated_port(unit, token, where), protocol=_protocol(token, where), scheme=token.scheme, context=context, keys=where.keys,
-            before=where.before, beside=beside, syntaxes=syntaxes, span=span, assembled=span in self.locator.assembled,
+            before=where.before, beside=beside, syntaxes=self._syntaxes_of(unit), span=span, assembled=span in self.locator.assembled,
         )  # fmt: skip
 
     def _is_foreign(self, unit: _Unit, token: Token | Word, service: str | None) -> bool:
@@ -295,7 +312,7 @@ def _inside(offset: int, spans: tuple[tuple[int, int], ...]) -> bool:
 
 
 def _declares(unit: _Unit, offset: int) -> bool:
-    line = unit.text[unit.text.rfind("\n", 0, offset) + 1 : offset]
+    line = line_before(unit.text, offset)
     return bool(_DECLARES.match(line) or (_DOCKERFILE.search(unit.key) and _FROM.match(line)))
 
 
@@ -315,7 +332,7 @@ def _stated_port(unit: _Unit, token: Token | Word, where: Where) -> int | None:
     if token.port is not None or (isinstance(token, Token) and token.kind != "address"):
         return token.port
     after = unit.text[token.end : token.end + 12]
-    if re.search(r"(?:sentinel\s+monitor\s+\S+|replicaof|slaveof|\bnc(?:\s+-\w+)*|telnet)\s*[\"']?$", where.before, re.IGNORECASE) and (
+    if re.search(r"(?:sentinel\s+monitor\s+\S+|replicaof|slaveof|\bnc(?:\s+-\w+)*|telnet)\s*[\"']?$", where.before[-80:], re.IGNORECASE) and (
         m := re.match(r"[\"']?\s+[\"']?(\d{2,5})\b", after)
     ):
         return int(m[1])

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-_CUT = re.compile(r"\n|;|&&|\|\||\|")
+_CUT = re.compile(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
+_NEWLINE = re.compile(r"\n")
 _CONTINUED = re.compile(r"\\\r?\n")
 _OPTION = re.compile(r"(?:^|(?<=[\s\"'\[,(=]))(--?[A-Za-z][\w.-]*)|(?:^|(?<=[\s\"'\[,(;?&]))([A-Za-z_][\w.-]*)(?=\s?=)")
 _NAMED = re.compile(r"(?:^|(?<=[\s\"'{\[,(;?&|-]))([A-Za-z_$][\w.$/@-]*)[\"']?\s*(?:=(?!=)>?|:=|:(?=[\s\"'\[{]|$))")
@@ -19,7 +20,7 @@ _WORD = re.compile(r"[^\s\"'{}\[\](),;=]+")
 _EVENT = re.compile(r"[{}\[\]]|\n")
 _SECTION = re.compile(r"^[ \t]*\[\[?\s*([\w .\"'/:-]+?)\s*\]\]?[ \t]*(?:#.*)?\r?$")
 _PARENT = re.compile(r"^([ \t]*)(?:- +)?[\"']?([A-Za-z_$][\w.$/@ -]*?)[\"']?\s*[:=]\s*(?:[|>][-+]?\s*|&\S+\s*)?(?:#.*)?\r?$")
-_LONGEST_BEFORE = 1024
+_HEAD, _TAIL = 320, 320
 _LONGEST_AFTER = 256
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -43,7 +44,7 @@ def in_command(text: str, start: int) -> Where:
     """
     if (body := heredoc_at(text, start)) is not None:
         return in_file(text[body[0] : body[1]], start - body[0])
-    before = _simple_command(text, start)
+    before = simple_command(text, start)
     nearest = ""
     for m in _OPTION.finditer(before):
         nearest = m[1] or m[2]
@@ -96,7 +97,7 @@ def in_file(text: str, start: int) -> Where:
     """
     before = line_before(text, start)
     path = _path(text, start)
-    key = key_in_line(text[max(0, start - _LONGEST_BEFORE) : start] if "<value>" in before else before)
+    key = key_in_line(text[max(0, start - _HEAD - _TAIL) : start] if "<value>" in before else before)
     if not key and path:
         key, path = path[-1], path[:-1]
     joined = ".".join((*path, key)[-3:])
@@ -114,8 +115,19 @@ def spellings(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def line_before(text: str, start: int) -> str:
-    """The line up to `start`, at most 1024 characters of it: files of one line are not read again for every address."""
-    return text[max(text.rfind("\n", 0, start) + 1, start - _LONGEST_BEFORE) : start]
+    """The line up to `start`; of a long one its beginning and end: files of one line are not read again for every address."""
+    begins = _ends(text, _NEWLINE)
+    at = bisect_right(begins, start)
+    return _shortened(text, begins[at - 1] if at else 0, start)
+
+
+@lru_cache(maxsize=512)
+def _ends(text: str, cut: re.Pattern[str]) -> tuple[int, ...]:
+    return tuple(m.end() for m in cut.finditer(text))
+
+
+def _shortened(text: str, begin: int, end: int) -> str:
+    return text[begin:end] if end - begin <= _HEAD + _TAIL else text[begin : begin + _HEAD] + text[end - _TAIL : end]
 
 
 def key_in_line(before: str) -> str:
@@ -146,13 +158,15 @@ def option_in_line(before: str) -> str:
     return found[-1] if found and found[-1].startswith("--") else ""
 
 
-def _simple_command(text: str, start: int) -> str:
-    window = text[max(0, start - _LONGEST_BEFORE) : start]
-    joined = _CONTINUED.sub("  ", window)
-    cut = 0
-    for m in _CUT.finditer(joined):
-        cut = m.end()
-    return joined[cut:]
+def simple_command(text: str, start: int) -> str:
+    """The simple command up to `start`, continued lines joined; of a long one its beginning and end.
+
+    >>> simple_command("sleep 1; redis-cli --cluster create 10.0.0.5", 36)
+    ' redis-cli --cluster create '
+    """
+    ends = _ends(text, _CUT)
+    at = bisect_right(ends, start)
+    return _CONTINUED.sub("  ", _shortened(text, ends[at - 1] if at else 0, start))
 
 
 def container_at(text: str, start: int) -> int:

@@ -15,13 +15,15 @@ from migrate.stack.types import Text
 _EXPRESSION = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:[^{}]|\{[^{}]*\})*\}|([A-Za-z_]\w*))")
 _SYMBOL = re.compile(r"\$\{\w+\}")
 _MOST_LINES = 400
+_IN_ORDER = ("command", "entrypoint", "healthcheck")
 
 
 @dataclass(slots=True)
 class Locator:
     """Machinery of one resolution: finds tokens of canonical values again in the files they come from.
 
-    Equal tokens of one value are found one after the other: `_cursors` remembers how far each value was searched.
+    `_cursors` remembers how far each value was searched: the tokens of one text, and of the words of one command, are asked for in their
+    order; equal tokens of several texts with one place (the entries of a flow mapping) are found one after the other.
     """
 
     project: Project
@@ -29,22 +31,31 @@ class Locator:
     _starts: dict[int, list[int]] = field(default_factory=dict)
     assembled: set[Span] = field(default_factory=set)
     _cursors: dict[tuple[str | None, str, Span, str], tuple[int, int]] = field(default_factory=dict)
+    _reaches: dict[tuple[str | None, str, Span, str], int] = field(default_factory=dict)
 
     def span(self, text: Text, start: int, end: int) -> Span:
         """Where text[start:end] stands; the span of the value itself if it was put together or is not found."""
         if text.verbatim:
             return self._counted(text, start)
         token = text.text[start:end]
-        cursor = (text.service, text.place, text.span, token)
-        line, column = self._cursors.get(cursor, (text.span.line - 1, max(text.span.column - 1, 0)))
         lines = self._source(text.span.file)
-        limit = min(len(lines), text.span.line - 1 + text.text.count("\n") * 2 + _reach(text))
-        for at in range(line, limit):
-            found = _find(lines[at], token, column if at == line else 0)
-            if found >= 0:
-                self._cursors[cursor] = (at, found + len(token))
-                return Span(file=text.span.file, line=at + 1, column=found + 1)
+        begin = text.span.line - 1, max(text.span.column - 1, 0)
+        value = text.service, text.place, text.span, "" if text.place in _IN_ORDER else f"={text.key}"
+        equal = text.service, text.place, text.span, token
+        cursor = max(self._cursors.get(value, begin), self._cursors.get(equal, begin))
+        limit = min(len(lines), begin[0] + self._reach(value, text))
+        for first in dict.fromkeys((cursor, begin)):
+            for at in range(first[0], limit):
+                found = _find(lines[at], token, first[1] if at == first[0] else 0)
+                if found >= 0:
+                    self._cursors[value] = self._cursors[equal] = (at, found + len(token))
+                    return Span(file=text.span.file, line=at + 1, column=found + 1)
         return self._interpolated(text, token, lines, limit)
+
+    def _reach(self, value: tuple[str | None, str, Span, str], text: Text) -> int:
+        if value not in self._reaches:
+            self._reaches[value] = text.text.count("\n") * 2 + _reach(text)
+        return self._reaches[value]
 
     def _interpolated(self, text: Text, token: str, lines: list[str], limit: int) -> Span:
         for at in range(text.span.line - 1, limit):

@@ -14,6 +14,8 @@ from typing import Literal
 from migrate.stack.outline import container_at, heredoc_at, line_before, option_in_line
 
 Form = Literal["variable", "command", "file"]
+LISTED = re.compile(r"(?::\d{1,5})?[ \t,;\"']*")
+"""What stands between two elements of a plain list."""
 _CUT = re.compile(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
 _OPTION = re.compile(r"(?:^|(?<=\s))[\"']?(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*(?==))")
 _LONG_OPTION = re.compile(r"(?:^|\s)(?:--[A-Za-z]|-D[\w.]+=)")
@@ -46,6 +48,10 @@ def values(text: str, form: Form, spans: Sequence[tuple[int, int]]) -> list[int]
     found: list[int] = []
     end_before, sentence = 0, 0
     for start, end in spans:
+        if found and LISTED.fullmatch(text, end_before, start):
+            found.append(found[-1])
+            end_before = end
+            continue
         if structured and _PROSE.search(text, end_before, start):
             sentence += 1
         body = heredoc_at(text, start) if commands is not None else None
