@@ -101,6 +101,11 @@ class _Joined:
             self.start(pod, pod.version.behaviour, 0.0)
             self._plane.kill(self.now, pod.name)
 
+    def forget(self, kept: Mapping[str, object]) -> None:
+        """Pods that are gone and whose last window is written need no more attention."""
+        for name in [name for name in self.started if name not in kept]:
+            del self.started[name], self._speeds[name]
+
     def route(self, pod: str, proxy: str) -> None:
         self._plane.route(self.now, pod, proxy)
 
@@ -219,8 +224,12 @@ class _Recorder:
     def _usage(self, end_s: float) -> None:
         counters = self._joined.counters()
         lasting = end_s - self._start_s
+        started: dict[str, list[str]] = {}
+        for name, workload in self._joined.started.items():
+            if name in counters:
+                started.setdefault(workload, []).append(name)
         for key, live in self._control.cluster.workloads.items():
-            names = [name for name, workload in self._joined.started.items() if workload == key and name in counters]
+            names = started.get(key, [])
             running = [pod for pod in live.all_pods() if pod.phase == "Running" and not pod.gone]
             used = sum(counters[name].cpu_s - _cpu(self._pods.get(name)) for name in names)
             throttles = sum(counters[name].throttles - _throttles(self._pods.get(name)) for name in names)
@@ -239,6 +248,7 @@ class _Recorder:
                 )
             )
         self._pods = dict(counters)
+        self._joined.forget(self._control.cluster.pods)
 
 
 def _cpu(one: PodCounters | None) -> float:
