@@ -79,8 +79,10 @@ def _rule(facts: _Facts, text: Text, o: Occurrence, *, own: bool) -> str:
         return "A2"
     if text.place == "extra_hosts":
         return "A3b"
+    if o.service is None and o.kind == "name":
+        return "A10" if facts.directory.outside(text.service, o.token) is None else "A3b"
     if o.service is None:
-        if o.kind == "name" or (o.address is not None and facts.directory.is_gateway(o.address)):
+        if o.address is not None and facts.directory.is_gateway(o.address):
             return "A10"
         return "A11" if virtual else "A12" if o.network is not None else "A13"
     return _own_rule(facts, text, o) if own else {"literal_only": "A7", "acl": "A8"}.get(o.context, "A9")

@@ -134,7 +134,7 @@ def surroundings(
         base = _folder(_join(directory, files[0]))
     given = [_join(directory, file) for file in env_files or _listed(environment.get("COMPOSE_ENV_FILES", ""), ",")]
     dotenv, read = environment_of(given, base or directory, environment, names, log)
-    here = {"PWD": directory}
+    here = {"PWD": os.path.abspath(directory)}  # noqa: PTH100 - as it is written: symlinks stay
     lookup = lookup_in(environment, dotenv, here)
     chosen = list(files) or _from_variable(lookup)
     places = _given(chosen, directory, names) if chosen else _discovered(directory, names, log)

@@ -313,7 +313,7 @@ def _host_entry(facts: Facts, use: Use) -> Fate:
         return Fate(action="dropped")
     name = use.key.lower()
     if not is_subdomain(name):
-        message = f"{use.key} is no legal host name for {use.token}"
+        message = f"{use.key} is no legal host name for {use.token}; references become the address"
         return Fate(action="left", code="MIG208", message=message, severity=Severity.WARNING)
     message = f"{use.token} lies outside the stack and stays the address of {use.key}"
     return Fate(action="left", code="MIG208", message=message, alias=(use.token, name))
@@ -392,7 +392,8 @@ def _resolver(facts: Facts, use: Use) -> Fate:
 
 def _name(facts: Facts, use: Use) -> Fate | None:
     if use.owner is None:
-        return _gateway(facts, use)
+        outside = facts.directory.outside(use.service, use.token)
+        return _gateway(facts, use) if outside is None else Fate(action="rewritten", new=outside, edit=edit_of(facts, use, outside))
     if use.own and (use.place == "healthcheck" or use.context in ("bind", "own_literal")):
         rule = "A5" if use.place == "healthcheck" else "A4" if use.context == "bind" else "A6b"
         return RULES[rule](facts, use)

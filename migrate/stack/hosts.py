@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from typing import Literal
 
 from migrate.stack.data import any_of, knowledge, pattern
+from migrate.stack.outline import simple_command
 from migrate.stack.tokens import URL_PORTS
 
 Form = Literal["variable", "command", "file"]
@@ -25,6 +26,7 @@ _DOTTED = re.compile(
 _LISTED = re.compile(r"[,;\s]+")
 _WHOLE = re.compile(rf"({_NAME})(?::(\d{{1,5}}))?")
 _SAID = re.compile(rf"(--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)(=|[ \t]+)[\"']?({_NAME}(?:,{_NAME})*)(?=[\"'\s;|&)]|$)")
+_SHORT_OPTION = re.compile(rf"(?<=[\s\"'])-[hH][ \t=]*[\"']?\s*[\"']?({_NAME})(?=[\"'\s;|&)]|$)")
 _PORT_AFTER = re.compile(r"[\s'\":]+(\d{2,5})\b")
 
 
@@ -53,6 +55,8 @@ def host_words(text: str, form: Form, key: str = "") -> tuple[Word, ...]:
     (['db'], ())
     >>> [w.text for w in host_words("--configdb rs/cfg1:27019,cfg2:27019; sh.addShard('rs1/a:27018'); pull library/redis:7", "command")]
     ['cfg1', 'cfg2', 'a']
+    >>> [w.text for w in host_words("pg_isready -U x -h db && ping -c 1 web; ls -h x", "command")]
+    ['db', 'web']
     >>> [w.text for w in host_words("nodeID: upf.core.org # upf.core.org/x", "file")]
     ['upf.core.org']
     """
@@ -80,6 +84,7 @@ def _candidates(text: str, form: Form, key: str) -> Iterator[Word]:
         for m in _SAID.finditer(text):
             if (m[2] == "=" or m[1].startswith("-")) and pattern("host_position", "keys").search(m[1]):
                 yield from _elements(m[3], m.start(3))
+        yield from _of_clients(text)
     if form == "file":
         yield from _directed(text)
         if "." in text:
@@ -104,6 +109,27 @@ def _elements(text: str, base: int) -> Iterator[Word]:
         if w := _WHOLE.fullmatch(part):
             yield _word(base + offset, w[1], int(w[2]) if w[2] else None, "")
         offset += len(part)
+
+
+def _of_clients(text: str) -> Iterator[Word]:
+    """Hosts that client programs take as `-h` or as their first argument: `pg_isready -h db`, `ping -c 1 db`."""
+    by_option, by_argument = _clients()
+    for m in _SHORT_OPTION.finditer(text) if "-h" in text or "-H" in text else ():
+        if by_option.search(simple_command(text, m.start())):
+            yield _word(m.start(1), m[1], None, "")
+    for m in by_argument.finditer(text):
+        port = _PORT_AFTER.match(text, m.end("host"))
+        yield _word(m.start("host"), m["host"], int(port[1]) if port else None, "")
+
+
+@cache
+def _clients() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    lists = knowledge()["host_position"]["clients"]
+    option, argument = "|".join(lists["option"]), "|".join(lists["argument"])
+    return (
+        re.compile(rf"(?<![\w.-])(?:{option})(?![\w.-])"),
+        re.compile(rf"(?<![\w./-])(?:{argument})\s+(?:-[A-Za-z]+(?:[ \t]+\d+)?\s+)*[\"']?(?P<host>{_NAME})(?=[\"'\s;|&)]|$)"),
+    )
 
 
 def _directed(text: str) -> Iterator[Word]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from migrate.stack.files import Disk, shown_from
 from migrate.stack.symbols import Symbols
 from migrate.stack.tokens import canonical
 
+_HOST_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _HOST_NAMES = frozenset({"host.docker.internal", "gateway.docker.internal"})
 
 
@@ -72,6 +74,10 @@ class Directory:
         """Whether `name` means the Docker host to `caller`: a name that Docker knows, or an `extra_hosts` entry of the gateway."""
         return name.casefold() in _HOST_NAMES or name.casefold() in self._gateways.get(caller or "", ())
 
+    def outside(self, caller: str | None, name: str) -> str | None:
+        """The address that an `extra_hosts` entry of `caller` gives `name`, if it lies outside the stack and no hosts file may hold `name`."""
+        return self._unspeakable.get(caller or "", {}).get(name.casefold())
+
     def is_gateway(self, address: str) -> bool:
         """Whether `address` is the Docker host on a stack network: `gateway`, else the first of the subnet; not of macvlan, ipvlan."""
         return address in self._gateway_addresses
@@ -79,7 +85,8 @@ class Directory:
     def could_mean(self, caller: str, name: str) -> bool:
         """Whether `name` may mean somebody when `caller` says it."""
         folded = name.casefold()
-        return folded in self._by_name or folded in self._private.get(caller, ()) or self.is_host(caller, name)
+        known = folded in self._by_name or folded in self._private.get(caller, ())
+        return known or self.is_host(caller, name) or self.outside(caller, name) is not None
 
     @property
     def by_address(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
@@ -128,6 +135,19 @@ class Directory:
             for service in self.project.services.values()
             if service.extra_hosts
         }
+
+    @cached_property
+    def _unspeakable(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for service in self.project.services.values():
+            for host, addresses in service.extra_hosts.items():
+                if _HOST_NAME.fullmatch(host.lower()):
+                    continue
+                for address in addresses:
+                    known = canonical(address)
+                    if known is not None and known not in self._by_address and not self.is_gateway(known):
+                        found.setdefault(service.name, {}).setdefault(host.casefold(), known)
+        return found
 
     @cached_property
     def _private(self) -> dict[str, dict[str, str]]:

@@ -150,7 +150,9 @@ class Scanner:
             return
         for word in host_words(unit.text, unit.form, unit.key if unit.form == "variable" else ""):
             if self.directory.could_mean(unit.service, word.text) and (
-                self.directory.named(unit.service, word.text) is not None or self.directory.is_host(unit.service, word.text)
+                self.directory.named(unit.service, word.text) is not None
+                or self.directory.is_host(unit.service, word.text)
+                or self.directory.outside(unit.service, word.text) is not None
             ):
                 yield word
 
@@ -332,9 +334,9 @@ def _stated_port(unit: _Unit, token: Token | Word, where: Where) -> int | None:
     if token.port is not None or (isinstance(token, Token) and token.kind != "address"):
         return token.port
     after = unit.text[token.end : token.end + 12]
-    if re.search(r"(?:sentinel\s+monitor\s+\S+|replicaof|slaveof|\bnc(?:\s+-\w+)*|telnet)\s*[\"']?$", where.before[-80:], re.IGNORECASE) and (
-        m := re.match(r"[\"']?\s+[\"']?(\d{2,5})\b", after)
-    ):
+    if re.search(
+        r"(?:sentinel\s+monitor\s+\S+|replicaof|slaveof|\bnc(?:\s+-\w+)*|telnet)\s*[\"']?$", where.before[-80:], re.IGNORECASE
+    ) and (m := re.match(r"[\"']?\s+[\"']?(\d{2,5})\b", after)):
         return int(m[1])
     return None
 
