@@ -44,6 +44,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     tools = built()
     if tools is not None:
         config.stash[RUNNING] = machine.start(tools)
+    elif os.environ.get(SWITCH) == "required":
+        pytest.exit("the live tests are required and their tools are not built: make live-tools", returncode=1)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -73,14 +75,26 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"live control plane: {total:.0f} MiB resident ({', '.join(f'{n} {m}' for n, m in used.items())})")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, so that no worker is left alone with one at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, so that no worker is left alone with one at the end; and of tests that cannot run here one that says so for all."""
     here = Path(__file__).parent
     mine = [item for item in items if item.path.is_relative_to(here)]
-    mine.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    others = [item for item in items if not item.path.is_relative_to(here)]
-    items[:] = [*others, *mine]
+    idle = [item for item in mine if built() is None or ("tools" in getattr(item, "fixturenames", ()) and not _wanted())]
+    if idle:
+        reason = "the live tools are not built: `make live-tools`, with Go" if built() is None else "they run with `make test-live`"
+        idle[0].add_marker(pytest.mark.skip(reason=f"{len(idle)} live tests: {reason}"))
+        config.hook.pytest_deselected(items=idle[1:])
+    running = sorted((item for item in mine if item not in idle), key=lambda item: item.get_closest_marker("slow") is None)
+    items[:] = [*(item for item in items if item not in mine), *running, *idle[:1]]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where the live tests are required, a skip is a failure; but somebody else's cluster cannot play everything."""
+    report: Any = yield
+    if report.skipped and os.environ.get(SWITCH) == "required" and not os.environ.get(FOREIGN) and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"required, but skipped: {report.longrepr}"
+    return report
 
 
 # ------------------------------------------------------------------ fixtures
@@ -88,15 +102,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def tools() -> Tools:
-    """The programs. Without them the test is skipped; where they are required it fails."""
+    """The programs; tests that need them do not come here without."""
     found = built()
-    if _wanted() and found is not None:
-        return found
-    if os.environ.get(SWITCH) == "required":
-        pytest.fail("the live tools are required and not built: make live-tools")
-    if not _wanted():
-        pytest.skip("live tests run with `make test-live`")
-    pytest.skip("the live tools are not built: `make live-tools` (needs Go), then `make test-live`")
+    assert found is not None, "the live tools are not built: make live-tools"
+    return found
 
 
 @pytest.fixture(scope="session")

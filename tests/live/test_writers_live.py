@@ -17,21 +17,12 @@ import migrate
 from benchmarks.convert import corpus_files
 from migrate.write.overlay import operations_between
 from migrate.write.pods import file_maps
-from tests.live.tools import Tools, built
+from tests.live.tools import Tools
 from tests.migrate.helm_templates import Chart
 from tests.migrate.test_write_helm import EFFECTS, REFUSED, setting
 from tests.migrate.written_stacks import ENVIRONMENTS, rich
 
 SAMPLES = ("ghost", "shop", "slides")
-
-
-@pytest.fixture(scope="module")
-def programs() -> Tools:
-    """The built programs; without them there is nothing to compare with."""
-    found = built()
-    if found is None:
-        pytest.skip("the live tools are not built (make live-tools)")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +49,9 @@ def same(found: Mapping[tuple[str, str], Any], wanted: Sequence[Mapping[str, Any
     assert differing == {}, what
 
 
-def kustomized(programs: Tools, home: Mapping[str, str], folder: Path, wanted: Sequence[Mapping[str, Any]]) -> None:
+def kustomized(tools: Tools, home: Mapping[str, str], folder: Path, wanted: Sequence[Mapping[str, Any]]) -> None:
     """A kustomization builds to the objects, but for the hashes of generated names."""
-    text = ran([programs.plane, "kubectl", "kustomize", str(folder)], home)
+    text = ran([tools.plane, "kubectl", "kustomize", str(folder)], home)
     found = json.dumps(list(yaml.load_all(text, Loader=yaml.CSafeLoader)))
     for name in sorted(file_maps(wanted), key=len, reverse=True):
         found, count = re.subn(rf'"{re.escape(name)}-[a-z0-9]{{10}}"', f'"{name}"', found)
@@ -68,43 +59,43 @@ def kustomized(programs: Tools, home: Mapping[str, str], folder: Path, wanted: S
     same({(o["kind"], o["metadata"]["name"]): o for o in json.loads(found)}, wanted, folder)
 
 
-def compare(programs: Tools, home: Mapping[str, str], conversion: migrate.Conversion, folder: Path) -> None:
+def compare(tools: Tools, home: Mapping[str, str], conversion: migrate.Conversion, folder: Path) -> None:
     conversion.write(folder / "kustomize", form="kustomize")
-    kustomized(programs, home, folder / "kustomize" / "base", conversion.manifests)
-    kustomized(programs, home, folder / "kustomize" / "overlays" / "production", conversion.manifests)
+    kustomized(tools, home, folder / "kustomize" / "base", conversion.manifests)
+    kustomized(tools, home, folder / "kustomize" / "overlays" / "production", conversion.manifests)
     conversion.write(folder / "helm", form="helm")
-    told = ran([programs.helm, "lint", "--strict", str(folder / "helm")], home)
+    told = ran([tools.helm, "lint", "--strict", str(folder / "helm")], home)
     assert "WARNING" not in told and "ERROR" not in told
-    same(objects(ran([programs.helm, "template", "release", str(folder / "helm")], home)), conversion.manifests, folder)
+    same(objects(ran([tools.helm, "template", "release", str(folder / "helm")], home)), conversion.manifests, folder)
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
-def test_samples(programs: Tools, home: Mapping[str, str], repository: Path, tmp_path: Path, sample: str) -> None:
-    compare(programs, home, migrate.convert("docker-compose.yml", directory=repository / "samples" / sample), tmp_path)
+def test_samples(tools: Tools, home: Mapping[str, str], repository: Path, tmp_path: Path, sample: str) -> None:
+    compare(tools, home, migrate.convert("docker-compose.yml", directory=repository / "samples" / sample), tmp_path)
 
 
-def test_corpus_stacks(programs: Tools, home: Mapping[str, str], shared: Path, tmp_path: Path) -> None:
+def test_corpus_stacks(tools: Tools, home: Mapping[str, str], shared: Path, tmp_path: Path) -> None:
     compared = 0
     for number, file in enumerate(corpus_files()[1::5]):
         try:
             conversion = migrate.convert(file.name, directory=file.parent)
         except migrate.Unusable:
             continue
-        compare(programs, home, conversion, tmp_path / str(number))
+        compare(tools, home, conversion, tmp_path / str(number))
         compared += 1
     assert compared >= 20
 
 
-def test_texts_that_templates_and_generators_could_damage(programs: Tools, home: Mapping[str, str], tmp_path: Path) -> None:
-    compare(programs, home, rich(tmp_path), tmp_path)
+def test_texts_that_templates_and_generators_could_damage(tools: Tools, home: Mapping[str, str], tmp_path: Path) -> None:
+    compare(tools, home, rich(tmp_path), tmp_path)
 
 
-def test_environments(programs: Tools, home: Mapping[str, str], tmp_path: Path) -> None:
+def test_environments(tools: Tools, home: Mapping[str, str], tmp_path: Path) -> None:
     conversion = rich(tmp_path, ENVIRONMENTS)
     conversion.write(tmp_path / "out", form="kustomize")
     assert set(conversion.environments) == {"dev", "production"}
     for name, manifests in conversion.environments.items():
-        kustomized(programs, home, tmp_path / "out" / "overlays" / name, manifests)
+        kustomized(tools, home, tmp_path / "out" / "overlays" / name, manifests)
 
 
 @pytest.fixture(scope="module")
@@ -117,27 +108,27 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Chart]:
 
 @pytest.mark.parametrize(("path", "value"), [(path, value) for path, value, _ in EFFECTS])
 def test_values_change_what_the_fast_tests_say(
-    programs: Tools, home: Mapping[str, str], chart: tuple[Path, Chart], tmp_path: Path, path: str, value: Any
+    tools: Tools, home: Mapping[str, str], chart: tuple[Path, Chart], tmp_path: Path, path: str, value: Any
 ) -> None:
     folder, interpreter = chart
     values = tmp_path / "values.yaml"
     values.write_text(json.dumps(setting(path, value)))
-    text = ran([programs.helm, "template", "release", str(folder), "-f", str(values)], home)
+    text = ran([tools.helm, "template", "release", str(folder), "-f", str(values)], home)
     same(objects(text), interpreter.render(setting(path, value)), path)
 
 
 @pytest.mark.parametrize(("path", "value"), REFUSED)
 def test_helm_refuses_what_the_schema_refuses(
-    programs: Tools, home: Mapping[str, str], chart: tuple[Path, Chart], tmp_path: Path, path: str, value: Any
+    tools: Tools, home: Mapping[str, str], chart: tuple[Path, Chart], tmp_path: Path, path: str, value: Any
 ) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(json.dumps(setting(path, value)))
-    command = [programs.helm, "template", "release", str(chart[0]), "-f", str(values)]
+    command = [tools.helm, "template", "release", str(chart[0]), "-f", str(values)]
     ended = subprocess.run(command, capture_output=True, text=True, env=home, check=False)
     assert ended.returncode != 0 and "values don't meet the specifications of the schema" in ended.stderr
 
 
-def test_the_release_gives_the_namespace_where_none_is_named(programs: Tools, home: Mapping[str, str], chart: tuple[Path, Chart]) -> None:
+def test_the_release_gives_the_namespace_where_none_is_named(tools: Tools, home: Mapping[str, str], chart: tuple[Path, Chart]) -> None:
     settings = ["--set", "namespace.name=,namespace.create=false", "-n", "of-release"]
-    text = ran([programs.helm, "template", "release", str(chart[0]), *settings], home)
+    text = ran([tools.helm, "template", "release", str(chart[0]), *settings], home)
     assert {o["metadata"]["namespace"] for o in objects(text).values()} == {"of-release"}

@@ -1,5 +1,5 @@
-// Command nodes stands where containers would run: it is the kubelet of every Node that asks for it, the provisioner of volumes, and the
-// metrics APIs. What it does to a pod, and which samples it serves, is said by tests to the millisecond; nothing is ever run.
+// Command nodes stands where containers would run: it is the kubelet of every Node that asks for it, the provisioner of volumes and of
+// load balancers, and the metrics APIs. What it does to a pod, and which samples it serves, is said by tests to the millisecond; nothing is ever run.
 //
 //	nodes --kubeconfig FILE --port PORT --token-file FILE --certificate FILE
 //
@@ -66,6 +66,7 @@ func run(kubeconfig string, port int, tokenFile, certificate string) error {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	kubelet := newKubelet(ctx, client, factory, port)
 	provisionVolumes(ctx, client, factory)
+	giveAddresses(ctx, client, factory)
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 	go kubelet.renewLeases(ctx)
