@@ -199,6 +199,7 @@ def _bound(draft: Draft, assembly: Assembly, where: Surroundings, read: Mapping[
         data=data,
         services={key: service_of(key, node, service_data[key], env_names, shown) for key, node in service_nodes.items()},
         unselected=tuple(draft.disabled),
+        unselected_spans={key: draft.spans[key].span for key in draft.disabled if key in draft.spans},
         networks={key: network_of(key, node) for key, node in members(nodes.get("networks")).items()},
         volumes={key: volume_of(key, node) for key, node in members(nodes.get("volumes")).items()},
         secrets={key: file_source_of(key, node) for key, node in members(nodes.get("secrets")).items()},

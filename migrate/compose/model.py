@@ -224,3 +224,4 @@ class Project:
     spans: SourceMap
     findings: tuple[Finding, ...]
     models: Mapping[str, Model] = field(default_factory=dict)
+    unselected_spans: Mapping[str, Span] = field(default_factory=dict)

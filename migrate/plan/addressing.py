@@ -20,7 +20,7 @@ from migrate.addresses.types import (
     Use,
 )
 from migrate.findings import Action, Span
-from migrate.plan.address_notes import AddressNotes, address_of, of_addresses, of_listeners
+from migrate.plan.address_notes import AddressNotes, address_of, in_words, of_addresses, of_listeners
 from migrate.plan.decision import Answers, Decided, Decision, Names
 from migrate.plan.fates import FILES, Facts, Fate, fate_of, pin_message
 from migrate.plan.forwarding import forward
@@ -128,17 +128,17 @@ class _Work:
         if fate.nameserver is not None and use.service is not None:
             self.nameservers.setdefault(use.service, {})[use.token] = fate.nameserver
             self.resolving.setdefault(use.owner or "", {}).setdefault(use.service, use.span)
-        if fate.action in ("rewritten", "rendered", "pinned"):
+        if fate.action in ("rewritten", "rendered", "pinned", "pod-ip"):
             self.notes.tell_beside(self.facts, use, fate)
 
     def _baked(self, use: Use, fate: Fate) -> Fate:
         """A change in a file of the image: laid over its target, or listed for rebuild."""
         target = overlay_target(self.stack, use.service or "", use.key) if use.service else None
-        if target is not None and fate.action != "rendered":
-            message = f"{use.token} in a file of the image becomes {fate.new}: the changed file is laid over {target}"
+        if target is not None:
+            message = f"{use.token} in a file of the image becomes {in_words(fate.new)}: the changed file is laid over {target}"
             self.notes.tell("MIG217", message, Action.REWRITTEN, use.span, address=address_of(use), use=use)
             return fate
-        message = f"{use.token} is baked into the image of {use.service}; it should be {fate.new}"
+        message = f"{use.token} is baked into the image of {use.service}; it should be {in_words(fate.new)}"
         return Fate(action="left", code="MIG218", message=message)
 
     # pins and second networks ------------------------------------------------------------------------------------------------------

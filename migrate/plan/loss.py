@@ -153,7 +153,7 @@ def _partial(notes: Notes, data: Mapping[str, Any]) -> None:
 
 def _project(stack: Stack, notes: Notes, answers: Answers) -> None:
     for name in stack.project.unselected:
-        span = stack.project.spans.span("services", name)
+        span = stack.project.unselected_spans.get(name)
         notes.find("MIG912", f"service {name} is selected by no active profile", "services", name, action=Action.DROPPED, span=span)
     for key in stack.project.extensions:
         if key != "x-compose-cutover":

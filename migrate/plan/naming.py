@@ -51,8 +51,10 @@ class _Work:
     by_pin: set[tuple[str, str]] = field(default_factory=set)
 
     def tell(self, code: str, message: str, action: Action, service: str, also: tuple[Span, ...] = (), path: str | None = None) -> None:
-        """A finding at the service's own line."""
-        span = self.stack.project.services[service].span
+        """A finding at the service's own line, or at that of the key of the service that `path` ends with."""
+        key = (path or "").removeprefix(key_path("services", service)).lstrip(".")
+        known = key in self.stack.project.services[service].data
+        span = self.stack.project.spans.span("services", service, key) if known else self.stack.project.services[service].span
         self.findings.append(
             found(code, message, action=action, span=span, service=service, path=path or key_path("services", service), also=also)
         )
