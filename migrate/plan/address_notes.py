@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,8 @@ ACTIONS: Final[Mapping[UseAction, Action]] = {
     "dropped": Action.DROPPED, "left": Action.MAPPED, "refused": Action.REFUSED,
 }  # fmt: skip
 _MOST_PLACES: Final = 200
+_RENDERED: Final = re.compile(r"@@(?:ADDR:([a-z0-9-]+)|(POD_IP|HOST_IP))@@")
+_FIELDS: Final = {"POD_IP": "the pod", "HOST_IP": "the node"}
 _TLS: Final = frozenset({"https", "wss", "ldaps", "amqps", "rediss", "mqtts"})
 
 
@@ -137,6 +140,18 @@ def of_listeners(facts: Facts, listeners: Mapping[tuple[int, int | None], Mappin
                 "MIG203", message, action=Action.REWRITTEN, severity=Severity.WARNING, span=spans[0], also=spans[1:],
                 service=facts.stack.texts[text].service, address=next(iter(found_there)),
             )  # fmt: skip
+
+
+def in_words(new: str | None) -> str:
+    """What stands for an address, for a sentence.
+
+    >>> in_words("@@ADDR:db@@"), in_words("@@POD_IP@@"), in_words("db")
+    ('the address of db', 'the address of the pod', 'db')
+    """
+    found = _RENDERED.fullmatch((new or "").strip("[]"))
+    if found is None:
+        return new or ""
+    return f"the address of {found[1] or _FIELDS[found[2]]}"
 
 
 def address_of(use: Use) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from migrate.addresses.types import RewrittenService
+from migrate.addresses.types import RewrittenFile, RewrittenService
 from migrate.compose.model import FileSource, FileUse
 from migrate.findings import Action, Span
 from migrate.plan.contents import Content
@@ -68,6 +68,15 @@ class Objects:
             span=span,
             annotations=annotations or {},
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An object that carries one file; `rendered`: an init container puts addresses in it."""
+
+    name: str
+    data: bytes
+    rendered: bool
 
 
 class Carrier:
@@ -130,16 +139,15 @@ class Carrier:
             key = _key(PurePosixPath(target).name)
             self._owner_of_file(use, "configs", index)
             if source.external:
-                name, item = object_name(source.name), source.name
+                name = object_name(source.name)
                 self._outside("configmap", name, source)
-            else:
-                name, item = self.objects.configs[use.source], key
-                if not self._resource("ConfigMap", name, item, source):
-                    continue
-            self._mount_items("config", name, [(item, key, use.mode)], target, "configMap", single=key)
+                self._mount_items("config", name, [(source.name, key, use.mode)], target, "configMap", single=key)
+            elif (made := self._resource("ConfigMap", self.objects.configs[use.source], key, source)) is not None:
+                self._mount_made("config", made, [(key, key, use.mode)], target, "configMap")
 
     def _secrets(self) -> None:
         together: list[dict[str, Any]] = []
+        alone = False
         for index, use in enumerate(self.member.service.secrets):
             source = self.stack.project.secrets.get(use.source)
             if source is None:
@@ -147,21 +155,35 @@ class Carrier:
             self._owner_of_file(use, "secrets", index)
             item = _key(source.name if source.external else use.source)
             name = object_name(source.name) if source.external else self.objects.secrets[use.source]
+            made = _Made(name=name, data=b"", rendered=False)
             if source.external or self.answers.of(self.member.service.name, "secrets") == "external":
                 self._outside("secret", name, source)
-            elif not self._resource("Secret", name, item, source):
+            elif (written := self._resource("Secret", name, item, source)) is not None:
+                made = written
+            else:
                 continue
             target = (use.target or use.source).removeprefix("/run/secrets/")
-            if target.startswith("/"):
-                self._mount_items(
-                    "secret", name, [(item, PurePosixPath(target).name, use.mode)], target, "secret", single=PurePosixPath(target).name
-                )
+            if target.startswith("/") or made.rendered:
+                alone = alone or not target.startswith("/")
+                place = target if target.startswith("/") else f"/run/secrets/{target}"
+                self._mount_made("secret", made, [(item, PurePosixPath(target).name, use.mode)], place, "secret")
                 continue
             mode = {"mode": use.mode} if use.mode is not None else {}
-            together.append({"secret": {"name": name, "items": [{"key": item, "path": target, **mode}]}})
+            together.append({"secret": {"name": made.name, "items": [{"key": item, "path": target, **mode}]}})
         if together:
             self.volumes.append(Volume(name="secrets", source={"projected": {"defaultMode": 0o444, "sources": together}}))
-            self.mounts.append(VolumeMount(volume="secrets", path="/run/secrets", read_only=True))
+            paths = [item["path"] for source in together for item in source["secret"]["items"]]
+            if alone:  # a file cannot be mounted below a directory that is read-only
+                self.mounts += [VolumeMount(volume="secrets", path=f"/run/secrets/{p}", sub_path=p, read_only=True) for p in paths]
+            else:
+                self.mounts.append(VolumeMount(volume="secrets", path="/run/secrets", read_only=True))
+
+    def _mount_made(self, purpose: str, made: _Made, items: list[tuple[str, str, int | None]], target: str, kind: str) -> None:
+        """Mount one file: as it is, or as what an init container makes of it."""
+        if made.rendered:
+            self._mount_rendered(made.name, kind, items, target, {"": (made.data, False, True)}, items[0][1])
+        else:
+            self._mount_items(purpose, made.name, items, target, kind, single=items[0][1])
 
     def _owner_of_file(self, use: FileUse, section: str, index: int) -> None:
         if use.uid is None and use.gid is None:
@@ -179,8 +201,8 @@ class Carrier:
         if source.external:
             self.notes.find("MIG421", f"{kind} {name} must exist before", span=source.span, action=Action.MAPPED)
 
-    def _resource(self, kind: Any, name: str, key: str, source: FileSource) -> bool:
-        """Make the object of a top-level config or secret; whether it has a value."""
+    def _resource(self, kind: Any, name: str, key: str, source: FileSource) -> _Made | None:
+        """Make the object of a top-level config or secret, one for each content that services see of it; None if it has no value."""
         section = "configs" if kind == "ConfigMap" else "secrets"
         top = Notes(self.stack.project, None, self.notes.decisions, self.notes.findings)
         drivers = [k for k in ("driver", "driver_opts", "template_driver") if source.data.get(k)]
@@ -188,30 +210,40 @@ class Carrier:
             text = f"{section[:-1]} {source.key} has a {driver}, which nothing here knows"
             top.find("MIG423", text, section, source.key, driver, action=Action.REFUSED)
         if drivers:
-            return False
+            return None
         content: bytes | None
+        rewritten: RewrittenFile | None = None
         if source.file is not None:
             rewritten = self.texts.files.get(str(source.file))
             known = self.contents.get(str(source.file))
             content = rewritten.text.encode() if rewritten is not None else known.data if known is not None else None
             if content is None:
                 self.notes.find("MIG416", f"the file of {source.key} is missing or over 1 MiB", span=source.span, action=Action.REFUSED)
-                return False
+                return None
         elif source.content is not None:
-            changed = self.texts.files.get(source.key)
-            content = (changed.text if changed is not None else source.content).encode()
+            rewritten = self.texts.files.get(source.key)
+            content = (rewritten.text if rewritten is not None else source.content).encode()
         else:
             value = self.stack.project.variables.get(source.environment or "")
             if value is None:
                 self.notes.find(
                     "MIG422", f"{source.key} takes the value of a variable that is not set", span=source.span, action=Action.REFUSED
                 )
-                return False
+                return None
             content = value.encode()
+        name = self._name_for(kind, name, key, content)
         if kind == "Secret" and ("Secret", name) not in self.objects.made:
             self.notes.find("MIG402", IN_CLEAR, span=source.span, action=Action.MAPPED)
         self.objects.make(kind, name, None, source.span, *_split({key: content}), annotations=self._labels(source))
-        return True
+        return _Made(name=name, data=content, rendered=rewritten is not None and rewritten.rendered)
+
+    def _name_for(self, kind: Any, name: str, key: str, content: bytes) -> str:
+        """The name of the object; another one where a service sees another content under the same key."""
+        known = self.objects.made.get((kind, name))
+        text, binary = _split({key: content})
+        if known is None or all(held.get(key, new[key]) == new[key] for held, new in ((known.text, text), (known.binary, binary)) if new):
+            return name
+        return shortened(f"{name}-{digits(content.hex())}", name + content.hex(), 63)
 
     def _labels(self, source: FileSource) -> Mapping[str, str]:
         legal, illegal = legal_keys(source.data.get("labels") or {})
@@ -258,11 +290,17 @@ class Carrier:
             self._mount_items("files", name, items, mount.target, kind, single=single)
 
     def _overlays(self) -> None:
-        """Changed files of the image, laid over their place in it (MIG217)."""
+        """Changed files of the image, laid over their place in it (MIG217); what a mount hides there is not read."""
+        hidden = {m.mount.target for m in self.member.mounts} | {m.path for m in self.mounts}
         for target, rewritten in self.texts.overlays.items():
-            base = PurePosixPath(target).name
-            name = self._data_object("ConfigMap", target, {_key(base): rewritten.text.encode()})
-            self._mount_items("files", name, [(_key(base), base, None)], target, "configMap", single=base)
+            if target in hidden:
+                continue
+            base, data = PurePosixPath(target).name, rewritten.text.encode()
+            name = self._data_object("ConfigMap", target, {_key(base): data})
+            known = self.contents.get(rewritten.source)
+            mode = 0o755 if data.startswith(b"#!") or (known is not None and known.executable) else None
+            made = _Made(name=name, data=data, rendered=rewritten.rendered)
+            self._mount_made("files", made, [(_key(base), base, mode)], target, "configMap")
 
     def _read(self, classified: ClassifiedMount, index: int) -> dict[str, tuple[bytes, bool, bool]]:
         """Relative path -> (bytes after rewriting, executable, rendered at start)."""

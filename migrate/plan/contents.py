@@ -21,7 +21,7 @@ class Content:
 
 
 def read_contents(stack: Stack) -> Mapping[str, Content]:
-    """Every file that is carried into the cluster, by absolute path."""
+    """Every file that is carried into the cluster or may be laid over one of an image, by absolute path."""
     disk = Disk(root=stack.project.directory)
     paths: dict[str, Path] = {}
     for member in stack.members.values():
@@ -31,6 +31,9 @@ def read_contents(stack: Stack) -> Mapping[str, Content]:
     for source in (*stack.project.configs.values(), *stack.project.secrets.values()):
         if source.file is not None:
             paths[str(source.file)] = source.file
+    for text in stack.texts:
+        if text.place == "build":
+            paths.setdefault(text.key, Path(text.key))
     return {key: _content(disk, path) for key, path in paths.items()}
 
 

@@ -258,7 +258,7 @@ def _literal(facts: Facts, use: Use) -> Fate:
         return Fate(action="refused", code="MIG236", message=f"a route or packet filter by the address {use.token} of {use.owner}")
     if (pin := facts.pin(use)) is not None:
         return _pinned(facts, use, pin)
-    if use.place in FILES:
+    if use.place in FILES or use.place == "build":
         new = f"@@ADDR:{service}@@"
         message = f"{use.token} must stay a literal: the address of {service} is written here at every pod start"
         return Fate(action="rendered", new=new, edit=edit_of(facts, use, new), code="MIG207", message=message, renders=use.owner)
