@@ -9,7 +9,7 @@ from typing import Any, Final
 from migrate.findings import Action, Finding, Span
 from migrate.rules import found
 from migrate.source import Path_, SourceMap
-from migrate.verify import limits, references, schema, served
+from migrate.verify import levels, limits, references, schema, served
 from migrate.verify.objects import mapping, name
 
 SOURCE: Final = "compose-cutover/source"
@@ -28,9 +28,10 @@ def check(
     finding stands where the annotation `compose-cutover/source` of its object points.
     """
     findings = [finding for position in range(len(manifests)) for finding in _of_one(manifests, position, kubernetes_version, places)]
+    objects = references.gather(manifests, external)
     findings.extend(
         _told(breach.code, breach.message, manifests[breach.position], breach.path, _places(places, breach.position))
-        for breach in references.breaches(references.gather(manifests, external))
+        for breach in (*references.breaches(objects), *levels.breaches(objects, kubernetes_version))
     )
     return tuple(findings)
 
@@ -43,7 +44,7 @@ def _of_one(manifests: Sequence[Mapping[str, Any]], position: int, version: str,
             return
     if (complaint := served.complaint(manifest["apiVersion"], manifest["kind"], version)) is not None:
         yield _told(complaint[0], complaint[1], manifest, ("apiVersion",), where)
-    for misfit in (*schema.misfits(manifest, version), *limits.refused(manifest)):
+    for misfit in (*schema.misfits(manifest, version), *limits.refused(manifest, int(version.partition(".")[2]))):
         yield _told("MIG930", misfit.message, manifest, misfit.path, where)
 
 

@@ -136,7 +136,7 @@ REFUSED = [
     ("spec.strategy", {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}, "not allowed with type Recreate"),
     ("spec.strategy", {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}, "must not both be 0"),
     ("spec.minReadySeconds", 600, "greater than minReadySeconds"),
-    ("spec.replicas", -1, "negative"),
+    ("spec.replicas", -1, "not at least 0"),
 ]
 
 
