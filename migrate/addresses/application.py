@@ -11,7 +11,7 @@ from migrate.addresses.rewrite import rewrite
 from migrate.addresses.types import Edit, RewrittenFile, RewrittenService
 from migrate.stack import Stack, Text
 from migrate.stack.mounts import build_context
-from migrate.stack.texts import copy_target
+from migrate.stack.texts import copy_targets
 
 _FIELD = re.compile(r"\$(?:POD_IP|HOST_IP)\b")
 _TOKENS = ("@@ADDR:", "@@POD_IP@@", "@@HOST_IP@@")
@@ -58,20 +58,19 @@ def applied(
     )
 
 
-def overlay_target(stack: Stack, name: str, path: str) -> str | None:
-    """Where the image of service `name` has the build context's file `path`; None for the Dockerfile itself and unknown targets."""
+def overlay_targets(stack: Stack, name: str, path: str) -> tuple[str, ...]:
+    """Where the image of service `name` has the build context's file `path`; nowhere for the Dockerfile itself and unknown targets."""
     member = stack.members[name]
     context = build_context(member.service, stack.project)
     if member.dockerfile is None or context is None or path == str(member.dockerfile.path):
-        return None
-    return copy_target(Path(path), context, member.dockerfile)
+        return ()
+    return copy_targets(Path(path), context, member.dockerfile)
 
 
 def _overlays(stack: Stack, name: str, texts: Mapping[str, tuple[str, list[Edit]]]) -> dict[str, RewrittenFile]:
     found = {}
     for path, (text, changes) in texts.items():
-        target = overlay_target(stack, name, path)
-        if target is not None:
+        for target in overlay_targets(stack, name, path):
             found[target] = _file(path, text, changes)
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from migrate.addresses.application import applied, overlay_target
+from migrate.addresses.application import applied, overlay_targets
 from migrate.addresses.types import (
     Addressing,
     DecidedAddress,
@@ -133,9 +133,11 @@ class _Work:
 
     def _baked(self, use: Use, fate: Fate) -> Fate:
         """A change in a file of the image: laid over its target, or listed for rebuild."""
-        target = overlay_target(self.stack, use.service or "", use.key) if use.service else None
-        if target is not None:
-            message = f"{use.token} in a file of the image becomes {in_words(fate.new)}: the changed file is laid over {target}"
+        targets = overlay_targets(self.stack, use.service, use.key) if use.service else ()
+        if targets:
+            message = (
+                f"{use.token} in a file of the image becomes {in_words(fate.new)}: the changed file is laid over {' and '.join(targets)}"
+            )
             self.notes.tell("MIG217", message, Action.REWRITTEN, use.span, address=address_of(use), use=use)
             return fate
         message = f"{use.token} is baked into the image of {use.service}; it should be {in_words(fate.new)}"

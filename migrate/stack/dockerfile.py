@@ -22,13 +22,14 @@ _LONG_WITH_VALUE = frozenset(
 
 
 def parse(path: Path, text: str, target: str | None = None, arguments: Mapping[str, str] | None = None) -> Dockerfile:
-    """The facts of stage `target` (default: the last). `copies` maps paths of the context (`.` the whole) to paths of the image.
+    """The facts of stage `target` (default: the last). `copies` maps paths of the context (`.` the whole) to the paths of the image
+    that get them; one that ends with `/` is the directory they are put into.
 
     Variables have the values of `arguments`, else the defaults of ARG and ENV; unknown ones are empty.
 
     >>> d = parse(Path("Dockerfile"), "FROM x\\nARG P=80\\nWORKDIR /srv\\nCOPY conf/a.conf .\\nEXPOSE $P/udp\\n")
     >>> d.expose, dict(d.copies)
-    (('80/udp',), {'conf/a.conf': '/srv/a.conf'})
+    (('80/udp',), {'conf/a.conf': ('/srv/',)})
     """
     stages: dict[str, dict[str, Any]] = {}
     values: dict[str, str] = {}
@@ -112,8 +113,8 @@ def _copy(stage: dict[str, Any], words: list[str]) -> None:
         if "://" in source or source.startswith("<<"):
             continue
         name = str(PurePosixPath(source.lstrip("/") or "."))
-        single = "." in PurePosixPath(name).name and name != "." and not source.endswith("/")
-        stage["copies"][name] = f"{target.rstrip('/')}/{PurePosixPath(name).name}" if into and single else target
+        wanted = f"{target.rstrip('/')}/" if into else target
+        stage["copies"][name] = (*(t for t in stage["copies"].get(name, ()) if t != wanted), wanted)
 
 
 def _accounts(text: str) -> Iterator[tuple[str, dict[str, int]]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from migrate.compose.model import FileSource, Project, Service
 from migrate.findings import Span
@@ -177,13 +178,30 @@ def copied_files(context: Path, dockerfile: Dockerfile, disk: Disk) -> list[Path
     return list(found)[:_COPIED_FILES]
 
 
-def copy_target(path: Path, context: Path, dockerfile: Dockerfile) -> str | None:
-    """Where the image has the context's file `path`; None if the Dockerfile does not tell."""
-    relative = path.relative_to(context).as_posix() if path.is_relative_to(context) else ""
-    for source, target in dockerfile.copies.items():
-        if relative == source:
-            return target
-        if source == "." or relative.startswith(source.rstrip("/") + "/"):
-            rest = relative if source == "." else relative[len(source.rstrip("/")) + 1 :]
-            return f"{target.rstrip('/')}/{rest}"
-    return None
+def copy_targets(path: Path, context: Path, dockerfile: Dockerfile) -> tuple[str, ...]:
+    """Where the image has the context's file `path`, in the order of the Dockerfile; empty if it does not tell.
+
+    A file goes to the target, or into it if that is a directory; of a directory its content goes there, of a pattern what matches.
+    """
+    relative = PurePosixPath(path.relative_to(context).as_posix()) if path.is_relative_to(context) else PurePosixPath()
+    found: dict[str, None] = {}
+    for source, targets in dockerfile.copies.items():
+        below = _below(relative, PurePosixPath(source))
+        for target in targets if below is not None else ():
+            into = target.endswith("/") and not below
+            found[f"{target.rstrip('/')}/{below or relative.name}" if below or into else target] = None
+    return tuple(found)
+
+
+def _below(path: PurePosixPath, source: PurePosixPath) -> str | None:
+    """What of `path` lies below a source of COPY: empty for the source itself, None if it is not of it.
+
+    >>> _below(PurePosixPath("conf/a/b"), PurePosixPath("conf")), _below(PurePosixPath("x.sh"), PurePosixPath("*.sh"))
+    ('a/b', '')
+    """
+    if str(source) == ".":
+        return str(path)
+    head, rest = path.parts[: len(source.parts)], path.parts[len(source.parts) :]
+    if len(head) < len(source.parts) or not all(fnmatch.fnmatchcase(h, s) for h, s in zip(head, source.parts, strict=True)):
+        return None
+    return "/".join(rest)

@@ -78,7 +78,7 @@ class KnownPort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image path).
+    """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image paths).
 
     `base` is the image that the stage begins with (`scratch` included), `users` and `groups` are the numbers of accounts that it makes,
     `timings` the options of its health check (`interval`, `timeout`, `retries`, ...) as written, `fills` every place of the image that a
@@ -90,7 +90,7 @@ class Dockerfile:
     user: str | None
     healthcheck: tuple[str, ...] | None
     stop_signal: str | None
-    copies: Mapping[str, str]
+    copies: Mapping[str, tuple[str, ...]]
     volumes: tuple[str, ...]
     base: str | None = None
     users: Mapping[str, int] = field(default_factory=dict)

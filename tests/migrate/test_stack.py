@@ -134,7 +134,7 @@ def test_dockerfile_facts() -> None:
     """)
     facts = parse(Path("Dockerfile"), text)
     assert dict(facts.copies) == {
-        "conf/a.conf": "/srv/etc/a.conf", "conf/b.conf": "/srv/etc/b.conf", "docker/run.sh": "/run.sh", ".": "/srv",
+        "conf/a.conf": ("/srv/etc/",), "conf/b.conf": ("/srv/etc/",), "docker/run.sh": ("/run.sh",), ".": ("/srv/",),
     }  # fmt: skip
     assert (facts.user, facts.stop_signal, facts.volumes) == ("1000:1000", "SIGQUIT", ("/data",))
     assert facts.healthcheck == ("CMD-SHELL", "curl -f http://localhost/ || exit 1")
