@@ -74,7 +74,7 @@ def judged(case: Path, scores: dict[str, Score] | None = None) -> str | None:
     if file is None:
         return "no Compose file"
     try:
-        conversion = _converted(file)
+        conversion = converted(file)
         if scores is not None and (truth := labels().get(case.name)) is not None:
             scores[case.name] = compared(truth, seen(conversion, case, file.parent))
         return faults(conversion)
@@ -86,7 +86,7 @@ def judged(case: Path, scores: dict[str, Score] | None = None) -> str | None:
         return f"{type(bug).__name__}: {str(bug).splitlines()[0] if str(bug) else ''}"
 
 
-def _converted(file: Path) -> Any:
+def converted(file: Path) -> Any:
     """The conversion. If nothing can be converted for want of what only the caller has, again with `_outside` and every profile."""
     import migrate
 
