@@ -1,5 +1,5 @@
 // Command nodes stands where containers would run: it is the kubelet of every Node that asks for it, the provisioner of volumes and of
-// load balancers, and the metrics APIs. What it does to a pod, and which samples it serves, is said by tests to the millisecond; nothing is ever run.
+// load balancers, and the metrics APIs. What it does to a pod and which samples it serves is said by tests; nothing is ever run.
 //
 //	nodes --kubeconfig FILE --port PORT --token-file FILE --certificate FILE
 //

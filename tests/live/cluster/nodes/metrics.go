@@ -174,7 +174,7 @@ func (m *metrics) loadOf(pod *core.Pod) *load {
 }
 
 // sample is what is served for a pod: whole millicores and MiB, nothing if there is no sample.
-func (m *metrics) sample(pod *core.Pod, said *load, ready int) (cpu, memory *float64) {
+func (m *metrics) sample(pod *core.Pod, said *load) (cpu, memory *float64) {
 	index := m.kubelet.indexOf(pod)
 	if said == nil || index < 0 || pod.Status.Phase != core.PodRunning || (!isReady(pod) && !said.ServeUnready) {
 		return nil, nil
@@ -189,11 +189,22 @@ func (m *metrics) sample(pod *core.Pod, said *load, ready int) (cpu, memory *flo
 	case len(said.CPUByIndex) > 0:
 		value = said.CPUByIndex[min(index, len(said.CPUByIndex)-1)]
 	case said.TotalCPUMilli != nil:
-		value = float64(int(*said.TotalCPUMilli) / max(ready, 1))
+		value = float64(int(*said.TotalCPUMilli) / max(m.sharing(pod.Namespace, said), 1))
 	case said.CPUMilli != nil:
 		value = *said.CPUMilli
 	}
 	return &value, &said.MemoryMiB
+}
+
+// sharing is the number of ready pods among which a load is divided.
+func (m *metrics) sharing(namespace string, said *load) int {
+	count := 0
+	for _, pod := range m.podsOf(namespace, said.selector) {
+		if isReady(pod) && pod.DeletionTimestamp == nil && m.loadOf(pod) == said {
+			count++
+		}
+	}
+	return count
 }
 
 func isReady(pod *core.Pod) bool {
@@ -239,15 +250,9 @@ func (m *metrics) podMetrics(w http.ResponseWriter, r *http.Request) {
 	pods, now := m.podsOf(namespace, selector), time.Now()
 	given := answer{At: seconds(now), API: "resource", Namespace: namespace, Selector: text, Pods: []seen{}}
 	items := []any{}
-	ready := 0
-	for _, pod := range pods {
-		if isReady(pod) && pod.DeletionTimestamp == nil {
-			ready++
-		}
-	}
 	for _, pod := range pods {
 		said := m.loadOf(pod)
-		cpu, memory := m.sample(pod, said, ready)
+		cpu, memory := m.sample(pod, said)
 		given.Pods = append(given.Pods, m.look(pod, cpu, memory))
 		if said != nil && said.APIError {
 			given.Failed = true
@@ -314,7 +319,7 @@ func (m *metrics) nodeMetrics(w http.ResponseWriter, _ *http.Request) {
 	for _, node := range nodes {
 		cpu, memory := 0.0, 0.0
 		for _, pod := range m.podsOf("", everything) {
-			if c, b := m.sample(pod, m.loadOf(pod), 1); pod.Spec.NodeName == node.Name && c != nil {
+			if c, b := m.sample(pod, m.loadOf(pod)); pod.Spec.NodeName == node.Name && c != nil {
 				cpu, memory = cpu+*c, memory+*b
 			}
 		}
@@ -347,7 +352,7 @@ func (m *metrics) custom(w http.ResponseWriter, r *http.Request) {
 		}
 		for _, pod := range m.podsOf(namespace, selector) {
 			said := m.loadOf(pod)
-			cpu, memory := m.sample(pod, said, 1)
+			cpu, memory := m.sample(pod, said)
 			given.Pods = append(given.Pods, m.look(pod, cpu, memory))
 			if quantity, ok := quantityOf(said, metric); ok && cpu != nil {
 				items = append(items, value("Pod", pod.Name, quantity, said))
