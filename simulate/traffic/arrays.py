@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simulate.spec import Behaviour, Distribution, Source, TrafficSpec
+from simulate.spec import Behaviour, Distribution, Source, Step, TrafficSpec
 from simulate.traffic import draws
 from simulate.traffic import kernels as k
 from simulate.traffic.arrivals import compile_rate, end_of
@@ -76,6 +76,10 @@ class Tables:
                 self._views[name][...] = table
                 at += table.size
         self._measure()
+        self._locate()
+
+    def _locate(self) -> None:
+        self.at = (int(self.f.ctypes.data), int(self.n.ctypes.data))
 
     def _measure(self) -> None:
         v = self._views
@@ -109,6 +113,7 @@ class Tables:
             for name in names:
                 at = int(self.n[_offset(name)])
                 self._views[name] = flat[at : at + math.prod(shapes[name])].reshape(shapes[name])
+        self._locate()
 
     def more_jobs(self) -> None:
         """Twice the rows of jobs, at least two chunks; the new ones are free."""
@@ -177,16 +182,20 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
     own = _source_tables(spec, proxies, points)
     shapes: dict[str, tuple[int, ...]] = {
         "pf": (PODS, k.PF), "tag": (PODS, WIDTH), "wait": (PODS, WIDTH), "jf": (0, k.JF), "node": (len(spec.machines) + 1, 4),
-        "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,), "scratch": (3 * PODS,),
+        "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,), "a_demand": (CHUNK,),
+        "scratch": (3 * PODS,),
         "record_f": (CHUNK if record else 0, 3),
         "pi": (PODS, k.PI), "tag_job": (PODS, WIDTH), "wait_job": (PODS, WIDTH), "ji": (0, k.JI), "jk": (0,), "group_start": (PODS + 1,),
         "group_pod": (PODS,), "group_node": (PODS,), "group_order": (PODS + 1,), "endpoint": (rows, PODS), "endpoints": (rows,),
         "turn": (rows,), "pod_hash": (PODS,), "out": (sources, 9), "histogram": (sources, k.BUCKETS), "a_source": (CHUNK,),
-        "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "coming": (PODS,), "record_i": (CHUNK if record else 0, 4),
+        "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "a_key": (CHUNK,),
+        "coming": (PODS,), "record_i": (CHUNK if record else 0, 4),
     }  # fmt: skip
     tables: dict[str, Any] = {name: np.zeros(shape, np.float64 if name in k.FLOATS else np.int64) for name, shape in shapes.items()}
     tables |= {
-        "service": np.array([_service(b, len(p)) for b, p in zip(spec.behaviours, programs, strict=True)], np.int64).reshape(-1, 4),
+        "service": np.array([_service(b, p) for b, p in zip(spec.behaviours, programs, strict=True)], np.int64).reshape(
+            -1, k.SERVICE_COLUMNS
+        ),
         "step_kind": step_kind,
         "step_draw": step_draw,
         "warm_from": _padded([[n for n, _ in b.warm_requests] for b in spec.behaviours], warms).astype(np.int64),
@@ -201,14 +210,27 @@ def _padded(rows: list[list[float]], width: int) -> Any:
     return np.array([[*row, *[0.0] * (width - len(row))] for row in rows]).reshape(-1, width)
 
 
-def _service(behaviour: Behaviour, steps: int) -> tuple[int, int, int, int]:
+def _service(behaviour: Behaviour, program: Sequence[Step]) -> tuple[int, int, int, int, int]:
     workers = -1 if behaviour.workers is None else behaviour.workers
-    return (workers, -1 if behaviour.backlog is None else behaviour.backlog, steps, len(behaviour.warm_requests))
+    plain = len(program) == 1 and program[0].cpu_s is not None and is_positive(program[0].cpu_s) and not behaviour.warm_requests
+    return (workers, -1 if behaviour.backlog is None else behaviour.backlog, len(program), len(behaviour.warm_requests), int(plain))
+
+
+def is_positive(d: Distribution) -> bool:
+    """Whether every value is above 0: a request that needs nothing ends before the next begins.
+
+    >>> is_positive(Distribution(name="uniform", minimum=0.0, maximum=1.0)), is_positive(Distribution(name="const", value=0.0))
+    (True, False)
+    """
+    if d.name == "quantiles":
+        return d.points[0][1] > 0.0
+    return {"const": d.value, "uniform": d.maximum, "pareto": d.minimum}.get(d.name, d.mean) > 0.0
 
 
 def _source_tables(spec: TrafficSpec, proxies: dict[tuple[str, str], int], points: list[tuple[float, float]]) -> dict[str, Any]:
     edges = {(edge.caller, edge.callee): edge for edge in spec.edges}
     sf, si = [], []
+    names = [behaviour.name for behaviour in spec.behaviours]
     segments: list[Any] = []
     trace: list[float] = []
     batch = np.zeros((len(spec.sources), 3))
@@ -221,10 +243,11 @@ def _source_tables(spec: TrafficSpec, proxies: dict[tuple[str, str], int], point
         si.append((
             0, 0, begin, end, KINDS[source.kind], POLICIES[edge.policy], len(edge.proxies), proxies[source.name, source.to], edge.clients,
             -1 if source.limit is None else source.limit, 0, -1 if source.batch is None else CODES[source.batch.name],
+            names.index(source.to),
         ))  # fmt: skip
     return {
         "sf": np.array(sf).reshape(-1, 4),
-        "si": np.array(si, np.int64).reshape(-1, 12),
+        "si": np.array(si, np.int64).reshape(-1, k.SI),
         "source_key": np.array([draws.base(spec.seed, f"source/{source.name}") for source in spec.sources], np.uint64).view(np.int64),
         "batch_draw": batch,
         "segments": np.array(segments).reshape(-1, 6),

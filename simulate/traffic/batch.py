@@ -61,7 +61,7 @@ class BatchPlane:
         self._probe_serial = 0
         self._fresh = True
         for i in range(len(spec.sources)):
-            k.upcoming(self._s.f, self._s.n, i)
+            self._do(k.UPCOME, i)
         self._place_background()
         self._regroup()
 
@@ -87,6 +87,10 @@ class BatchPlane:
     def _reached(self, t_s: float) -> None:
         self.reached_s = self.now = max(self.now, t_s)
         self._fresh = False
+
+    def _do(self, wish: int, p: int = 0, job: int = 0, *, t: float | None = None, x: float = 0.0) -> int:
+        """A function of the machine code."""
+        return int(k.operate(*self._s.at, wish, p, job, self.now if t is None else t, float(x)))
 
     def _prone(self) -> bool:
         states = self._s.pi[: len(self._names), k.STATE]
@@ -124,7 +128,7 @@ class BatchPlane:
                 self._note(deadline, "probe", self._names[pod], serial, "timed_out")
 
     def _advance(self, limit: float) -> None:
-        while (needs := k.advance(self._s.f, self._s.n, limit)) != k.DONE:
+        while (needs := self._do(k.ADVANCE, t=limit)) != k.DONE:
             if needs == k.NEEDS_JOBS:
                 self._s.more_jobs()
             elif needs == k.NEEDS_WIDTH:
@@ -165,17 +169,16 @@ class BatchPlane:
             self._regroup()
         s = self._s
         if s.pi[pod, k.DIRTY] and s.pi[pod, k.GROUP] < 0:
-            node = s.node[s.pi[pod, k.NODE]]
-            k.give_share(s.f, s.n, pod, k.cap(s.f, s.n, pod, node[0]), node[1], self.now)
+            self._do(k.GIVE, pod)
         for group in np.flatnonzero(s.group_node[: s.groups] == s.pi[pod, k.NODE]).tolist():
             if not self._unaffected(group):
-                k.settle(s.f, s.n, group, self.now)
+                self._do(k.SETTLE, group)
 
     def _unaffected(self, group: int) -> bool:
         """Whether a group is one pod that takes from no other, and has what it had: bringing it to now could change its last digits."""
         s, pod = self._s, int(self._s.group_pod[self._s.group_start[group]])
         node = s.node[s.group_node[group]]
-        return bool(node[3] == 1.0 and not s.pi[pod, k.DIRTY] and k.cap(s.f, s.n, pod, node[0]) == s.pf[pod, k.SHARE])
+        return bool(node[3] == 1.0 and not s.pi[pod, k.DIRTY] and self._do(k.FITS, pod))
 
     # -------------------------------------------------------------- operations
 
@@ -203,17 +206,17 @@ class BatchPlane:
         s = self._s
         assert s.pi[p, k.STATE] not in WITH_PROCESS, f"pod {pod} is {STATES[s.pi[p, k.STATE]]}: it cannot start"
         f, n = s.pf[p], s.pi[p]
-        k.sync(s.f, s.n, p, self.now)
+        self._do(k.SYNC, p)
         n[k.NODE] = len(self._nodes) if node is None else self._nodes[node]
         f[k.QUOTA], f[k.WEIGHT], f[k.SPEED], f[k.WARM] = math.inf if quota_cores is None else quota_cores, weight, speed, 1.0
         n[k.STATE], n[k.SINCE], n[k.ACCEPTING], n[k.DIRTY] = k.UP, 0, 0, 1
-        k.warm_up(s.f, s.n, p)
+        self._do(k.WARM_UP, p)
         if quota_cores is not None:
-            k.begin_period(s.f, s.n, p, k.period_at(s.f, s.n, p, self.now))
+            self._do(k.BEGIN_PERIOD, p)
         if boot_cpu_s > 0.0:
             n[k.STATE] = k.STARTING
             job = self._job(-(2 << 44) + p, k.BOOT, 0)
-            k.begin_burst(s.f, s.n, p, self.now, boot_cpu_s, job)
+            self._do(k.BOOT_UP, p, job, x=boot_cpu_s)
         self._settle(p, regroup=True)
 
     def _check_limit(self, service: str, limit_bytes: float | None) -> None:
@@ -230,7 +233,7 @@ class BatchPlane:
     def _job(self, key: int, source: int, sequence: int) -> int:
         if self._s.g[k.FREE_JOBS] == 0:
             self._s.more_jobs()
-        return int(k.new_job(self._s.f, self._s.n, self.now, math.inf, key, source, sequence, np.uint64(0)))
+        return self._do(k.NEW_JOB, source, key, x=float(sequence))
 
     def _new_pod(self, name: str, service: str, period_s: float, phase_s: float | None) -> int:
         p = len(self._names)
@@ -285,12 +288,12 @@ class BatchPlane:
         s.pi[p, k.STATE], s.pi[p, k.ACCEPTING] = k.DRAINING, accept
         if not accept and self.spec.behaviours[s.pi[p, k.SERVICE]].drain_backlog == "reset":
             for job in self._queued(p):
-                k.sync(s.f, s.n, p, self.now)
+                self._do(k.SYNC, p)
                 s.pf[p, k.RESIDENCE] += self.now - s.jf[job, k.ARRIVED_S]
                 s.pi[p, k.RESET] += 1
                 s.pi[p, k.BACKLOG] -= 1
-                k.answer(s.f, s.n, p, job, k.REFUSAL, self.now)
-        k.check_drained(s.f, s.n, p, self.now)
+                self._do(k.ANSWER, p, job, x=k.REFUSAL)
+        self._do(k.CHECK_DRAINED, p)
         self._collect()
         self._settle(p, regroup=bool(s.pi[p, k.STATE] == k.DOWN))
         return self._own_trigger("drained", pod, None)
@@ -325,7 +328,7 @@ class BatchPlane:
 
     def _end_process(self, p: int, outcome: int | None, state: int) -> None:
         s = self._s
-        k.sync(s.f, s.n, p, self.now)
+        self._do(k.SYNC, p)
         f, n = s.pf[p], s.pi[p]
         inside = [*s.tag_job[p, : n[k.TAGS]].tolist(), *s.wait_job[p, : n[k.WAITS]].tolist(), *self._queued(p)]
         n[k.STATE], n[k.DIRTY] = state, 1
@@ -335,7 +338,7 @@ class BatchPlane:
             if s.ji[job, k.SOURCE] != k.BOOT:
                 f[k.RESIDENCE] += self.now - s.jf[job, k.ARRIVED_S]
             if outcome is not None:
-                k.answer(s.f, s.n, p, job, outcome, self.now)
+                self._do(k.ANSWER, p, job, x=outcome)
             else:
                 self._vanish(job)
         self._collect()
@@ -354,7 +357,7 @@ class BatchPlane:
             serial = int(s.ji[job, k.SEQUENCE])
             self._probes[serial] = (*self._probes[serial][:3], -1)
         s.ji[job, k.SOURCE] = k.BOOT
-        k.answer(s.f, s.n, 0, job, k.OK, self.now)
+        self._do(k.ANSWER, 0, job, x=k.OK)
 
     def set_pod(
         self, t_s: float, pod: str, *, speed: float | None = None, weight: float | None = None, quota_cores: float | None = None
@@ -362,14 +365,14 @@ class BatchPlane:
         """Change a pod at once; a changed quota is the budget of the running period (3.5), infinite is none."""
         self._reach(t_s)
         s, p = self._s, self._pods[pod]
-        k.sync(s.f, s.n, p, self.now)
+        self._do(k.SYNC, p)
         if speed is not None:
             s.pf[p, k.SPEED] = speed
         if weight is not None:
             s.pf[p, k.WEIGHT] = weight
         if quota_cores is not None:
             s.pf[p, k.QUOTA] = quota_cores
-            k.begin_period(s.f, s.n, p, k.period_at(s.f, s.n, p, self.now))
+            self._do(k.BEGIN_PERIOD, p)
         s.pi[p, k.DIRTY] = 1
         self._settle(p)
 
@@ -394,7 +397,7 @@ class BatchPlane:
         p, serial = self._pods[pod], self._probe_serial
         self._probe_serial += 1
         self._probes[serial] = (probe, p, self.now + timeout_s, -1)
-        if self._s.pi[p, k.STATE] != k.GONE and not k.admits(self._s.f, self._s.n, p):
+        if self._s.pi[p, k.STATE] != k.GONE and not self._do(k.ADMITS, p):
             self._s.pi[p, k.REFUSED] += 1
             self._note(self.now, "probe", pod, serial, "refused")
         elif self._s.pi[p, k.STATE] != k.GONE:
@@ -409,7 +412,7 @@ class BatchPlane:
         self._probes[serial] = (name, p, deadline, job)
         if s.pi[p, k.TAGS] + 1 >= s.tag.shape[1]:
             s.wider(2 * s.tag.shape[1])
-        k.enter(s.f, s.n, p, job, self.now)
+        self._do(k.ENTER, p, job)
         self._collect()
         self._settle(p)
 

@@ -1,7 +1,7 @@
 """Compiled kernels of batches: pods of one node in event order, nodes one after the other (model.md 9.1). Arrays in, arrays out.
 
 Every operation on doubles is the one of `cpu.py`, `draws.py` and `heap.py`, in the same order, so that both engines agree in every
-digit. One file on purpose: the compiler's cache looks at the time of the file of a function only, not of those it calls.
+digit. `f` and `n` are the addresses of all doubles and of all integers of a run, as memory (`machine.py`).
 """
 
 # mypy: disable-error-code="no-any-return"
@@ -10,40 +10,15 @@ digit. One file on purpose: the compiler's cache looks at the time of the file o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 
-from simulate.compiled import kept_beside
+from simulate.traffic.limits import BATCHES
+from simulate.traffic.machine import Compiler, doubles, words
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-JIT: Any = numba.njit
-OPTIONS = {"cache": kept_beside(__file__), "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
-"""`_nrt` False: no counting of references, which took two thirds of the time of a run; so nothing is allocated in a kernel."""
-
-
-def compiled(function: F) -> F:
-    """Machine code that Python calls, cached between processes; no fastmath: every result is reproducible."""
-    return cast(F, JIT(**OPTIONS)(function))
-
-
-def both(function: F) -> F:
-    """Called by Python, and put where machine code calls it."""
-    return cast(F, JIT(**OPTIONS, forceinline=True)(function))
-
-
-def inner(function: F) -> F:
-    """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
-    return cast(F, JIT(**OPTIONS, no_cpython_wrapper=True)(function))
-
-
-def inlined(function: F) -> F:
-    """As `inner`, and put where it is called: a call would cost more than the work."""
-    return cast(F, JIT(**OPTIONS, no_cpython_wrapper=True, forceinline=True)(function))
-
+_BATCHES = Compiler(*BATCHES)
+compiled, inner, inlined = _BATCHES.compiled, _BATCHES.inner, _BATCHES.inlined
 
 # columns of `pf`: doubles of a pod
 (VIRTUAL, AT, SHARE, RATE, BUDGET, STOOD, SPEED, WEIGHT, QUOTA, PERIOD_S, PHASE, CPU_S, THROTTLED, REQUEST_S, RESIDENCE) = range(15)
@@ -57,13 +32,14 @@ ABSENT, STARTING, UP, DRAINING, DOWN, GONE = range(6)
 # columns of jobs
 ARRIVED_S, DEADLINE, WORKED, DEMAND = range(4)
 KEY, SOURCE, STEP, LINK, SEQUENCE = range(5)
-JF, JI, SF, SI = 4, 5, 4, 12
+JF, JI, SF, SI = 4, 5, 4, 13
 PROBE, BOOT, FREE = -1, -2, -9
 # columns of services
-WORKERS, QUEUE, STEPS, WARMS = range(4)
+WORKERS, QUEUE, STEPS, WARMS, PLAIN = range(5)
+SERVICE_COLUMNS = 5
 # columns of `sf` and `si`: a source
 AREA, UPCOMING, TIMEOUT, END_S = range(4)
-(NUMBER, ARRIVAL, SEGMENT, SEGMENT_END, KIND, POLICY, PROXIES, PROXY, CLIENTS, LIMIT, LEFT, BATCH) = range(12)
+(NUMBER, ARRIVAL, SEGMENT, SEGMENT_END, KIND, POLICY, PROXIES, PROXY, CLIENTS, LIMIT, LEFT, BATCH, TARGET) = range(13)
 OPEN, EVEN, TRACE = range(3)
 RANDOM, ROUND_ROBIN, HASH = range(3)
 # columns of `out`: ends of a source's requests
@@ -93,6 +69,7 @@ FLOATS = (
     "latency",
     "trigger",
     "a_t",
+    "a_demand",
     "scratch",
     "step_draw",
     "batch_draw",
@@ -124,21 +101,22 @@ INTEGERS = (
     "a_number",
     "a_pod",
     "a_order",
+    "a_key",
     "coming",
     "record_i",
 )
 """Tables of the state, in order: doubles one after the other in one array `f`, integers in one array `n` behind a header.
-Two flat arrays because a compiled function takes and counts references of every array that it is given."""
+Two flat arrays: in compiled code they are two addresses."""
 # the header of `n`: sizes, then where each table begins
 (WIDTH, SOURCES, PODS, GROUPS, CHUNKED, RECORDS, BACKGROUNDS, WARM_COLUMNS, STEP_COLUMNS, ENDPOINT_COLUMNS) = range(8, 18)
 OFFSETS = 18
 (
-    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T, O_SCRATCH,
-    O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
+    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T, O_A_DEMAND,
+    O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
     O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY, O_ENDPOINT, O_ENDPOINTS, O_TURN,
-    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_COMING, O_RECORD_I,
-) = range(OFFSETS, OFFSETS + 44)  # fmt: skip
-HEADER = OFFSETS + 44
+    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_A_KEY, O_COMING, O_RECORD_I,
+) = range(OFFSETS, OFFSETS + 46)  # fmt: skip
+HEADER = OFFSETS + 46
 
 
 G64 = np.uint64(0x9E3779B97F4A7C15)
@@ -263,7 +241,7 @@ def throttled(f: Any, n: Any, p: int) -> bool:
     return f[n[O_PF] + p * PF + QUOTA] < math.inf and f[n[O_PF] + p * PF + BUDGET] == 0.0
 
 
-@both
+@inner
 def sync(f: Any, n: Any, p: int, t: float) -> None:
     """As cpu.sync."""
     a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
@@ -288,7 +266,7 @@ def sync(f: Any, n: Any, p: int, t: float) -> None:
             n[b + THROTTLES] += 1
 
 
-@both
+@inner
 def period_at(f: Any, n: Any, p: int, t: float) -> int:
     """As cpu.period_at."""
     phase, period = f[n[O_PF] + p * PF + PHASE], f[n[O_PF] + p * PF + PERIOD_S]
@@ -300,7 +278,7 @@ def period_at(f: Any, n: Any, p: int, t: float) -> int:
     return number
 
 
-@both
+@inner
 def begin_period(f: Any, n: Any, p: int, number: int) -> None:
     """As cpu.begin_period."""
     if number != n[n[O_PI] + p * PI + PERIOD]:
@@ -310,7 +288,7 @@ def begin_period(f: Any, n: Any, p: int, number: int) -> None:
     f[n[O_PF] + p * PF + BUDGET] = f[n[O_PF] + p * PF + QUOTA] * f[n[O_PF] + p * PF + PERIOD_S]
 
 
-@both
+@inner
 def begin_burst(f: Any, n: Any, p: int, t: float, demand: float, job: int) -> None:
     """As cpu.begin_burst."""
     sync(f, n, p, t)
@@ -328,7 +306,7 @@ def begin_burst(f: Any, n: Any, p: int, t: float, demand: float, job: int) -> No
     n[b + DIRTY] = 1
 
 
-@both
+@inner
 def cap(f: Any, n: Any, p: int, cores: float) -> float:
     """As cpu.cap."""
     if n[n[O_PI] + p * PI + BURSTS] == 0 or throttled(f, n, p):
@@ -344,7 +322,7 @@ def rate_of(f: Any, n: Any, p: int, share: float, node_speed: float) -> float:
     return node_speed * f[n[O_PF] + p * PF + SPEED] * f[n[O_PF] + p * PF + WARM] * share / n[n[O_PI] + p * PI + BURSTS]
 
 
-@both
+@inner
 def give_share(f: Any, n: Any, p: int, share: float, node_speed: float, t: float) -> None:
     """As HeapPlane._give_share: when the pod's next events are."""
     sync(f, n, p, t)
@@ -399,7 +377,7 @@ def water_level(f: Any, n: Any, group: int, node: int, cores: float) -> float:
     return left / weight if weight > 0.0 else math.inf
 
 
-@compiled
+@inner
 def settle(f: Any, n: Any, group: int, t: float) -> None:
     """As HeapPlane._share for one group."""
     node = n[n[O_GROUP_NODE] + group]
@@ -456,7 +434,7 @@ def end_request(f: Any, n: Any, source: int, sequence: int, p: int, arrived: flo
         n[n[O_RECORD_I] + sequence * 4 + 3] = outcome
 
 
-@both
+@inner
 def answer(f: Any, n: Any, p: int, job: int, outcome: int, t: float) -> None:
     """Tell the caller, and give the job's row back."""
     a, b = n[O_JF] + job * JF, n[O_JI] + job * JI
@@ -479,7 +457,7 @@ def trigger(f: Any, n: Any, t: float, kind: int, p: int, probe: int, outcome: in
     n[TRIGGERS] += 1
 
 
-@both
+@inner
 def new_job(f: Any, n: Any, arrived: float, deadline: float, key: int, source: int, sequence: int, random_key: Any) -> int:
     """A row for a job."""
     job = n[FREE_JOB]
@@ -502,7 +480,7 @@ def run(f: Any, n: Any, p: int, job: int, t: float) -> bool:
             return False
         return True
     service = n[n[O_PI] + p * PI + SERVICE]
-    while n[n[O_JI] + job * JI + STEP] < n[n[O_SERVICE] + service * 4 + STEPS]:
+    while n[n[O_JI] + job * JI + STEP] < n[n[O_SERVICE] + service * SERVICE_COLUMNS + STEPS]:
         i = n[n[O_JI] + job * JI + STEP]
         n[n[O_JI] + job * JI + STEP] = i + 1
         position = service * n[STEP_COLUMNS] + i
@@ -551,11 +529,11 @@ def finish(f: Any, n: Any, p: int, job: int, t: float) -> None:
     check_drained(f, n, p, t)
 
 
-@both
+@inner
 def warm_up(f: Any, n: Any, p: int) -> None:
     """The factor of the requests completed since the start."""
     service, factor = n[n[O_PI] + p * PI + SERVICE], f[n[O_PF] + p * PF + WARM]
-    for i in range(n[n[O_SERVICE] + service * 4 + WARMS]):
+    for i in range(n[n[O_SERVICE] + service * SERVICE_COLUMNS + WARMS]):
         if n[n[O_PI] + p * PI + SINCE] >= n[n[O_WARM_FROM] + service * n[WARM_COLUMNS] + i]:
             factor = f[n[O_WARM_FACTOR] + service * n[WARM_COLUMNS] + i]
     if factor != f[n[O_PF] + p * PF + WARM]:
@@ -563,7 +541,7 @@ def warm_up(f: Any, n: Any, p: int) -> None:
         n[n[O_PI] + p * PI + DIRTY] = 1
 
 
-@both
+@inner
 def check_drained(f: Any, n: Any, p: int, t: float) -> None:
     """A draining pod with nothing inside is down."""
     b = n[O_PI] + p * PI
@@ -577,7 +555,7 @@ def check_drained(f: Any, n: Any, p: int, t: float) -> None:
 def serve(f: Any, n: Any, p: int, t: float) -> None:
     """Free workers take from the head of the backlog."""
     b = n[O_PI] + p * PI
-    workers = n[n[O_SERVICE] + n[b + SERVICE] * 4 + WORKERS]
+    workers = n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + WORKERS]
     while n[b + BACKLOG] > 0 and (workers < 0 or n[b + BUSY] < workers):
         sync(f, n, p, t)
         job = n[b + HEAD]
@@ -586,23 +564,26 @@ def serve(f: Any, n: Any, p: int, t: float) -> None:
         dispatch(f, n, p, job, t)
 
 
-@both
+@inner
 def admits(f: Any, n: Any, p: int) -> bool:
     """Whether the pod listens and has a worker or a place in its backlog."""
     b = n[O_PI] + p * PI
     if n[b + STATE] != UP and not (n[b + STATE] == DRAINING and n[b + ACCEPTING] == 1):
         return False
-    workers, queue = n[n[O_SERVICE] + n[b + SERVICE] * 4 + WORKERS], n[n[O_SERVICE] + n[b + SERVICE] * 4 + QUEUE]
+    workers, queue = (
+        n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + WORKERS],
+        n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + QUEUE],
+    )
     return workers < 0 or n[b + BUSY] < workers or queue < 0 or n[b + BACKLOG] < queue
 
 
-@compiled
+@inner
 def enter(f: Any, n: Any, p: int, job: int, t: float) -> None:
     """An accepted job is dispatched or queued."""
     b = n[O_PI] + p * PI
     sync(f, n, p, t)
     n[b + ACCEPTED] += 1
-    workers = n[n[O_SERVICE] + n[b + SERVICE] * 4 + WORKERS]
+    workers = n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + WORKERS]
     if workers < 0 or n[b + BUSY] < workers:
         if dispatch(f, n, p, job, t):
             serve(f, n, p, t)
@@ -625,12 +606,13 @@ def arrive(f: Any, n: Any, i: int) -> None:
         if deadline == math.inf:
             n[n[O_OUT] + source * 9 + VANISHED] += 1
             return
-        job = new_job(f, n, t, deadline, number, source, sequence, np.uint64(0))
+        job = new_job(f, n, t, deadline, number, source, sequence, 0)
         n[n[O_JI] + job * JI + LINK] = n[LOST_JOB]
         n[LOST_JOB] = job
     elif admits(f, n, p):
-        key = numbered(np.uint64(n[n[O_SOURCE_KEY] + source]), number)
-        enter(f, n, p, new_job(f, n, t, deadline, (np.int64(source) << np.int64(44)) | number, source, sequence, key), t)
+        job = new_job(f, n, t, deadline, (source << 44) | number, source, sequence, n[n[O_A_KEY] + i])
+        f[n[O_JF] + job * JF + DEMAND] = f[n[O_A_DEMAND] + i]
+        enter(f, n, p, job, t)
     else:
         n[n[O_PI] + p * PI + REFUSED] += 1
         end_request(f, n, source, sequence, p, t, deadline, REFUSAL, t)
@@ -676,9 +658,127 @@ def pod_event(f: Any, n: Any, p: int) -> float:
 
 
 @inner
+def is_plain(f: Any, n: Any, p: int) -> bool:
+    """Whether a pod that takes from no other only has whole requests inside: one burst each, no quota, no end or start near."""
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    if n[b + STATE] != UP or n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + PLAIN] == 0 or f[a + QUOTA] < math.inf:
+        return False
+    if n[b + DIRTY] == 1 or n[b + WAITS] > 0:
+        return False
+    job = n[b + HEAD]
+    for _ in range(n[b + BACKLOG]):
+        if n[n[O_JI] + job * JI + SOURCE] < 0:
+            return False
+        job = n[n[O_JI] + job * JI + LINK]
+    whole = True
+    for i in range(n[b + TAGS]):
+        whole = whole and n[n[O_JI] + n[n[O_TAG_JOB] + p * n[WIDTH] + i] * JI + SOURCE] >= 0
+    return whole
+
+
+@inner
+def run_plain(f: Any, n: Any, p: int, node: int, begin: int, end: int, limit: float) -> None:
+    """As run_group for one pod without a reason in `is_plain`: the same sums in the same order, with the pod in registers."""
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    tags, tag_jobs = n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH]
+    times, orders, jf, ji = n[O_A_T], n[O_A_ORDER], n[O_JF], n[O_JI]
+    service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
+    workers, queue = n[service + WORKERS], n[service + QUEUE]
+    at, virtual, share, rate, ends = f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END]
+    request_s, cpu_s, residence = f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE]
+    bursts, jobs, backlog, busy, free = n[b + BURSTS], n[b + JOBS], n[b + BACKLOG], n[b + BUSY], n[FREE_JOB]
+    most = min(f[a + PARALLEL], f[n[O_NODE] + node * 4])
+    factor = f[n[O_NODE] + node * 4 + 1] * f[a + SPEED] * f[a + WARM]
+    arrives = f[times + n[orders + begin]] if begin < end else math.inf
+    while True:
+        job = -1
+        if ends <= arrives:
+            if ends > limit or ends == math.inf:
+                break
+            t = ends
+            dt = t - at
+            if dt > 0.0:
+                at = t
+                request_s += dt * (jobs + backlog)
+                virtual += dt * rate
+                cpu_s += dt * share
+            done = n[tag_jobs]
+            virtual = max(virtual, f[tags])
+            pop(f, n, tags, tag_jobs, bursts)
+            bursts, jobs, busy = bursts - 1, jobs - 1, busy - 1
+            x, y = jf + done * JF, ji + done * JI
+            residence += t - f[x + ARRIVED_S]
+            end_request(f, n, n[y + SOURCE], n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, t)
+            n[y + SOURCE], n[y + LINK] = FREE, free
+            free = done
+            n[FREE_JOBS] += 1
+            n[b + COMPLETED] += 1
+            n[b + SINCE] += 1
+            if backlog > 0 and (workers < 0 or busy < workers):
+                job = n[b + HEAD]
+                n[b + HEAD] = n[ji + job * JI + LINK]
+                backlog -= 1
+        else:
+            i, t = n[orders + begin], arrives
+            begin += 1
+            arrives = f[times + n[orders + begin]] if begin < end else math.inf
+            source, sequence = n[n[O_A_SOURCE] + i], n[SEQUENCES] + i
+            deadline = t + f[n[O_SF] + source * SF + TIMEOUT]
+            serves = workers < 0 or busy < workers
+            if not serves and queue >= 0 and backlog >= queue:
+                n[b + REFUSED] += 1
+                end_request(f, n, source, sequence, p, t, deadline, REFUSAL, t)
+                continue
+            dt = t - at
+            if dt > 0.0:
+                at = t
+                request_s += dt * (jobs + backlog)
+                if bursts > 0:
+                    virtual += dt * rate
+                    cpu_s += dt * share
+            job = free
+            x, y = jf + job * JF, ji + job * JI
+            free = n[y + LINK]
+            n[FREE_JOBS] -= 1
+            n[b + ACCEPTED] += 1
+            f[x + ARRIVED_S], f[x + DEADLINE], f[x + DEMAND] = t, deadline, f[n[O_A_DEMAND] + i]
+            n[y + KEY], n[y + SOURCE], n[y + STEP], n[y + SEQUENCE] = (source << 44) | n[n[O_A_NUMBER] + i], source, 0, sequence
+            n[n[O_JK] + job] = n[n[O_A_KEY] + i]
+            if not serves:
+                if backlog == 0:
+                    n[b + HEAD] = job
+                else:
+                    n[ji + n[b + TAIL] * JI + LINK] = job
+                n[b + TAIL] = job
+                backlog += 1
+                continue
+        if job >= 0:
+            x, y = jf + job * JF, ji + job * JI
+            if n[RECORDING] == 1 and t <= f[x + DEADLINE]:
+                f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = t
+            n[y + STEP] = 1
+            virtual = virtual if bursts > 0 else 0.0
+            push(f, n, tags, tag_jobs, bursts, virtual + f[x + DEMAND], job)
+            bursts, jobs, busy = bursts + 1, jobs + 1, busy + 1
+            n[b + DISPATCHED] += 1
+        share = rate = 0.0
+        ends = math.inf
+        if bursts > 0:
+            share = min(float(bursts), most)
+            rate = factor * share / bursts
+            ends = t + max(f[tags] - virtual, 0.0) / rate
+    f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END], f[a + NEXT] = at, virtual, share, rate, ends, ends
+    f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
+    n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BACKLOG], n[b + BUSY], n[FREE_JOB] = bursts, bursts, jobs, backlog, busy, free
+
+
+@inner
 def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> None:
     """Arrivals a_order[begin:end] and all events up to `limit` of the pods that share a node."""
     first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
+    if last - first == 1 and f[n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4 + 3] == 1.0 and is_plain(f, n, n[n[O_GROUP_POD] + first]):
+        run_plain(f, n, n[n[O_GROUP_POD] + first], n[n[O_GROUP_NODE] + group], begin, end, limit)
+        return
     while True:
         q, t = n[n[O_GROUP_POD] + first], f[n[O_PF] + n[n[O_GROUP_POD] + first] * PF + NEXT]
         for i in range(first + 1, last):
@@ -701,7 +801,7 @@ def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
 # ------------------------------------------------------------------ arrivals
 
 
-@compiled
+@inner
 def upcoming(f: Any, n: Any, i: int) -> None:
     """Draw the next arrival of a source (2.2); infinite after its end."""
     a, b = n[O_SF] + i * SF, n[O_SI] + i * SI
@@ -735,30 +835,50 @@ def upcoming(f: Any, n: Any, i: int) -> None:
 
 @inner
 def fill(f: Any, n: Any, limit: float) -> int:
-    """Requests up to `limit` in order of (time, source), with the pods that they go to; at most one chunk."""
+    """Requests up to `limit` in order of (time, source), with the pods that they go to and what they need; at most one chunk."""
     count = 0
     while count < n[CHUNKED]:
-        i, t = -1, limit
+        i, t, further = -1, math.inf, math.inf
         for source in range(n[SOURCES]):
-            if f[n[O_SF] + source * SF + UPCOMING] < t or (i < 0 and f[n[O_SF] + source * SF + UPCOMING] == t):
-                i, t = source, f[n[O_SF] + source * SF + UPCOMING]
-        if i < 0 or t == math.inf:
+            upcoming_s = f[n[O_SF] + source * SF + UPCOMING]
+            if upcoming_s < t:
+                i, further, t = source, t, upcoming_s
+            elif upcoming_s < further:
+                further = upcoming_s
+        if i < 0 or t > limit:
             break
-        f[n[O_A_T] + count], n[n[O_A_SOURCE] + count], n[n[O_A_NUMBER] + count] = t, i, n[n[O_SI] + i * SI + NUMBER]
-        n[n[O_A_POD] + count] = aim(f, n, i, n[n[O_SI] + i * SI + NUMBER])
-        count += 1
-        n[n[O_SI] + i * SI + NUMBER] += 1
-        n[n[O_SI] + i * SI + LEFT] -= 1
-        if n[n[O_SI] + i * SI + LEFT] == 0:
-            upcoming(f, n, i)
+        count = fill_of(f, n, i, limit, further, count)
     return count
 
 
 @inner
-def aim(f: Any, n: Any, i: int, number: int) -> int:
+def fill_of(f: Any, n: Any, i: int, limit: float, further: float, count: int) -> int:
+    """The requests of one source up to `limit` and before `further`, at least one."""
+    b, times, room = n[O_SI] + i * SI, n[O_SF] + i * SF + UPCOMING, n[CHUNKED]
+    base, plain = n[n[O_SOURCE_KEY] + i], n[n[O_SERVICE] + n[b + TARGET] * SERVICE_COLUMNS + PLAIN]
+    step = n[b + TARGET] * n[STEP_COLUMNS]
+    code, constants = n[n[O_STEP_KIND] + step * 2 + 1], n[O_STEP_DRAW] + step * 3
+    while True:
+        t, number = f[times], n[b + NUMBER]
+        key = numbered(np.uint64(base), number)
+        f[n[O_A_T] + count], n[n[O_A_SOURCE] + count], n[n[O_A_NUMBER] + count] = t, i, number
+        n[n[O_A_KEY] + count] = np.int64(key)
+        n[n[O_A_POD] + count] = aim(f, n, i, key)
+        if plain == 1:
+            f[n[O_A_DEMAND] + count] = draw(f, n, code, constants, key, P_CPU, 0)
+        count += 1
+        n[b + NUMBER] = number + 1
+        n[b + LEFT] -= 1
+        if n[b + LEFT] == 0:
+            upcoming(f, n, i)
+        if count == room or f[times] > limit or f[times] >= further:
+            return count
+
+
+@inner
+def aim(f: Any, n: Any, i: int, key: Any) -> int:
     """The endpoint of a request; -1 if there is none."""
     b = n[O_SI] + i * SI
-    key = numbered(np.uint64(n[n[O_SOURCE_KEY] + i]), number)
     proxy = n[b + PROXY]
     if n[b + PROXIES] > 1:
         proxy += int(unit(key, P_PROXY, 0) * n[b + PROXIES])
@@ -816,12 +936,12 @@ def widest(f: Any, n: Any, count: int) -> int:
     most = 0
     for p in range(n[PODS]):
         inside = n[n[O_PI] + p * PI + JOBS] + n[n[O_PI] + p * PI + BACKLOG] + n[n[O_COMING] + p] + 1
-        workers = n[n[O_SERVICE] + n[n[O_PI] + p * PI + SERVICE] * 4 + WORKERS]
+        workers = n[n[O_SERVICE] + n[n[O_PI] + p * PI + SERVICE] * SERVICE_COLUMNS + WORKERS]
         most = max(most, inside if workers < 0 else min(inside, workers + 1))
     return most
 
 
-@compiled
+@inner
 def advance(f: Any, n: Any, limit: float) -> int:
     """Everything up to `limit`, chunk by chunk; or what is needed before it can go on."""
     while True:
@@ -875,3 +995,44 @@ def expire_lost(f: Any, n: Any, limit: float) -> None:
             n[n[O_JI] + job * JI + LINK] = n[LOST_JOB]
             n[LOST_JOB] = job
         job = following
+
+
+# ------------------------------------------------------------------ the entry
+
+(ADVANCE, UPCOME, GIVE, SETTLE, FITS, SYNC, WARM_UP, BEGIN_PERIOD, BOOT_UP, NEW_JOB, ANSWER, CHECK_DRAINED, ADMITS, ENTER) = range(14)
+
+
+@compiled
+def operate(doubles_at: int, integers_at: int, wish: int, p: int, job: int, t: float, x: float) -> int:
+    """The only way in: a function by its name, of pod (source, group) `p` at time `t`."""
+    f, n = doubles(doubles_at), words(integers_at)
+    node = n[O_NODE] + n[n[O_PI] + p * PI + NODE] * 4
+    if wish == ADVANCE:
+        return advance(f, n, t)
+    if wish == UPCOME:
+        upcoming(f, n, p)
+    elif wish == GIVE:
+        give_share(f, n, p, cap(f, n, p, f[node]), f[node + 1], t)
+    elif wish == SETTLE:
+        settle(f, n, p, t)
+    elif wish == FITS:
+        return 1 if cap(f, n, p, f[node]) == f[n[O_PF] + p * PF + SHARE] else 0
+    elif wish == SYNC:
+        sync(f, n, p, t)
+    elif wish == WARM_UP:
+        warm_up(f, n, p)
+    elif wish == BEGIN_PERIOD:
+        begin_period(f, n, p, period_at(f, n, p, t))
+    elif wish == BOOT_UP:
+        begin_burst(f, n, p, t, x, job)
+    elif wish == NEW_JOB:
+        return new_job(f, n, t, math.inf, job, p, int(x), 0)
+    elif wish == ANSWER:
+        answer(f, n, p, job, int(x), t)
+    elif wish == CHECK_DRAINED:
+        check_drained(f, n, p, t)
+    elif wish == ADMITS:
+        return 1 if admits(f, n, p) else 0
+    else:
+        enter(f, n, p, job, t)
+    return 0

@@ -10,7 +10,7 @@ from simulate.spec import Edge, TrafficSpec
 FANOUT = 1 << 14
 """Attempts at one instant because of one request: more than that is left to plain Python, which needs no room beforehand."""
 EVENTS = ("events", "queues", "chance", "processor", "choosing", "layout", "machine", "draws", "limits")
-BATCHES = ("kernels",)
+BATCHES = ("kernels", "machine", "draws", "limits")
 """Files whose content decides about the compiled engines' machine code: what was kept of another version is not used."""
 WITHOUT_QUEUES = ("random", "round_robin", "hash")
 

@@ -20,33 +20,40 @@ from simulate.compiled import kept_beside
 from simulate.traffic.limits import EVENTS, files
 
 F = TypeVar("F", bound=Callable[..., Any])
-FILES = files(EVENTS)
 JIT: Any = numba.njit
 types: Any = _types
 OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy", "_nrt": False}
+"""`_nrt` False: references are not counted, which would take most of the time of a run; so nothing is allocated in compiled code."""
 
 
-def _made(function: F, **more: Any) -> F:
-    """Compiled once for each kind of argument: numba would compile anew for each constant that is passed."""
-    made: Any = JIT(**OPTIONS, cache=kept_beside(*FILES), **more)(function)
-    of_types = made.get_call_template
-    made.get_call_template = lambda arguments, named: of_types(tuple(types.unliteral(one) for one in arguments), named)
-    return cast(F, made)
+class Compiler:
+    """Compiles the functions of some files of this folder together: what was kept of another version of any of them is not used."""
+
+    def __init__(self, *names: str) -> None:
+        self._files = files(names)
+
+    def _made(self, function: F, **more: Any) -> F:
+        """Compiled once for each kind of argument: numba would compile anew for each constant that is passed."""
+        made: Any = JIT(**OPTIONS, cache=kept_beside(*self._files), **more)(function)
+        of_types = made.get_call_template
+        made.get_call_template = lambda arguments, named: of_types(tuple(types.unliteral(one) for one in arguments), named)
+        return cast(F, made)
+
+    def compiled(self, function: F) -> F:
+        """Machine code that Python calls, kept between processes."""
+        return self._made(function)
+
+    def inner(self, function: F) -> F:
+        """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
+        return self._made(function, no_cpython_wrapper=True)
+
+    def inlined(self, function: F) -> F:
+        """As `inner`, and put where it is called: a call would cost more than the work."""
+        return self._made(function, no_cpython_wrapper=True, forceinline=True)
 
 
-def compiled(function: F) -> F:
-    """Machine code that Python calls, kept between processes."""
-    return _made(function)
-
-
-def inner(function: F) -> F:
-    """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
-    return _made(function, no_cpython_wrapper=True)
-
-
-def inlined(function: F) -> F:
-    """As `inner`, and put where it is called: a call would cost more than the work."""
-    return _made(function, no_cpython_wrapper=True, forceinline=True)
+_EVENTS = Compiler(*EVENTS)
+compiled, inner, inlined = _EVENTS.compiled, _EVENTS.inner, _EVENTS.inlined
 
 
 def _pointer(element: Any, kind: Any) -> Any:
