@@ -330,6 +330,7 @@ def scenario(sources: Sources, /, plan: str | None, verbosity: int | None) -> in
 @from_sources
 @click.option("--external", multiple=True, metavar="KIND/NAME", help="An object that the cluster has already; repeatable.")
 @click.option("--server", is_flag=True, help="Add a dry run on a real API server.")
+@click.option("--upgrade", is_flag=True, help="Print the manifests, those of removed APIs written anew; findings go to standard error.")
 @target_version
 @form("text", "json", default="text")
 @told
@@ -339,8 +340,12 @@ def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], serve
     from migrate.verify import read
 
     _check_kinds(external)
+    if options["upgrade"] and form != "text":
+        raise click.UsageError("--upgrade prints manifests: --format json cannot be given beside it")
     version = _version(options["kubernetes_version"]) or "1.35"
     found = read.read_manifests(manifests, _standard_input if manifests == "-" else None)
+    if options["upgrade"]:
+        found = read.upgraded(found, version)
     beside: list[migrate.Conversion] = []
 
     def compose(answers: Answers | None) -> tuple[Stack, Addressing, Answers] | None:
@@ -351,7 +356,13 @@ def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], serve
     of_server, sentence = _of_server(found, external, beside) if server else ((), "")
     findings = in_reading_order((*result.findings, *of_server))
     report = _verification(findings, manifests)
-    _print(json_text(report) if form == "json" else _told_text(findings, options["verbosity"]))
+    if options["upgrade"]:
+        from migrate.write import dump_stream
+
+        _say(findings, options["verbosity"])
+        _print(dump_stream(found.objects))
+    else:
+        _print(json_text(report) if form == "json" else _told_text(findings, options["verbosity"]))
     _summary(report, "; ".join(part for part in (result.network, sentence) if part))
     return _status(findings, "error")
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 from migrate.findings import Action, Finding, Span
 from migrate.rules import found
 from migrate.source import Path_, SourceMap
-from migrate.verify import levels, limits, references, schema, served
+from migrate.verify import levels, limits, references, schema, served, upgrade
 from migrate.verify.objects import mapping, name
+from migrate.verify.upgrade import Upgrade
 
 SOURCE: Final = "compose-cutover/source"
 
@@ -27,7 +28,14 @@ def check(
     `external` names what the cluster has beforehand (`KIND/NAME`); `places` gives the places of each object's values. Without them a
     finding stands where the annotation `compose-cutover/source` of its object points.
     """
-    findings = [finding for position in range(len(manifests)) for finding in _of_one(manifests, position, kubernetes_version, places)]
+    minor = int(kubernetes_version.partition(".")[2])
+    upgrades = {position: made for position, m in enumerate(manifests) if (made := upgrade.upgrade(m, minor)) is not None}
+    findings = [
+        finding
+        for position, manifest in enumerate(manifests)
+        for finding in _of_one(manifest, upgrades.get(position), kubernetes_version, _places(places, position))
+    ]
+    manifests = [upgrades[position].manifest if position in upgrades else m for position, m in enumerate(manifests)]
     objects = references.gather(manifests, external)
     findings.extend(
         _told(breach.code, breach.message, manifests[breach.position], breach.path, _places(places, breach.position))
@@ -36,14 +44,20 @@ def check(
     return tuple(findings)
 
 
-def _of_one(manifests: Sequence[Mapping[str, Any]], position: int, version: str, places: Sequence[SourceMap] | None) -> Iterator[Finding]:
-    manifest, where = manifests[position], _places(places, position)
+def _of_one(manifest: Mapping[str, Any], made: Upgrade | None, version: str, where: SourceMap | None) -> Iterator[Finding]:
+    """What is wrong with one object. An object of an old API is judged as the one that replaces it."""
     for key in ("apiVersion", "kind"):
         if not isinstance(manifest.get(key), str):
             yield _told("MIG930", f"the object has no {key}", manifest, (key,), where)
             return
     if (complaint := served.complaint(manifest["apiVersion"], manifest["kind"], version)) is not None:
-        yield _told(complaint[0], complaint[1], manifest, ("apiVersion",), where)
+        changes = f": {'; '.join(made.changes)}" if made is not None and made.changes else ""
+        advice = f"`migrate verify --upgrade` writes it so{changes}" if made is not None else None
+        yield _told(complaint[0], complaint[1], manifest, ("apiVersion",), where, advice)
+    if (target := upgrade.scaled(manifest, int(version.partition(".")[2]))) is not None:
+        message = f"{target[0]} is not served; write {target[1]}"
+        yield _told("MIG932", message, manifest, ("spec", "scaleTargetRef", "apiVersion"), where)
+    manifest = made.manifest if made is not None else manifest
     for misfit in (*schema.misfits(manifest, version), *limits.refused(manifest, int(version.partition(".")[2]))):
         yield _told("MIG930", misfit.message, manifest, misfit.path, where)
 
@@ -52,13 +66,16 @@ def _places(places: Sequence[SourceMap] | None, position: int) -> SourceMap | No
     return places[position] if places is not None else None
 
 
-def _told(code: str, message: str, manifest: Mapping[str, Any], path: Path_, places: SourceMap | None) -> Finding:
+def _told(
+    code: str, message: str, manifest: Mapping[str, Any], path: Path_, places: SourceMap | None, advice: str | None = None
+) -> Finding:
     return found(
         code,
         f"{manifest.get('kind', 'object')} {name(manifest) or '(no name)'}: {path_text(path)}: {message}",
         action=Action.REFUSED,
         span=places.span(*path) if places is not None else source_of(manifest),
         path=path_text(path),
+        advice=advice,
     )
 
 

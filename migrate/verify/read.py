@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,6 +59,15 @@ class Verified:
 
     findings: tuple[Finding, ...]
     network: str | None
+
+
+def upgraded(manifests: Manifests, kubernetes_version: str) -> Manifests:
+    """The same objects, those of APIs that the version no longer serves written for the APIs that replace them."""
+    from migrate.verify.upgrade import upgrade
+
+    minor = int(kubernetes_version.partition(".")[2])
+    objects = tuple(made.manifest if (made := upgrade(thing, minor)) is not None else thing for thing in manifests.objects)
+    return replace(manifests, objects=objects)
 
 
 def verified(
@@ -117,11 +126,23 @@ def _files(path: Path) -> Iterator[Path]:
             found_files = sorted(child for child in path.iterdir() if child.suffix in SUFFIXES and not child.is_dir())
         except OSError as error:
             raise Unusable([_nowhere(f"{path}: {error.strerror}")]) from None
+        if (command := _builder(path)) is not None:
+            message = f"{path}: must be built before its objects can be read"
+            raise Unusable([found("MIG004", message, action=Action.REFUSED, advice=f"`{command} | migrate verify -`")])
         if not found_files:
             raise Unusable([_nowhere(f"{path}: holds no .yaml, .yml or .json file")])
         yield from found_files
     else:
         yield path
+
+
+def _builder(path: Path) -> str | None:
+    """What makes the objects of a directory that holds a chart or kustomizations instead of objects."""
+    if (path / "Chart.yaml").is_file():
+        return f"helm template {path}"
+    if any((path / name).is_file() for name in ("kustomization.yaml", "kustomization.yml", "Kustomization")):
+        return f"kubectl kustomize {path}"
+    return f"kubectl kustomize {path / 'base'}" if (path / "base" / "kustomization.yaml").is_file() else None
 
 
 def _text(path: Path) -> str:
