@@ -59,6 +59,11 @@ class _Work:
             found(code, message, action=action, span=span, service=service, path=path or key_path("services", service), also=also)
         )
 
+    def decide(self, question: str, service: str, outcome: str, rule: str, reason: str) -> None:
+        """A decision with the service's own line as evidence."""
+        span = self.stack.project.services[service].span
+        self.decisions.append(Decision(question=question, service=service, outcome=outcome, rule=rule, reason=reason, evidence=(span,)))
+
     def references(self, service: str, name: str) -> tuple[Span, ...]:
         """Where `name` stands in host position and means `service`, each place once."""
         if self.named is None:
@@ -105,6 +110,7 @@ def _hostnames(work: _Work) -> None:
         kept = said.lower().replace("_", "-")
         if is_pod_hostname(kept):
             work.hostnames[name] = kept
+            work.decide("hostname", name, kept, "N5", "the pod keeps its host name")
         if kept != said.lower() or not is_pod_hostname(kept):
             outcome = f"becomes {kept}" if is_pod_hostname(kept) else "is dropped"
             work.tell("MIG107", f"the host name {said} {outcome}", Action.APPROXIMATED, name, path=key_path("services", name, "hostname"))
@@ -158,6 +164,8 @@ def _legal(
     if len(others) > 1:
         _told_claimed(work, name, tuple(others), "any of them answers, as under Docker")
     work.aliases.setdefault(name, {}).update(dict.fromkeys(others))
+    for service in others:
+        work.decide("alias", service, name, "N3", "what cannot be scanned may call it so")
 
 
 def _told_claimed(work: _Work, name: str, services: tuple[str, ...], outcome: str) -> None:
@@ -181,13 +189,14 @@ def _illegal(work: _Work, service: str, name: str) -> None:
     new = work.objects[service]
     work.rewritten[service, name] = new
     spans = work.references(service, name)
+    work.decide("name in texts", service, new, "N4", f"DNS refuses {name}")
     places = f"{len(spans)} references are rewritten" if spans else "nothing in the scanned text refers to it"
     work.tell("MIG101", f"the name {name} is not legal in Kubernetes and becomes {new}; {places}", Action.REWRITTEN, service, also=spans)
 
 
 def _dotted(work: _Work, service: str, name: str, taken: set[str]) -> None:
     """N6: (a) two labels are kept by hostname and subdomain where that can be; (b) mode pin: by `hostAliases`, if a pin is possible, which
-    is decided with the addresses; (c) else references are rewritten."""
+    is decided with the addresses; (c) else references are rewritten (N6a, N6b, N6c)."""
     first, _, second = name.lower().partition(".")
     member = work.stack.project.services[service]
     own_hostname = (member.hostname or first).lower() in (first, name.lower())
@@ -196,8 +205,7 @@ def _dotted(work: _Work, service: str, name: str, taken: set[str]) -> None:
         work.subdomains[service] = (first, second)
         work.hostnames[service] = first
         work.tell("MIG108", f"{name} keeps resolving: hostname {first}, subdomain {second}", Action.MAPPED, service)
-        reason = "two labels resolve through hostname and subdomain"
-        work.decisions.append(Decision(question="dotted name", service=service, outcome=f"{first}.{second}", rule="N6a", reason=reason))
+        work.decide("dotted name", service, f"{first}.{second}", "N6a", "two labels resolve through hostname and subdomain")
         return
     if (member.hostname or "").lower() == name.lower():
         path = key_path("services", service, "hostname")
@@ -208,7 +216,9 @@ def _dotted(work: _Work, service: str, name: str, taken: set[str]) -> None:
     work.rewritten[service, name] = new
     if work.answers.mode(service) == "pin":
         work.by_pin.add((service, name))
+        work.decide("dotted name", service, name, "N6b", "the hosts files of its callers keep it, if a pin is possible")
         return
+    work.decide("dotted name", service, new, "N6c", f"{name} does not resolve in the cluster")
     work.tell("MIG109", f"the name {name} does not resolve in Kubernetes; references become {new}", Action.REWRITTEN, service,
               also=work.references(service, name))  # fmt: skip
 

@@ -55,12 +55,33 @@ def decide_networks(
     policies = [_member_policy(stack, key, answers) for key in stack.project.networks if key in used]
     if "bridge" in used - set(stack.project.networks):
         policies.append(_pseudo_network(stack))
-    policies += _published(stack, objects, selectors, exposure)
-    policies += _internal(stack, pods, networking, waits, notes)
-    policies += _isolated(stack)
-    policies += _host_callers(stack, objects, selectors, ports, notes)
-    notes.decide("networkPolicies", f"{len(policies)} policies", "P1", "networks were isolated from each other")
+    members = len(policies)
+    opened, hosts, alone = (
+        _published(stack, objects, selectors, exposure),
+        _host_callers(stack, objects, selectors, ports, notes),
+        _isolated(stack),
+    )
+    inside = _internal(stack, pods, networking, waits, notes)
+    policies += [*opened, *inside, *alone, *hosts]
+    _recorded(stack, opened, inside, alone, hosts, notes)
+    for policy in policies[:members]:
+        notes.decide("networkPolicies", policy.name, "P1", "networks were isolated from each other", policy.span)
     return notes.done((networking, tuple(policies)))
+
+
+def _recorded(stack: Stack, opened: list[Policy], inside: list[Policy], alone: list[Policy], hosts: list[Policy], notes: Notes) -> None:
+    """The policies beside those of networks, by rule."""
+    for rule, written, reason in (
+        ("P2", opened, "the sources of load balancers and Ingresses cannot be selected"),
+        ("P3", inside, "all networks of these services are internal"),
+        ("P4", alone, "network_mode: none"),
+        ("P5", hosts, "pods in the host network cannot be selected"),
+    ):
+        for policy in written:
+            notes.decide("networkPolicies", policy.name, rule, reason, policy.span)
+    for key, network in stack.project.networks.items():
+        if network.external:
+            notes.decide("networkPolicies", f"net-{object_name(key)}", "P7", "its other members are not of this stack", network.span)
 
 
 def _networks_of(stack: Stack, name: str, pods: Mapping[str, Pod]) -> tuple[str, ...]:
@@ -115,7 +136,7 @@ def _network_options(stack: Stack, notes: Notes) -> None:
 
 
 def _member_policy(stack: Stack, key: str, answers: Answers) -> Policy:
-    """P1, and P7 with what the plan says of other members."""
+    """P1, and P7 with what the plan says of other members, who reached these services and were reached (B8)."""
     name = object_name(key)
     selector = {"matchLabels": {f"{_NET}{name}": "member"}}
     peers: list[dict[str, Any]] = [{"podSelector": selector}]
@@ -142,7 +163,7 @@ def _open(selector: Mapping[str, str], ports: list[dict[str, Any]]) -> dict[str,
 def _published(
     stack: Stack, objects: Mapping[str, str], selectors: Mapping[str, Mapping[str, str]], exposure: Mapping[str, Exposure]
 ) -> list[Policy]:
-    """P2: from anywhere, for sources of load balancers and Ingresses cannot be selected."""
+    """P2: from anywhere, for sources of load balancers and Ingresses cannot be selected. What was published, outside reached (B5)."""
     found = []
     for name, exposed in exposure.items():
         ports = [{"port": port, "protocol": protocol} for protocol, port in exposed.open_ports]
@@ -157,7 +178,7 @@ def _published(
 def _internal(
     stack: Stack, pods: Mapping[str, Pod], networking: Mapping[str, Networking], waits: Mapping[str, tuple[Wait, ...]], notes: Notes
 ) -> list[Policy]:
-    """P3: services on internal networks alone reach these networks and DNS."""
+    """P3: services on internal networks alone reach these networks and DNS; all others reached the world (B9)."""
     inside = [n for n, w in networking.items() if _INTERNAL in w.labels]
     if not inside:
         return []

@@ -29,15 +29,18 @@ def decide_order(
         said = answers.of(name, "waits", "healthy")
         found: list[Wait] = []
         for target, dependency in member.service.depends_on.items():
-            if target not in stack.members or target == name or pods[target] is pods[name]:
+            if target not in stack.members or target == name:
+                continue
+            if pods[target] is pods[name]:
+                own.decide("order", f"beside {target}", "O1", "containers of one pod start in their order", dependency.span)
                 continue
             if (name, target) in inside:
                 own.decide("order", "no wait", "O6", f"{name} and {target} wait for each other", dependency.span)
                 continue
             if dependency.restart and not _implied(member.service.data, target):
-                own.find(
-                    "MIG144", f"{name} is not restarted with {target}", "depends_on", target, action=Action.DROPPED, span=dependency.span
-                )
+                text = f"{name} is not restarted with {target}"
+                own.find("MIG144", text, "depends_on", target, "restart", action=Action.DROPPED, span=dependency.span)
+                own.decide("order", f"not restarted with {target}", "O5", "nothing restarts pods with others", dependency.span)
             wait = _wait(target, dependency, name in one_shots, one_shots, workloads, health, said, own)
             if wait is not None:
                 found.append(wait)

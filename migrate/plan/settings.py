@@ -156,6 +156,7 @@ def _environment(
             plain[name] = value
         else:
             entries.append(EnvEntry(name=name, value=escaped(value, ours=texts.needs_pod_ip or texts.needs_host_ip)))
+    _told(entries, secret, plain, texts, notes)
     zone = answers.project.get("timezone")
     if zone and "TZ" not in texts.environment and any(m.kind == "dropped" for m in member.mounts):
         entries.append(EnvEntry(name="TZ", value=escaped(str(zone))))
@@ -172,6 +173,22 @@ def _environment(
         sources=(name_of_both,) if plain else (),
         external=(f"secret/{name_of_both}",) if secret and outside else (),
     )
+
+
+def _told(entries: list[EnvEntry], secret: Mapping[str, str], plain: Mapping[str, str], texts: RewrittenService, notes: Notes) -> None:
+    """What became of the variables, by rule; names only."""
+    unset = [k for k, v in texts.environment.items() if v is None]
+    literal = [e.name for e in entries if e.secret is None]
+    kinds = (
+        ("E1", unset, "left out", "they have no value here"),
+        ("E2", list(secret), "in a Secret", "their names or values look secret"),
+        ("E3", list(plain), "in a ConfigMap", "they come from env files, and nothing in them is rewritten"),
+        ("E4", literal, "literal", "the kubelet expands the pod's address in literals alone"),
+    )
+    for rule, names, outcome, reason in kinds:
+        if names:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            notes.decide("environment", f"{outcome}: {', '.join(names[:5])}{more}", rule, reason, notes.span("environment"))
 
 
 def _secrecy(member: Member, answers: Answers) -> Callable[[str, str], bool]:

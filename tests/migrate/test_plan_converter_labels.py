@@ -145,7 +145,8 @@ BAD = {
 def test_a_bad_value_of_a_label_is_an_error(label: str, tmp_path: Path) -> None:
     value, code = BAD[label]
     more = ", kompose.cronjob.schedule: '@daily'" if label.startswith("kompose.cronjob.") and "schedule" not in label else ""
-    text = f"services: {{a: {{image: 'x:1', ports: ['80:80'], volumes: ['vol:/data'], labels: {{{label}: '{value}'{more}}}}}}}\nvolumes: {{vol: }}"
+    labels = f"{label}: '{value}'{more}"
+    text = f"services: {{a: {{image: 'x:1', ports: ['80:80'], volumes: ['vol:/data'], labels: {{{labels}}}}}}}\nvolumes: {{vol: }}"
     found = [f for f in plan_of(tmp_path, text).findings if f.code == code]
     assert found and {f.severity.value for f in found} == {"error"}
     assert found[0].span is not None and found[0].span.line == 1
