@@ -29,6 +29,9 @@ LARGEST: Final = 300_000
 MOST: Final = 2_000_000
 """Values that may be written in a file."""
 
+MOST_ENTRIES: Final = 100_000
+"""Entries that one list or mapping may have."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -293,7 +296,7 @@ def _decimal(value: float) -> tuple[str, str, int]:
 class _Frame:
     """A collection that is being read."""
 
-    __slots__ = ("anchor", "height", "key", "key_node", "lines", "merges", "node", "place", "size")
+    __slots__ = ("anchor", "entries", "height", "key", "key_node", "lines", "merges", "node", "size")
 
     def __init__(self, node: Node, anchor: str | None) -> None:
         self.node = node
@@ -304,7 +307,7 @@ class _Frame:
         self.merges: list[Node] = []
         self.size = 1
         self.height = 1
-        self.place: str | int | None = None
+        self.entries = 0
 
 
 def read_yaml(text: str, file: str) -> tuple[list[Node], list[YamlFault]]:
@@ -325,8 +328,7 @@ def read_within(text: str, file: str, largest: int) -> tuple[list[Node], list[Ya
     """As `read_yaml`, with `largest` values at most through aliases, and how many there were."""
     reader = _Reader(file, largest)
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            reader.take(event)
+        reader.read(_Loader(text))
     except yaml.YAMLError as error:
         raise Unreadable(_syntax_fault(error, text, file)) from None
     except RecursionError:
@@ -370,10 +372,15 @@ class _Reader:
             yaml.DocumentStartEvent: self._document,
         }
 
-    def take(self, event: Any) -> None:
-        taker = self._takers.get(type(event))
-        if taker is not None:
-            taker(event)
+    def read(self, loader: Any) -> None:
+        """Take every event of the text."""
+        takers, following = self._takers, loader.get_event
+        try:
+            while (event := following()) is not None:
+                if (taker := takers.get(type(event))) is not None:
+                    taker(event)
+        finally:
+            loader.dispose()
 
     def _document(self, event: Any) -> None:
         self._anchors = {}
@@ -393,6 +400,10 @@ class _Reader:
             elif frame.key is not None:
                 steps.append(frame.key)
         return tuple(steps)
+
+    def _too_many(self, node: Node) -> Unreadable:
+        message = f"a list or mapping of more than {MOST_ENTRIES} entries"
+        return Unreadable(YamlFault(kind="yaml-syntax", message=message, span=node.span, path=self._path()[:-1]))
 
     def _count(self, mark: Any) -> None:
         self._written += 1
@@ -478,9 +489,12 @@ class _Reader:
             return
         frame = self._frames[-1]
         frame.size += size
-        frame.height = max(frame.height, height + 1)
+        if height >= frame.height:
+            frame.height = height + 1
         if isinstance(frame.node.value, list):
             frame.node.value.append(node)
+            if len(frame.node.value) > MOST_ENTRIES:
+                raise self._too_many(node)
         elif frame.key_node is None:
             self._key(frame, node, plain=plain)
         else:
@@ -513,6 +527,9 @@ class _Reader:
                 self.faults.append(YamlFault(kind="duplicate-key", message=message, span=key_node.span, path=self._path()))
             frame.merges.append(node.at(key_node))
             return
+        frame.entries += 1
+        if frame.entries > MOST_ENTRIES:
+            raise self._too_many(key_node)
         key = "<<" if key == '"<<"' else key
         if (first := frame.lines.get(key)) is not None:
             frame.key = key

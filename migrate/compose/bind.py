@@ -31,8 +31,7 @@ MountKind = Literal["bind", "volume", "tmpfs", "npipe", "cluster", "image"]
 def service_of(name: str, node: Node, data: Mapping[str, Any], env_files: frozenset[str], absolute: Mapping[str, str]) -> Service:
     """One service; `env_files` are the names (as in spans) of env files, `absolute` their paths."""
     said = members(node)
-    deploy = members(said.get("deploy"))
-    count = deploy.get("replicas") or said.get("scale")
+    count = (members(said["deploy"]).get("replicas") if "deploy" in said else None) or said.get("scale")
     return Service(
         name=name,
         span=node.span,
@@ -69,7 +68,7 @@ def _words(node: Node | None) -> tuple[str, ...] | None:
 
 
 def _texts(node: Node | None) -> tuple[str, ...]:
-    return tuple(scalar_text(child.value) for child in items(node))
+    return tuple([scalar_text(child.value) for child in items(node)]) if node is not None else ()
 
 
 def _pairs(node: Node | None) -> dict[str, str]:

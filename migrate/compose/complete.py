@@ -5,6 +5,7 @@ One function per subject; `completed` lists them in their order. They change the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from migrate.source import Node
@@ -16,8 +17,11 @@ from .interpolate import Lookup
 
 def complete_service(service: Service_, directory: str, lookup: Lookup) -> None:
     """Everything that Compose adds to one service by itself."""
-    for step in (_scale, _build, _ports, _depends_on, _secrets, _extra_hosts, _device_counts, _pull_policy, _default_network, _implied):
-        step(service, directory, lookup)
+    for step, keys in _STEPS:
+        if not keys.isdisjoint(service):
+            step(service, directory, lookup)
+    _default_network(service, directory, lookup)
+    _implied(service, directory, lookup)
 
 
 def _scale(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -152,10 +156,13 @@ def _default_network(service: Service_, directory: str, lookup: Lookup) -> None:
 
 
 _SHARED: Final = ("network_mode", "ipc", "pid", "uts", "cgroup")
+_IMPLYING: Final = frozenset((*_SHARED, "links", "volumes_from"))
 
 
 def _implied(service: Service_, directory: str, lookup: Lookup) -> None:
     """Links and shared namespaces wait for their service and restart with it, volumes_from only waits (rule 90)."""
+    if _IMPLYING.isdisjoint(service):
+        return
     implied: dict[str, tuple[Node, bool]] = {}
     for node in items(service.get("links")):
         implied.setdefault(str(node.value).split(":", 1)[0], (node, True))
@@ -180,6 +187,19 @@ def _waiting(place: Node, restart: bool) -> Node:
     if restart:
         entry["restart"] = place.with_value(True)
     return place.with_value(entry)
+
+
+_STEPS: Final[tuple[tuple[Callable[[Service_, str, Lookup], None], frozenset[str]], ...]] = (
+    (_scale, frozenset(("scale",))),
+    (_build, frozenset(("build",))),
+    (_ports, frozenset(("ports",))),
+    (_depends_on, frozenset(("depends_on",))),
+    (_secrets, frozenset(("secrets", "configs", "build"))),
+    (_extra_hosts, frozenset(("extra_hosts",))),
+    (_device_counts, frozenset(("gpus", "deploy"))),
+    (_pull_policy, frozenset(("pull_policy",))),
+)
+"""What is added, in this order, and the keys without one of which there is nothing to add."""
 
 
 def complete_resources(draft: Draft) -> None:

@@ -217,6 +217,10 @@ def did_you_mean(word: str, known: Iterable[str], allowance: Allowance) -> str:
 
 def edits(one: str, two: str, enough: int = 2) -> int:
     """Levenshtein distance, with a swap of neighbours counted once; more than `enough` is only known to be more."""
+    same = next((place for place, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    one, two = one[same:], two[same:]
+    while one and two and one[-1] == two[-1]:
+        one, two = one[:-1], two[:-1]
     before: list[int] = []
     row = list(range(len(two) + 1))
     for i, a in enumerate(one, 1):

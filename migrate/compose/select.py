@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from migrate.findings import Action
 from migrate.source import Node
@@ -31,11 +32,12 @@ def select_profiles(draft: Draft, active: Sequence[str], log: Log) -> None:
 def select_used(draft: Draft, log: Log, *, keep: bool = False) -> None:
     """Take resources that no enabled service uses out of the draft, unless they shall be kept, and tell each (MIG058)."""
     used = _used(draft)
+    wanted = _wanted(draft)
     for section, names in used.items():
         unused = {key: node for key, node in draft.resources[section].items() if key not in names}
         for key, node in unused.items():
-            users = _of_disabled(draft, section, key)
-            why = f"only {', '.join(users)} would use it" if users else "no service uses it"
+            users = wanted.get((section, key), [])
+            why = f"only {named(users)} would use it" if users else "no service uses it"
             if node.file or node.line:
                 log.add("MIG058", f"{section[:-1]} {key} is defined, but {why}", span=node.span, path=(section, key))
         if not keep:
@@ -51,6 +53,8 @@ def _used(draft: Draft) -> dict[str, set[str]]:
 
 
 def _uses(service: dict[str, Node]) -> dict[str, set[str]]:
+    if _USING.isdisjoint(service):
+        return {}
     volumes = {
         member_text(node, "source") or "" for node in items(service.get("volumes")) if member_text(node, "type") in ("volume", "cluster")
     }
@@ -64,5 +68,14 @@ def _uses(service: dict[str, Node]) -> dict[str, set[str]]:
     }
 
 
-def _of_disabled(draft: Draft, section: str, key: str) -> list[str]:
-    return [name for name, service in draft.disabled.items() if key in _uses(service).get(section, set())]
+_USING: Final = frozenset(("networks", "volumes", "secrets", "configs", "build"))
+
+
+def _wanted(draft: Draft) -> dict[tuple[str, str], list[str]]:
+    """Section and name of a resource -> the disabled services that would use it."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for name, service in draft.disabled.items():
+        for section, keys in _uses(service).items():
+            for key in keys:
+                wanted.setdefault((section, key), []).append(name)
+    return wanted

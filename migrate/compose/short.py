@@ -146,10 +146,18 @@ def long_port(node: Node, scope: Scope) -> Node:
         ports = read_port(text, scope.allowance)
     except PortFault as fault:
         return spoiled(node, fault.kind, f"port {text!r}: {fault.message}")
-    shared = _long(node, mode="ingress", host_ip=ports[0][0] or None, protocol=ports[0][3]).value
-    same = shared if isinstance(shared, dict) else {}
-    made = [_long(node, target=target, published=published or None) for _, published, target, _ in ports]
-    return node.with_value([port.with_value({**same, **port.value}) for port in made if isinstance(port.value, dict)])
+    written = _text(node)
+    same = {"mode": node.with_value("ingress", written=written)}
+    if ports[0][0]:
+        same["host_ip"] = node.with_value(ports[0][0], written=written)
+    same["protocol"] = node.with_value(ports[0][3], written=written)
+    made = []
+    for _, published, target, _ in ports:
+        port = {**same, "target": node.with_value(target, written=written)}
+        if published:
+            port["published"] = node.with_value(published, written=written)
+        made.append(node.with_value(port, written=written))
+    return node.with_value(made)
 
 
 class PortFault(Exception):
