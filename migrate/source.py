@@ -383,6 +383,8 @@ class _Reader:
             loader.dispose()
 
     def _document(self, event: Any) -> None:
+        if event.version not in (None, (1, 1)):
+            raise self._refuse("yaml-syntax", "the real program reads no %YAML directive but that of 1.1", event.start_mark)
         self._anchors = {}
         self._open = set()
 

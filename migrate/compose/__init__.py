@@ -118,7 +118,7 @@ def _load(
     name = _name(name, documents, where, log, interpolate)
     lookup = _with_project_name(where.lookup, name)
     draft = _settled_draft(assembly, documents, where, lookup, name)
-    active = tuple(profiles) or tuple(part.strip() for part in (lookup("COMPOSE_PROFILES") or "").split(",") if part.strip())
+    active = tuple(profiles) or tuple(part.strip() for part in (lookup("COMPOSE_PROFILES") or "").split(","))
     for service in draft.services.values():
         complete_service(service, where.directory, lookup)
     select_profiles(draft, active, log)

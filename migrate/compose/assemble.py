@@ -16,11 +16,12 @@ from migrate.source import Node, Path_, Unreadable, YamlFault, read_within
 
 from .discovery import FileFault, Names, Place, environment_of, lookup_in_order, read_text
 from .draft import members, with_members
-from .faults import Log, did_you_mean
+from .faults import EarlyLog, Log, did_you_mean
 from .form import formed
 from .interpolate import Lookup, interpolate_tree
 from .merge import merged
 from .schema import PROJECT, SERVICE
+from .settle import settled
 from .short import Scope
 
 DEEPEST_CHAIN: Final = 100
@@ -79,7 +80,7 @@ class Assembly:
         self.log.allowance.takes_values(repeated)
         for fault in faults:
             self.log.add(fault.kind, fault.message, span=fault.span, path=fault.path, action=Action.ASSUMED, also=fault.also)
-        found = [Document(place=place, root=root) for root in roots if root.value is not None]
+        found = [Document(place=place, root=root) for root in roots]
         if len(found) > MOST_DOCUMENTS:
             message, span = f"a file of more than {MOST_DOCUMENTS} documents", found[MOST_DOCUMENTS].root.span
             raise Unreadable(YamlFault(kind="yaml-syntax", message=message, span=span))
@@ -104,9 +105,14 @@ class Assembly:
         return None
 
     def model(self, documents: Sequence[Document], directory: str, lookup: Lookup, trail: tuple[str, ...]) -> Node:
-        """The documents as one canonical tree, later ones on top of earlier ones."""
+        """The documents as one canonical tree, later ones on top of earlier ones.
+
+        Each file is judged with those before it, so that no later one hides what is wrong in an earlier one.
+        """
         whole: Node | None = None
         for document in documents:
+            if whole is not None:
+                settled(whole, PROJECT, (), EarlyLog(self.log))
             layer = self._layer(document, directory, lookup, trail)
             if layer is not None:
                 whole = layer if whole is None else merged(whole, layer, PROJECT)
@@ -226,6 +232,7 @@ class Assembly:
         values, _ = environment_of(given, base, {}, self.names, self.log, known=lookup)
         inner = lookup_in_order(lookup, values)
         model = self.model(documents, base, inner, (*trail, *paths[1:]))
+        settled(model, PROJECT, (), EarlyLog(self.log))
         sections = model.value if isinstance(model.value, dict) else {}
         imported: dict[str, Node] = {key: sections[key] for key in IMPORTED if key in sections}
         if values and "services" in imported:
@@ -271,6 +278,9 @@ class _Lender:
         for key, child in extends.value.items():
             if key not in ("service", "file"):
                 log.add("MIG006", f"unknown key {key!r} under extends", span=child.span, path=(*path, key), severity=Severity.WARNING)
+        for key in ("service", "file"):
+            if key in extends.value:
+                log.node_faults(extends.value[key], (*path, key))
         target = extends.value.get("service")
         if target is None or not isinstance(target.value, str):
             log.add("extends-not-found", "extends names no service", span=extends.span, path=path)

@@ -191,7 +191,7 @@ def _file_use(node: Node) -> FileUse:
         target=member_text(node, "target"),
         uid=member_text(node, "uid"),
         gid=member_text(node, "gid"),
-        mode=int(mode, 8) if mode else None,
+        mode=int(mode, 8) if mode and mode.isdigit() else None,
         span=node.span,
     )
 

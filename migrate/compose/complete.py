@@ -13,6 +13,7 @@ from migrate.source import Node
 from .draft import Draft, Service_, items, member_text, members, text, with_members
 from .environment import inherited
 from .interpolate import Lookup
+from .short import clean
 
 
 def complete_service(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -32,6 +33,7 @@ def _scale(service: Service_, directory: str, lookup: Lookup) -> None:
 
 
 def _build(service: Service_, directory: str, lookup: Lookup) -> None:
+    """Defaults where nothing is said; the empty text is said, and leaves the build."""
     build = service.get("build")
     if build is None or not isinstance(build.value, dict):
         return
@@ -44,14 +46,17 @@ def _build(service: Service_, directory: str, lookup: Lookup) -> None:
         given = {name: inherited(name, node, lookup) for name, node in members(build.value["args"]).items()}
         added["args"] = build.value["args"].with_value({name: node for name, node in given.items() if node.value is not None})
     if "extra_hosts" in build.value:
-        added["extra_hosts"] = _host_list(build.value["extra_hosts"])
+        added["extra_hosts"] = _host_list(build.value["extra_hosts"]) if members(build.value["extra_hosts"]) else build.with_value("")
     if "ssh" in build.value:
         ssh = build.value["ssh"]
         added["ssh"] = ssh.with_value([_assignment(name, node) for name, node in members(ssh).items()])
     whole = {**build.value, **added}
     service["build"] = build.with_value(
-        {key: node for key, node in whole.items() if not (key in ("ssh", "extra_hosts") and node.value == [])}
+        {key: node for key, node in whole.items() if not ((key == "ssh" and node.value == []) or (key in _SAID and node.value == ""))}
     )
+
+
+_SAID: Final = ("context", "dockerfile", "dockerfile_inline", "extra_hosts")
 
 
 def _assignment(name: str, node: Node) -> Node:
@@ -71,6 +76,44 @@ def _port(node: Node) -> Node:
     if "protocol" not in port:
         added["protocol"] = node.with_value("tcp")
     return with_members(node, **added) if added else node
+
+
+def _volumes(service: Service_, directory: str, lookup: Lookup) -> None:
+    if "volumes" in service:
+        service["volumes"] = service["volumes"].with_value([_cleaned(node) for node in items(service["volumes"])])
+
+
+def _cleaned(node: Node) -> Node:
+    """The mount with its target cleaned; the empty one is the working directory."""
+    target = members(node).get("target")
+    said = text(target) or ""
+    cleaned = clean(said) or "."
+    if target is not None and cleaned == said:
+        return node
+    return with_members(node, target=(target or node).with_value(cleaned, written=said))
+
+
+def _dns(service: Service_, directory: str, lookup: Lookup) -> None:
+    """Servers that are the empty text are none."""
+    if "dns" in service:
+        left = [node for node in items(service["dns"]) if node.value != ""]
+        service["dns"] = service["dns"].with_value(left)
+        if not left:
+            del service["dns"]
+
+
+def _throttles(service: Service_, directory: str, lookup: Lookup) -> None:
+    """A limit of a device has both its parts, if only empty ones."""
+    limits = service.get("blkio_config")
+    if limits is None:
+        return
+    whole = {}
+    for key, node in members(limits).items():
+        empty: dict[str, Node] = {"path": node.with_value(""), "weight" if key == "weight_device" else "rate": node.with_value("0")}
+        if key == "weight_device":
+            empty["weight"] = node.with_value(0)
+        whole[key] = node.with_value([item.with_value({**empty, **members(item)}) for item in items(node)]) if items(node) else node
+    service["blkio_config"] = limits.with_value(whole)
 
 
 def _depends_on(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -112,13 +155,14 @@ def _secret(node: Node) -> Node:
 
 def _extra_hosts(service: Service_, directory: str, lookup: Lookup) -> None:
     if "extra_hosts" in service:
+        said = members(service["extra_hosts"])
         service["extra_hosts"] = _host_list(service["extra_hosts"])
-        if not items(service["extra_hosts"]):
+        if not said:
             del service["extra_hosts"]
 
 
 def _host_list(node: Node) -> Node:
-    listed = [entry.with_value(f"{name}={entry.value}") for name, entries in members(node).items() for entry in items(entries)]
+    listed = [entry for entries in members(node).values() for entry in items(entries)]
     return node.with_value(sorted(listed, key=lambda entry: str(entry.value)))
 
 
@@ -137,8 +181,32 @@ def _device_counts(service: Service_, directory: str, lookup: Lookup) -> None:
 
 
 def _counted(node: Node) -> Node:
+    """A request that says neither count nor names wants all; what says nothing leaves it."""
     known = members(node)
-    return node if "count" in known or "device_ids" in known else with_members(node, count=node.with_value(-1))
+    if "count" not in known and "device_ids" not in known:
+        return with_members(node, count=node.with_value(-1))
+    return node.with_value({key: child for key, child in known.items() if not (key in ("count", "device_ids") and child.value in (0, []))})
+
+
+def _resources(service: Service_, directory: str, lookup: Lookup) -> None:
+    """A generic resource has both its parts, if only empty ones."""
+    deploy = service.get("deploy")
+    resources = members(deploy).get("resources")
+    reservations = members(resources).get("reservations")
+    generic = members(reservations).get("generic_resources")
+    if deploy is not None and resources is not None and reservations is not None and generic is not None:
+        whole = generic.with_value([_specified(node) for node in items(generic)])
+        service["deploy"] = with_members(
+            deploy, resources=with_members(resources, reservations=with_members(reservations, generic_resources=whole))
+        )
+
+
+def _specified(node: Node) -> Node:
+    spec = members(node).get("discrete_resource_spec")
+    if spec is None:
+        return node
+    empty = {"kind": spec.with_value(""), "value": spec.with_value(0)}
+    return with_members(node, discrete_resource_spec=spec.with_value({**empty, **members(spec)}))
 
 
 def _pull_policy(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -147,7 +215,10 @@ def _pull_policy(service: Service_, directory: str, lookup: Lookup) -> None:
 
 
 def _default_network(service: Service_, directory: str, lookup: Lookup) -> None:
-    if "network_mode" in service or "provider" in service or members(service.get("networks")):
+    mode = service.get("network_mode")
+    if text(mode) == "":
+        del service["network_mode"]
+    if mode is not None or "provider" in service or members(service.get("networks")):
         if not members(service.get("networks")):
             service.pop("networks", None)
         return
@@ -193,17 +264,21 @@ _STEPS: Final[tuple[tuple[Callable[[Service_, str, Lookup], None], frozenset[str
     (_scale, frozenset(("scale",))),
     (_build, frozenset(("build",))),
     (_ports, frozenset(("ports",))),
+    (_volumes, frozenset(("volumes",))),
+    (_dns, frozenset(("dns",))),
+    (_throttles, frozenset(("blkio_config",))),
     (_depends_on, frozenset(("depends_on",))),
     (_secrets, frozenset(("secrets", "configs", "build"))),
     (_extra_hosts, frozenset(("extra_hosts",))),
     (_device_counts, frozenset(("gpus", "deploy"))),
+    (_resources, frozenset(("deploy",))),
     (_pull_policy, frozenset(("pull_policy",))),
 )
 """What is added, in this order, and the keys without one of which there is nothing to add."""
 
 
 def complete_resources(draft: Draft) -> None:
-    """Names of resources (rule 9), and the implicit default network."""
+    """Names of resources (rule 9; the empty one is none), and the implicit default network."""
     networks = draft.resources["networks"]
     if "default" not in networks:
         user = next((s["networks"] for s in draft.services.values() if "default" in members(s.get("networks"))), None)
@@ -211,7 +286,9 @@ def complete_resources(draft: Draft) -> None:
             networks["default"] = user.with_value(None)
     for section in ("networks", "volumes", "secrets", "configs"):
         for key, node in draft.resources[section].items():
-            if "name" not in members(node):
+            if member_text(node, "name") == "":
+                draft.resources[section][key] = node.with_value({k: child for k, child in members(node).items() if k != "name"})
+            elif "name" not in members(node):
                 external = (found := members(node).get("external")) is not None and found.value is True
                 named = node.with_value({}) if node.value is None else node
                 draft.resources[section][key] = with_members(named, name=node.with_value(key if external else f"{draft.name}_{key}"))

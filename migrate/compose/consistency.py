@@ -49,8 +49,8 @@ def checked(draft: Draft, log: Log) -> None:
         watched_paths,
         mount_targets,
         container_names,
-        external_resources,
         resource_sources,
+        external_resources,
     ):
         check(draft, log)
 
@@ -250,7 +250,7 @@ def health_tests(draft: Draft, log: Log) -> None:
 
 
 def watched_paths(draft: Draft, log: Log) -> None:
-    """A watched path that is synchronised needs a target; one without is left out."""
+    """A watched path is none without a text, and without a target where it is synchronised; such a one is left out."""
     for name, service in draft.services.items():
         develop = service.get("develop")
         watch = members(develop).get("watch")
@@ -258,7 +258,11 @@ def watched_paths(draft: Draft, log: Log) -> None:
             continue
         left: list[Node] = []
         for index, node in enumerate(items(watch)):
-            if (member_text(node, "action") or "").startswith("sync") and not member_text(node, "target"):
+            if not member_text(node, "path"):
+                log.add(
+                    "missing-key", f"a watched path of service {name} is empty", span=node.span, path=_path(name, "develop", "watch", index)
+                )
+            elif (member_text(node, "action") or "").startswith("sync") and not member_text(node, "target"):
                 message = f"a watched path of service {name} is synchronised and names no target"
                 log.add("missing-key", message, span=node.span, path=_path(name, "develop", "watch", index))
             else:
@@ -267,19 +271,23 @@ def watched_paths(draft: Draft, log: Log) -> None:
 
 
 def mount_targets(draft: Draft, log: Log) -> None:
-    """A volume and a tmpfs cannot share a target (rule 77); the later is taken."""
+    """Mounts and tmpfs share no target (rule 77); the first is taken."""
     for name, service in draft.services.items():
-        volumes, tmpfs = service.get("volumes"), service.get("tmpfs")
-        if volumes is None or tmpfs is None:
-            continue
-        targets = {str(node.value).split(":", 1)[0] for node in items(tmpfs)}
-        left = [node for node in items(volumes) if member_text(node, "target") not in targets]
-        for index, node in enumerate(items(volumes)):
-            target = member_text(node, "target")
-            if target in targets:
-                message = f"service {name} mounts a volume and a tmpfs at {target}; the tmpfs is taken"
-                log.add("duplicate-mount", message, span=node.span, path=_path(name, "volumes", index), action=Action.ASSUMED)
-        service["volumes"] = volumes.with_value(left)
+        taken: dict[str, str] = {}
+        for key in ("tmpfs", "volumes"):
+            node = service.get(key)
+            if node is None:
+                continue
+            left: list[Node] = []
+            for index, item in enumerate(items(node)):
+                target = str(item.value).partition(":")[0] if key == "tmpfs" else member_text(item, "target") or ""
+                if target in taken:
+                    message = f"service {name} mounts two things at {target}; that of {taken[target]} is taken"
+                    log.add("duplicate-mount", message, span=item.span, path=_path(name, key, index), action=Action.ASSUMED)
+                else:
+                    taken[target] = f"{key}[{index}]"
+                    left.append(item)
+            service[key] = node.with_value(left)
 
 
 def container_names(draft: Draft, log: Log) -> None:
@@ -330,11 +338,12 @@ def resource_sources(draft: Draft, log: Log) -> None:
     for section, keys in _SOURCES.items():
         for key, node in draft.resources[section].items():
             said = members(node)
-            if said.get("external") is not None:
+            external = said.get("external")
+            if external is not None and (external.value is True or section == "configs"):
                 continue
             sources = [source for source in keys if source in said]
             wanted = ", ".join(keys[:2] if section == "secrets" else keys)
-            if not sources:
+            if not sources or (section == "secrets" and len(sources) == 1 and not text(said[sources[0]])):
                 message = f"{section[:-1]} {key} has no source ({wanted}); a placeholder is assumed"
                 log.add("resource-source", message, span=node.span, path=(section, key), action=Action.ASSUMED)
                 draft.resources[section][key] = with_members(node, environment=node.with_value(variable_name(key)))

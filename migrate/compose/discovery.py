@@ -197,7 +197,7 @@ def environment_of(
     before = known or lookup_in(environment)
     if not files:
         dotenv = os.path.join(directory, ".env")  # noqa: PTH118
-        if before("COMPOSE_DISABLE_ENV_FILE") in _TRUE_WORDS or not os.path.exists(dotenv):  # noqa: PTH110
+        if environment.get("COMPOSE_DISABLE_ENV_FILE") in _TRUE_WORDS or not os.path.isfile(dotenv):  # noqa: PTH113
             return {}, []
         files = [dotenv]
     values: dict[str, str] = {}

@@ -23,7 +23,7 @@ def config_text(project: Project, format: str = "yaml") -> str:
 
     Raises ValueError for another format.
     """
-    data = project.data
+    data = _printed(project.data)
     out: list[str] = []
     if format == "json":
         _json(data, "\n", out)
@@ -48,6 +48,17 @@ def _number(value: object) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _printed(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the empty texts of configs: the model keeps an empty content, which is a content, and the real program does not print it."""
+    configs = data.get("configs")
+    if not isinstance(configs, Mapping):
+        return data
+    said = {
+        name: {k: v for k, v in config.items() if v != ""} if isinstance(config, Mapping) else config for name, config in configs.items()
+    }
+    return {**data, "configs": said}
 
 
 def _json(value: Any, line: str, out: list[str]) -> None:

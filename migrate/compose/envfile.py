@@ -142,12 +142,12 @@ class _Reader:
         if end < len(text) and text[end] not in "=:\n":
             self._tell("env-file-syntax", f'unexpected character "{text[end]}" in a variable name', end)
             self._position = self._end_of_line(end)
-        elif not name and end < len(text) and text[end] != "\n":
-            self._tell("MIG061", "a line begins with = and names no variable; it is left out", start)
+        elif " " in name:
+            self._tell("env-file-syntax", "a variable name holds a blank", start)
             self._position = self._end_of_line(end)
-        elif " " in name or not name:
-            self._tell("env-file-syntax", "a variable name is empty or holds a blank", start)
-            self._position = self._end_of_line(end)
+        elif not name and end >= len(text):
+            self._tell("env-file-syntax", "export names no variable", start)
+            self._position = end
         elif end >= len(text) or text[end] == "\n":
             self._inherited(name, start)
             self._position = end
@@ -155,7 +155,10 @@ class _Reader:
             end += 1
             while end < len(text) and text[end] in _BLANK:
                 end += 1
+            if not name:
+                self._tell("MIG061", "a line begins with = and names no variable; it is left out", start)
             self._value(name, end)
+            self.result.values.pop("", None)
 
     def _inherited(self, name: str, start: int) -> None:
         value = self.lookup(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from migrate.findings import Action, Finding, Severity, Span, in_reading_order
 from migrate.rules import found, rules
@@ -61,12 +61,13 @@ _CODES: dict[str, str] = {}
 class Fault:
     """What is wrong with one value. `keep`: the value has been repaired and stays; otherwise it is left out.
 
-    `span` is where, if it is not where the value itself stands: an item of a list that became a mapping.
+    `mild`: Docker lets it pass. `span` is where, if it is not where the value itself stands: an item of a list that became a mapping.
     """
 
     kind: str
     message: str
     keep: bool = False
+    mild: bool = False
     span: Span | None = None
 
 
@@ -90,14 +91,17 @@ def path_text(path: Path_) -> str:
 LONGEST: Final = 600
 """Characters of a message; what is quoted from the input may be longer."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
 def _printable(message: str) -> str:
-    """The message without control characters of the input and not endless."""
+    """The message not endless, and without characters of the input that no terminal shows as they are.
+
+    >>> _printable("a\\x1b[31m\\u202eb"), len(_printable("x" * 10_000)) <= LONGEST
+    ('a\\\\x1b[31m\\\\u202eb', True)
+    """
     if len(message) > LONGEST:
         message = f"{message[: LONGEST - 100]} ... {message[-80:]}"
-    return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", message)
+    if message.isprintable():
+        return message
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message)
 
 
 MOST_OF_A_KIND: Final = 10_000
@@ -169,8 +173,27 @@ class Log:
         """Tell the faults that a node carries; whether the node stays."""
         for fault in node.faults:
             action = Action.ASSUMED if fault.keep else Action.DROPPED
-            self.add(fault.kind, fault.message, span=fault.span or node.span, path=path, action=action)
+            severity = Severity.WARNING if fault.mild else None
+            self.add(fault.kind, fault.message, span=fault.span or node.span, path=path, action=action, severity=severity)
         return all(fault.keep for fault in node.faults)
+
+
+LATE: Final = frozenset(("bad-duration", "bad-size", "bad-command", "bad-number", "bad-host", "bad-env-name"))
+"""Classes that the real program finds only when all files are one: what a later file replaces is no fault."""
+
+
+class EarlyLog(Log):
+    """Passes on what is wrong with a file even where a later one says something else."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self.allowance = log.allowance
+        self._log = log
+
+    def add(self, kind: str, message: str, **rest: Any) -> None:
+        """Tell one fault if it is an early one."""
+        if kind not in LATE and not kind.startswith("MIG"):
+            self._log.add(kind, message, **rest)
 
 
 def nearest(word: str, known: Iterable[str], allowance: Allowance, *, distance: int = 2) -> str | None:

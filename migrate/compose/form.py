@@ -7,6 +7,7 @@ What has to wait until all files are merged (durations, sizes, commands, nulls, 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -36,10 +37,14 @@ KIND_WORDS: Final = {
 def formed(node: Node, type_: Type, scope: Scope) -> Node:
     """The node in the canonical shape of its type; faults are on it and below it.
 
-    Nulls and values under `!reset` stay as they are.
+    Nulls and values under `!reset` stay as they are; items under `!reset` leave their list. A date is a text where a number would be one.
     """
     if node.value is None or node.tag == "!reset":
         return node
+    if isinstance(node.value, list) and any(child.tag == "!reset" for child in node.value):
+        node = node.with_value([child for child in node.value if child.tag != "!reset"])
+    if isinstance(node.value, Timestamp) and type_.kind not in ("text", "any"):
+        node = _repaired(node, node.written or str(node.value), "a text in quotes")
     if type_.short is not None:
         node = type_.short(node, scope)
         if node.faults and not all(fault.keep for fault in node.faults):
@@ -73,7 +78,7 @@ def _strictly(node: Node, type_: Type) -> Node | None:
         not type_.strict
         or isinstance(value, (dict, list))
         or type(value) in type_.strict
-        or (isinstance(value, str) and str in type_.strict)
+        or (isinstance(value, str) and str in type_.strict and (float in type_.strict or not isinstance(value, Timestamp)))
     ):
         return None
     wanted = " or ".join(dict.fromkeys(KIND_WORDS[kind] for kind in type_.strict))
@@ -94,8 +99,6 @@ def _only_item(node: Node) -> Node | None:
 
 def _form_str(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
-    if isinstance(value, Timestamp):
-        return _repaired(node, node.written or str(value), "a text in quotes")
     if isinstance(value, str):
         return _allowed(node, value, type_, scope)
     if isinstance(value, (bool, int, float)):
@@ -125,14 +128,16 @@ def _form_text(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
     if isinstance(value, str) and not isinstance(value, Timestamp):
         return node
+    if isinstance(value, int) and type_.pattern == "late":
+        return node
     if isinstance(value, (bool, int, float, str)):
-        return _as_text(node)
+        return as_text(node)
     if (item := _only_item(node)) is not None and item.value is not None:
         return _repaired(node, scalar_text(item.value), "a text")
     return _wrong(node, "a text or a number")
 
 
-def _as_text(node: Node) -> Node:
+def as_text(node: Node) -> Node:
     """A number or boolean where text is wanted: printed by value, which may differ from what was written (rule 17)."""
     text = scalar_text(node.value)
     if node.written is None or node.written == text or isinstance(node.value, bool):
@@ -161,13 +166,33 @@ def _form_bool(node: Node, type_: Type, scope: Scope) -> Node:
     return _wrong(node, "true or false")
 
 
+_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,40}\Z")
+_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?\Z")
+
+
 def _number(node: Node, value: str, whole: bool) -> Node:
-    number = resolve(value) if re.match(r"[-+.0-9]", value) else value
-    if isinstance(number, float) and whole and number.is_integer() and value.isdigit():
-        number = int(number)
-    if isinstance(number, (int, float)) and not isinstance(number, bool) and not (whole and isinstance(number, float)):
+    """A text in a field for numbers: decimal digits, nothing of YAML's other bases (rule 39)."""
+    number: int | float | None = None
+    if _WHOLE.match(value) and -(1 << 63) <= int(value) < 1 << 63:
+        number = int(value)
+    elif not whole and len(value) < 400 and _DECIMAL.match(value) and abs(float(value)) != float("inf"):
+        number = float(value)
+    if number is not None:
         return node.with_value(number, written=value)
     return spoiled(node, "cast", f"{value!r} cannot be read as a {'whole ' if whole else ''}number")
+
+
+def single(value: float) -> float:
+    """A number as the real program keeps it, in 32 bits, with as few digits as name it.
+
+    >>> single(0.1), single(0.123456789), single(99999999999)
+    (0.1, 0.12345679, 100000000000.0)
+    """
+    try:
+        bits = struct.pack("f", value)
+    except OverflowError:
+        return value
+    return next((short for digits in range(1, 9) if struct.pack("f", short := float(f"{value:.{digits}g}")) == bits), float(f"{value:.9g}"))
 
 
 def _form_int(node: Node, type_: Type, scope: Scope) -> Node:
@@ -176,12 +201,16 @@ def _form_int(node: Node, type_: Type, scope: Scope) -> Node:
         return _form_map(node, type_, scope)
     if isinstance(value, bool):
         return _wrong(node, "a whole number")
+    if type_.strict and type(value) not in type_.strict:
+        return _wrong(node, "a whole number")
     if isinstance(value, float):
         if not (value.is_integer() or type_.pattern == "cut") or value != value or abs(value) > 1 << 63:
             return _wrong(node, "a whole number")
         node = node.with_value(int(value))
     elif isinstance(value, str):
-        node = _number(node, value, whole=True)
+        node = _number(node, value, whole=type_.pattern != "percent")
+        if isinstance(node.value, float):
+            return _form_int(node, type_, scope)
     elif not isinstance(value, int):
         return _wrong(node, "a whole number")
     return _in_limits(node, type_)
@@ -199,9 +228,12 @@ def _in_limits(node: Node, type_: Type) -> Node:
 
 def _form_num(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return node
-    return _number(node, value, whole=False) if isinstance(value, str) else _wrong(node, "a number")
+    if isinstance(value, str):
+        node = _number(node, value, whole=False)
+    elif not isinstance(value, (int, float)) or isinstance(value, bool):
+        return _wrong(node, "a number")
+    number = node.value
+    return node.with_value(single(number)) if isinstance(number, float) or (isinstance(number, int) and abs(number) > 1 << 24) else node
 
 
 def _form_cpus(node: Node, type_: Type, scope: Scope) -> Node:
@@ -229,13 +261,16 @@ def _form_size(node: Node, type_: Type, scope: Scope) -> Node:
     value = node.value
     if isinstance(value, str):
         return node
-    if type_.pattern == "text" and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) >= 1 << 64:
+        return _wrong(node, "a size such as 512m")
+    if type_.pattern == "text":
         return _repaired(node, scalar_text(value), "a text such as 50M")
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 63:
-        return node.with_value(int(value))
-    if isinstance(value, int) and type_.least is not None and value < type_.least:
-        return spoiled(node, "wrong-type", f"{value} is not a size")
-    return node if isinstance(value, int) and not isinstance(value, bool) else _wrong(node, "a size such as 512m")
+    if isinstance(value, float) and (value.is_integer() or type_.pattern == "number"):
+        message = f"Docker reads a size with a fraction or an exponent as none; write it as digits: {int(value)}"
+        return node.with_value(value, faults=(Fault(kind="MIG057", message=message),))
+    if isinstance(value, float) or (type_.least is not None and value < type_.least):
+        return spoiled(node, "wrong-type", f"{scalar_text(value)} is not a size in whole bytes")
+    return node
 
 
 def _form_duration(node: Node, type_: Type, scope: Scope) -> Node:
@@ -296,6 +331,9 @@ def _form_map(node: Node, type_: Type, scope: Scope) -> Node:
             )
         elif key.startswith("x-") and not type_.closed:
             made[key] = child
+        elif type_.open:
+            fault = Fault(kind="unknown-key", message=f"unknown key {key!r}; it is left out", mild=True)
+            made[key] = child.with_value(child.value, faults=(fault,))
         else:
             _unknown(key, child, value, made, type_, scope)
     return Node(made, node.file, node.line, node.column, node.written, node.tag, node.faults)
@@ -320,7 +358,10 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
     made: dict[str, Node] = {}
     if isinstance(value, dict):
         for key, child in value.items():
-            made[key] = child if child.value is None else formed(child, type_.item or _PAIR_VALUE, scope)
+            if child.value is None and type_.item is not None and child.tag != "!reset":
+                made[key] = spoiled(child, "wrong-type", f"{key} has no value; it is left out")
+            else:
+                made[key] = child if child.value is None else formed(child, type_.item or _PAIR_VALUE, scope)
         return Node(made, node.file, node.line, node.column, node.written, node.tag, node.faults)
     if isinstance(value, str):
         repaired = _repaired(node, [Node(value, node.file, node.line, node.column)], "a mapping or a list of NAME=VALUE")
@@ -328,8 +369,12 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
     if not isinstance(value, list):
         return _wrong(node, "a mapping or a list of NAME=VALUE")
     faults: list[Fault] = []
+    told: set[str] = set()
     for child in value:
-        text = child.value
+        text = child.value if not isinstance(child.value, Timestamp) else None
+        if isinstance(text, str) and type_.refuse and text in told:
+            faults.append(Fault(kind="not-unique", message=f"{text} is listed twice", keep=True))
+        told.add(str(text))
         if isinstance(text, str) and type_.item is not None and "=" not in text:
             faults.append(Fault(kind="wrong-type", message=f"{text!r} is not NAME=VALUE; it is left out", keep=True, span=child.span))
             continue

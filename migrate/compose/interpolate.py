@@ -7,6 +7,7 @@ it was written and the caller tells them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -65,13 +66,14 @@ def interpolate(text: str, lookup: Lookup, seen: Seen | None = None) -> str:
     return new
 
 
-_BRACES: Final = re.compile(r"\$\{|\}")
+_BRACES: Final = re.compile(r"\{[^\n]?|\}|\n")
+"""Braces and line ends; what stands behind an opening brace is never a brace itself."""
 
 
 class _Text:
-    """One text that is being interpolated: where each `${` closes is found once, so that nesting costs no time."""
+    """One text that is being interpolated: where each brace closes is found once, so that nesting costs no time."""
 
-    __slots__ = ("closing", "longest", "lookup", "seen", "text")
+    __slots__ = ("closing", "ends", "lasts", "longest", "lookup", "seen", "text")
 
     def __init__(self, text: str, lookup: Lookup, seen: Seen) -> None:
         self.text = text
@@ -79,12 +81,23 @@ class _Text:
         self.seen = seen
         self.longest = max(LONGEST_TEXT, len(text))
         self.closing: dict[int, int] = {}
+        self.ends: list[int] = []
+        self.lasts: list[int] = [-1]
         opened: list[int] = []
-        for brace in _BRACES.finditer(text):
-            if brace.group() != "}":
-                opened.append(brace.start() + 1)
-            elif opened:
-                self.closing[opened.pop()] = brace.start()
+        for found in _BRACES.finditer(text):
+            place = found.start()
+            if text[place] == "{":
+                opened.append(place)
+                if found.group() == "{}":
+                    self.lasts[-1] = place + 1
+            elif text[place] == "}":
+                self.lasts[-1] = place
+                if opened:
+                    self.closing[opened.pop()] = place
+            else:
+                opened.clear()
+                self.ends.append(place)
+                self.lasts.append(-1)
 
     def expanded(self, start: int, end: int, depth: int) -> str:
         """The part of the text from `start` to `end` with its variables replaced."""
@@ -102,9 +115,8 @@ class _Text:
                 out.append("$")
                 position += 1
             elif following == "{":
-                closed = self._closing(position)
-                out.append(self._braced(position + 1, closed, depth))
-                position = closed + 1
+                value, position = self._braced(position, end, depth)
+                out.append(value)
             elif name := _NAME.match(text, position, end):
                 out.append(self._value(name.group()))
                 position = name.end()
@@ -116,28 +128,37 @@ class _Text:
         out.append(text[position:end])
         return "".join(out)
 
-    def _closing(self, opening: int) -> int:
-        """Where the brace closes that opens at `opening`; inner `${` are counted."""
-        if (closed := self.closing.get(opening)) is not None:
-            return closed
-        shown = _shown(self.text[opening + 1 :])
-        raise InterpolationFault("interpolation-format", f"invalid interpolation format: {shown}, without closing brace")
+    def _closed(self, opening: int, place: int, end: int) -> int:
+        """Where the braces close that open at `opening`: with the brace that balances it, or else the last one of its line."""
+        line = bisect_left(self.ends, place)
+        last = self.lasts[line]
+        if last >= end:
+            last = self.text.rfind("}", place, end)
+        if last < place:
+            also = " on its line" if self.text.find("}", place, end) >= 0 else ""
+            shown = _shown(self.text[opening + 1 :])
+            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {shown}, without closing brace{also}")
+        closed = self.closing.get(opening)
+        return last if closed is None or closed > last else closed
 
-    def _braced(self, start: int, end: int, depth: int) -> str:
-        """What stands between the braces from `start` to `end`."""
+    def _braced(self, opening: int, end: int, depth: int) -> tuple[str, int]:
+        """The value of what stands between braces, and where the text goes on behind them."""
         text = self.text
-        named = _NAME.match(text, start, end)
+        named = _NAME.match(text, opening + 1, end)
         if named is None:
-            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[start:end])}")
+            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[opening + 1 : end])}")
         name, place = named.group(), named.end()
-        if place == end:
-            return self._value(name)
+        if text.startswith("}", place, end):
+            return self._value(name), place + 1
         operator = next((sign for sign in _OPERATORS if text.startswith(sign, place, end)), None)
         if operator is None:
-            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[start:end])}")
-        word = place + len(operator)
-        if text.find("\n", word, end) >= 0:
-            raise InterpolationFault("interpolation-format", f"a default may not hold a line end: ${{{name}{operator}")
+            also = "" if "}" in text[place:end] else ", without closing brace"
+            raise InterpolationFault("interpolation-format", f"invalid interpolation format: {_shown(text[opening + 1 : end])}{also}")
+        closed = self._closed(opening, place, end)
+        return self._operated(name, operator, place + len(operator), closed, depth), closed + 1
+
+    def _operated(self, name: str, operator: str, word: int, end: int, depth: int) -> str:
+        """What an operator makes of a variable; its word stands from `word` to `end`."""
         value = self.lookup(name)
         given = value is not None and (value != "" or not operator.startswith(":"))
         sign = operator[-1]

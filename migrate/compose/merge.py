@@ -19,10 +19,12 @@ def merged(base: Node | None, over: Node, type_: Type) -> Node:
 
     A kind of value that does not fit the other is a fault of class merge-type-conflict, and the later is taken.
     """
+    if over.value is None and type_.merge in _NULL_IS_REFUSED and over.tag == "" and base is not None:
+        return _conflict(base, over, type_)
     if base is None or over.tag == "!reset" or over.tag == "!override" or base.tag == "!reset":
         return over
     if over.value is None:
-        return over if type_.merge == "replace" else base
+        return over if type_.merge == "replace" or (type_.kind == "int" and type_.keys) else base
     if base.value is None or type_.merge == "replace":
         return over
     if isinstance(base.value, dict) and isinstance(over.value, dict):
@@ -36,6 +38,10 @@ def merged(base: Node | None, over: Node, type_: Type) -> Node:
     return over
 
 
+_NULL_IS_REFUSED: Final = ("logging", "subnet")
+"""Where nothing in a later file is a conflict and not silence."""
+
+
 def _driver(node: Node) -> object:
     value = node.value
     return value["driver"].value if isinstance(value, dict) and "driver" in value else None
@@ -45,7 +51,7 @@ def _conflict(base: Node, over: Node, type_: Type) -> Node:
     """Kinds that do not fit; ulimits may be a number in one file and a mapping in the other."""
     if type_.kind == "int" and type_.keys:
         return over
-    spoiled = any(not fault.keep for fault in over.faults)
+    spoiled = over.value is None or any(not fault.keep for fault in over.faults)
     kept = base if spoiled else over
     place = "that of the earlier file is kept" if spoiled else "the later is taken"
     fault = Fault(kind="merge-type-conflict", message=f"the files give different kinds of value; {place}", keep=True)
@@ -71,7 +77,12 @@ def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
     if type_.merge:
         return over.with_value(unique([*old, *new], type_))
     known = {repr(item.plain()) for item in old}
-    return over.with_value([*old, *(item for item in new if repr(item.plain()) not in known)])
+    added: list[Node] = []
+    for item in new:
+        if (said := repr(item.plain())) not in known:
+            known.add(said)
+            added.append(item)
+    return over.with_value([*old, *added])
 
 
 def _added(port: Node, old: list[Node]) -> Node:
@@ -85,9 +96,28 @@ def _added(port: Node, old: list[Node]) -> Node:
 
 
 def _by_subnet(old: list[Node], new: list[Node], type_: Type) -> list[Node]:
-    """An entry merges with that of the same subnet; entries of the base with another subnet are gone (rule 130)."""
-    known = {_member(item, "subnet"): item for item in old}
-    return [merged(known.get(_member(item, "subnet")), item, type_.item or ANY) for item in new] or old
+    """An entry merges with that of the same subnet; entries of the base with another subnet are gone (rule 130).
+
+    What several entries of the base give one entry of the other file follows the real program step by step.
+    """
+    pools: list[Node] = []
+
+    def place(subnet: Hashable) -> int | None:
+        return next((index for index, pool in enumerate(pools) if _member(pool, "subnet") == subnet), None)
+
+    for base in old:
+        for over in new:
+            if _member(over, "subnet") != _member(base, "subnet") and place(_member(over, "subnet")) is None:
+                pools.append(over)
+                continue
+            both = merged(base, over, type_.item or ANY)
+            at = place(_member(both, "subnet"))
+            if at is None:
+                pools.append(both)
+            else:
+                pools[at] = both
+            base = both
+    return pools
 
 
 def _member(node: Node, key: str) -> Hashable:
@@ -97,8 +127,14 @@ def _member(node: Node, key: str) -> Hashable:
 
 
 def _port_key(node: Node) -> Hashable:
-    return tuple(
-        str(_member(node, key) or default) for key, default in (("host_ip", ""), ("published", ""), ("target", ""), ("protocol", "tcp"))
+    """Address, published, target and protocol; a published number is another port than the same digits as text (rule 70)."""
+    published = _member(node, "published")
+    return (
+        _member(node, "host_ip") or "0.0.0.0",  # noqa: S104
+        type(published).__name__,
+        published,
+        _member(node, "target"),
+        _member(node, "protocol") or "tcp",
     )
 
 
@@ -111,14 +147,18 @@ def _config_key(node: Node) -> Hashable:
 
 
 def _file_key(node: Node, folder: str) -> Hashable:
-    """Where a secret or config is mounted."""
-    target = _member(node, "target") or _member(node, "source")
-    text = str(target)
-    return text if text.startswith("/") else folder + text
+    """Where a secret or config is mounted, as it is said."""
+    target = _member(node, "target")
+    return f"{folder}{_member(node, 'source')}" if target is None else target
 
 
 def _set_key(node: Node) -> Hashable:
-    return None if isinstance(node.value, (dict, list)) else (type(node.value).__name__, node.value)
+    """A text counts up to its first `=`."""
+    return None if isinstance(node.value, (dict, list)) else (type(node.value).__name__, str(node.value).partition("=")[0])
+
+
+def _text_key(node: Node) -> Hashable:
+    return None if isinstance(node.value, (dict, list)) else str(node.value)
 
 
 _KEYS: Final[dict[Merge, Callable[[Node], Hashable]]] = {
@@ -127,7 +167,8 @@ _KEYS: Final[dict[Merge, Callable[[Node], Hashable]]] = {
     "secret": _secret_key,
     "config": _config_key,
     "set": _set_key,
-    "hosts": _set_key,
+    "text": _text_key,
+    "path": lambda node: _member(node, "path"),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from . import short
 
 Kind = Literal["any", "str", "text", "bool", "int", "num", "cpus", "mode", "count", "size", "duration", "words", "map", "list", "pairs"]
-Merge = Literal["", "replace", "set", "logging", "ports", "target", "secret", "config", "subnet", "hosts"]
+Merge = Literal["", "replace", "set", "text", "logging", "ports", "target", "secret", "config", "path", "subnet"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,8 @@ class Type:
     keeps an explicit false, zero or blank. `short` reads the short form. `merge` says how a list or mapping of two files becomes one,
     `splice` that the short form of an item may be several items, `refuse` that an item twice is a fault. `either`: the mapping is one of
     several forms, so that a required key that is missing makes it the wrong type. `strict` are the only types that YAML may give (a text
-    is then not read as a number or boolean), `least` and `most` the limits of a number, `closed`: not even `x-` keys.
+    is then not read as a number or boolean), `least` and `most` the limits of a number, `closed`: not even `x-` keys, `open`: other keys
+    pass and are told.
     """
 
     kind: Kind
@@ -47,23 +48,30 @@ class Type:
     least: int | None = None
     most: int | None = None
     closed: bool = False
+    open: bool = False
 
 
 ANY: Final = Type(kind="any", null=True)
 STR: Final = Type(kind="str")
+NAMED: Final = Type(kind="str", unset=True)
 TEXT: Final = Type(kind="text")
 BOOL: Final = Type(kind="bool")
 TRI_STATE: Final = Type(kind="bool", unset=True)
 INT: Final = Type(kind="int")
 NUM: Final = Type(kind="num")
 SIZE: Final = Type(kind="size")
+SIZE_NUMBER: Final = Type(kind="size", pattern="number")
 DURATION: Final = Type(kind="duration")
 WORDS: Final = Type(kind="words", null=True, merge="replace")
 PATH: Final = Type(kind="str", short=short.path, unset=True)
 LABELS: Final = Type(kind="pairs")
+LABELS_ONCE: Final = Type(kind="pairs", refuse=True)
 UNSET: Final = Type(kind="pairs", unset=True)
+UNSET_ONCE: Final = Type(kind="pairs", unset=True, refuse=True)
 NUMBER_OR_TEXT: Final = Type(kind="text", strict=(str, int, float))
 WHOLE_OR_TEXT: Final = Type(kind="text", strict=(str, int))
+LATE_TEXT: Final = Type(kind="text", strict=(str, int), pattern="late")
+ONLY_TEXT: Final = Type(kind="text", strict=(str,))
 OPTIONS: Final = Type(kind="map", item=NUMBER_OR_TEXT)
 POINTER: Final = Type(kind="int", unset=True)
 COUNTER: Final = Type(kind="int", unset=True, least=0)
@@ -91,36 +99,47 @@ def named(item: Type, *, checked: bool = True, read: short.Short | None = None) 
 
 
 STRINGS: Final = list_of(STR)
+STRINGS_ONCE: Final = list_of(STR, refuse=True)
+ONE_OR_ONCE: Final = list_of(STR, refuse=True, or_one=True)
 STRING_SET: Final = list_of(STR, merge="set")
 ONE_OR_SET: Final = list_of(STR, merge="set", or_one=True)
 
-ULIMITS: Final = Type(
-    kind="map",
-    item=Type(kind="int", keys={"soft": POINTER, "hard": POINTER}, required=("soft", "hard"), merge="replace", either=True),
-)
-EXTRA_HOSTS: Final = Type(kind="map", item=Type(kind="list", item=STR, merge="hosts"), short=short.long_extra_hosts)
+
+def _ulimits(*written: type) -> Type:
+    """Limits by name, a number or a soft and a hard one; `written` are the types that YAML may give."""
+    number = Type(kind="int", unset=True, strict=written)
+    limit = Type(kind="int", strict=written, keys={"soft": number, "hard": number}, required=("soft", "hard"), either=True, unset=True)
+    return Type(kind="map", item=limit)
+
+
+ULIMITS: Final = _ulimits(int, str)
+EXTRA_HOSTS: Final = Type(kind="map", item=Type(kind="list", item=ONLY_TEXT, merge="replace", unset=True), short=short.long_extra_hosts)
 FILE_USES: Final[Mapping[str, Type]] = {"source": STR, "target": STR, "uid": STR, "gid": STR, "mode": Type(kind="mode")}
 SECRETS: Final = list_of(map_of(FILE_USES, read=short.long_source), merge="secret")
 CONFIGS: Final = list_of(map_of(FILE_USES, read=short.long_source), merge="config")
 
 DEVICE_KEYS: Final[Mapping[str, Type]] = {
-    "capabilities": STRINGS, "count": Type(kind="count"), "device_ids": STRINGS, "driver": STR, "options": LABELS,
-}  # fmt: skip
+    "capabilities": STRINGS_ONCE,
+    "count": Type(kind="count", unset=True, strict=(int, str)),
+    "device_ids": Type(kind="list", item=STR, refuse=True, unset=True),
+    "driver": STR,
+    "options": LABELS_ONCE,
+}
 
 BUILD: Final = map_of(
     {
-        "context": Type(kind="str", short=short.context),
-        "dockerfile": STR,
-        "dockerfile_inline": STR,
+        "context": Type(kind="str", short=short.context, unset=True),
+        "dockerfile": NAMED,
+        "dockerfile_inline": NAMED,
         "entitlements": STRINGS,
         "args": UNSET,
-        "ssh": UNSET,
+        "ssh": Type(kind="pairs", unset=True, refuse=True, short=short.long_ssh),
         "labels": LABELS,
         "cache_from": STRINGS,
         "cache_to": STRINGS,
         "no_cache": BOOL,
-        "no_cache_filter": ONE_OR_SET,
-        "additional_contexts": Type(kind="pairs", item=Type(kind="text", short=short.context)),
+        "no_cache_filter": ONE_OR_ONCE,
+        "additional_contexts": Type(kind="pairs", item=Type(kind="text", short=short.context, strict=(str,))),
         "network": STR,
         "provenance": Type(kind="text", strict=(str, bool)),
         "sbom": Type(kind="text", strict=(str, bool)),
@@ -132,14 +151,14 @@ BUILD: Final = map_of(
         "privileged": BOOL,
         "secrets": list_of(map_of(FILE_USES, read=short.long_source)),
         "tags": STRING_SET,
-        "ulimits": ULIMITS,
+        "ulimits": _ulimits(int),
         "platforms": STRINGS,
     },
     read=short.long_build,
 )
 
 LIMIT: Final = list_of(Type(kind="map", keys={"path": STR, "rate": SIZE}, closed=True))
-_WEIGHT: Final = Type(kind="int", strict=(int,), least=0)
+_WEIGHT: Final = Type(kind="int", strict=(int, float), least=0, most=65_535)
 BLKIO: Final = Type(
     kind="map",
     closed=True,
@@ -181,7 +200,7 @@ DEPLOY: Final = map_of(
                         "cpus": _CPUS,
                         "memory": _SIZE_TEXT,
                         "generic_resources": list_of(
-                            map_of({"discrete_resource_spec": map_of({"kind": STR, "value": Type(kind="num", strict=(int, float))})})
+                            map_of({"discrete_resource_spec": map_of({"kind": STR, "value": Type(kind="int", pattern="cut")})})
                         ),
                         "devices": list_of(map_of(DEVICE_KEYS, required=("capabilities",))),
                     }
@@ -196,15 +215,15 @@ DEPLOY: Final = map_of(
     null=True,
 )
 
-_HOOK_KEYS: Final[Mapping[str, Type]] = {"command": WORDS, "user": STR, "privileged": BOOL, "working_dir": STR, "environment": UNSET}
+_HOOK_KEYS: Final[Mapping[str, Type]] = {"command": WORDS, "user": STR, "privileged": BOOL, "working_dir": STR, "environment": UNSET_ONCE}
 HOOKS: Final = list_of(map_of(_HOOK_KEYS, required=("command",)))
 DEVELOP: Final = map_of(
     {
         "watch": list_of(
             map_of(
                 {
-                    "ignore": ONE_OR_SET,
-                    "include": ONE_OR_SET,
+                    "ignore": ONE_OR_ONCE,
+                    "include": ONE_OR_ONCE,
                     "path": PATH,
                     "action": one_of("rebuild", "sync", "restart", "sync+restart", "sync+exec"),
                     "target": STR,
@@ -240,7 +259,7 @@ PORTS: Final = Type(
             "mode": STR,
             "host_ip": STR,
             "target": Type(kind="int", least=0),
-            "published": WHOLE_OR_TEXT,
+            "published": LATE_TEXT,
             "protocol": STR,
             "app_protocol": STR,
         },
@@ -268,7 +287,7 @@ VOLUMES: Final = Type(
                 }
             ),
             "volume": map_of({"labels": LABELS, "nocopy": BOOL, "subpath": STR}),
-            "tmpfs": map_of({"size": Type(kind="size", least=0), "mode": Type(kind="int", strict=(int,))}),
+            "tmpfs": map_of({"size": Type(kind="size", least=0), "mode": Type(kind="int", strict=(int, float))}),
             "image": map_of({"subpath": STR}),
         },
         read=short.long_volume,
@@ -306,7 +325,7 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "command": WORDS,
     "configs": CONFIGS,
     "cpu_count": Type(kind="int", least=0),
-    "cpu_percent": Type(kind="int", least=0, most=100),
+    "cpu_percent": Type(kind="int", least=0, most=100, pattern="percent"),
     "cpu_shares": CUT,
     "cpu_quota": CUT,
     "cpu_period": CUT,
@@ -319,7 +338,7 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "devices": list_of(
         map_of({"source": STR, "target": STR, "permissions": STR}, read=short.long_devices, required=("source", "target")), merge="target"
     ),
-    "dns": ONE_OR_SET,
+    "dns": list_of(NAMED, merge="set", or_one=True),
     "dns_opt": STRING_SET,
     "dns_search": ONE_OR_SET,
     "domainname": STR,
@@ -327,6 +346,7 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "env_file": Type(
         kind="list",
         short=short.listed,
+        merge="path",
         item=Type(
             kind="map",
             keys={"path": PATH, "format": STR, "required": TRI_STATE},
@@ -338,8 +358,8 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "label_file": list_of(PATH, or_one=True),
     "environment": UNSET,
     "extra_hosts": EXTRA_HOSTS,
-    "gpus": Type(kind="list", item=map_of(DEVICE_KEYS), short=short.long_gpus),
-    "group_add": list_of(WHOLE_OR_TEXT, refuse=True),
+    "gpus": Type(kind="list", item=Type(kind="map", keys=DEVICE_KEYS, open=True), short=short.long_gpus),
+    "group_add": list_of(LATE_TEXT, refuse=True),
     "hostname": STR,
     "image": STR,
     "init": TRI_STATE,
@@ -352,11 +372,11 @@ _CONTAINER: Final[Mapping[str, Type]] = {
         merge="logging",
     ),
     "mac_address": STR,
-    "mem_limit": SIZE,
+    "mem_limit": SIZE_NUMBER,
     "mem_reservation": SIZE,
     "mem_swappiness": SIZE,
-    "memswap_limit": SIZE,
-    "network_mode": STR,
+    "memswap_limit": SIZE_NUMBER,
+    "network_mode": NAMED,
     "models": named(map_of({"endpoint_var": STR, "model_var": STR}, null=True), read=short.long_names),
     "networks": NETWORKS,
     "oom_kill_disable": BOOL,
@@ -370,12 +390,12 @@ _CONTAINER: Final[Mapping[str, Type]] = {
     "read_only": BOOL,
     "runtime": STR,
     "security_opt": list_of(STR, refuse=True),
-    "shm_size": SIZE,
+    "shm_size": SIZE_NUMBER,
     "secrets": SECRETS,
     "sysctls": LABELS,
     "stop_grace_period": DURATION,
     "stop_signal": STR,
-    "storage_opt": Type(kind="map", item=TEXT),
+    "storage_opt": Type(kind="map", item=Type(kind="text", null=True, strict=(str, int))),
     "tmpfs": ONE_OR_SET,
     "ulimits": ULIMITS,
     "use_api_socket": Type(kind="bool", strict=(bool,)),
@@ -405,7 +425,7 @@ SERVICE: Final = map_of(
         ),
         "deploy": DEPLOY,
         "develop": DEVELOP,
-        "expose": list_of(WHOLE_OR_TEXT, merge="set"),
+        "expose": list_of(WHOLE_OR_TEXT, merge="text"),
         "extends": Type(kind="map", keys={"service": STR, "file": STR}, required=("service",), short=short.long_extends),
         "external_links": list_of(STR, refuse=True),
         "healthcheck": HEALTHCHECK,
@@ -428,7 +448,7 @@ SERVICE: Final = map_of(
 
 NETWORK: Final = map_of(
     {
-        "name": STR,
+        "name": NAMED,
         "driver": STR,
         "driver_opts": OPTIONS,
         "ipam": map_of(
@@ -437,9 +457,9 @@ NETWORK: Final = map_of(
                 "config": Type(
                     kind="list",
                     merge="subnet",
-                    item=map_of({"subnet": STR, "ip_range": STR, "gateway": STR, "aux_addresses": Type(kind="map", item=STR)}),
+                    item=map_of({"subnet": STR, "ip_range": STR, "gateway": STR, "aux_addresses": Type(kind="map", item=ONLY_TEXT)}),
                 ),
-                "options": Type(kind="map", item=STR),
+                "options": Type(kind="map", item=ONLY_TEXT),
             }
         ),
         "external": BOOL,
@@ -453,35 +473,37 @@ NETWORK: Final = map_of(
     read=short.long_external,
 )
 VOLUME: Final = map_of(
-    {"name": STR, "driver": STR, "driver_opts": OPTIONS, "external": BOOL, "labels": LABELS}, null=True, read=short.long_external
+    {"name": NAMED, "driver": STR, "driver_opts": OPTIONS, "external": BOOL, "labels": LABELS_ONCE},
+    null=True,
+    read=short.long_external,
 )
 SECRET: Final = map_of(
     {
-        "name": STR,
-        "environment": STR,
-        "file": PATH,
-        "external": BOOL,
-        "labels": LABELS,
+        "name": NAMED,
+        "environment": NAMED,
+        "file": Type(kind="str", short=short.resource_path),
+        "external": TRI_STATE,
+        "labels": LABELS_ONCE,
         "driver": STR,
-        "driver_opts": OPTIONS,
+        "driver_opts": Type(kind="map", item=WHOLE_OR_TEXT),
         "template_driver": STR,
     },
-    read=short.long_external,
+    read=short.long_external_open,
 )
 CONFIG: Final = map_of(
     {
-        "name": STR,
+        "name": NAMED,
         "content": Type(kind="str", unset=True),
-        "environment": STR,
-        "file": PATH,
-        "external": BOOL,
-        "labels": LABELS,
+        "environment": NAMED,
+        "file": Type(kind="str", short=short.resource_path),
+        "external": TRI_STATE,
+        "labels": LABELS_ONCE,
         "template_driver": STR,
     },
-    read=short.long_external,
+    read=short.long_external_open,
 )
 MODEL: Final = map_of(
-    {"name": STR, "model": STR, "context_size": Type(kind="int", strict=(int,)), "runtime_flags": STRINGS}, required=("model",)
+    {"name": STR, "model": STR, "context_size": Type(kind="int", strict=(int, float)), "runtime_flags": STRINGS}, required=("model",)
 )
 
 PROJECT: Final = map_of(

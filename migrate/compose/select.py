@@ -22,7 +22,7 @@ def select_profiles(draft: Draft, active: Sequence[str], log: Log) -> None:
         if profiles and "*" not in active and not set(profiles) & set(active):
             draft.disabled[name] = draft.services.pop(name)
     for profile in active:
-        if profile not in known and profile != "*":
+        if profile not in known and profile not in ("*", ""):
             hint = did_you_mean(profile, sorted(known), log.allowance)
             log.add("MIG059", f"profile {profile!r} is that of no service{hint}", span=None, action=Action.DROPPED)
     if draft.disabled and not draft.services:
@@ -55,9 +55,7 @@ def _used(draft: Draft) -> dict[str, set[str]]:
 def _uses(service: dict[str, Node]) -> dict[str, set[str]]:
     if _USING.isdisjoint(service):
         return {}
-    volumes = {
-        member_text(node, "source") or "" for node in items(service.get("volumes")) if member_text(node, "type") in ("volume", "cluster")
-    }
+    volumes = {member_text(node, "source") or "" for node in items(service.get("volumes")) if member_text(node, "type") == "volume"}
     secrets = {member_text(node, "source") or "" for node in items(service.get("secrets"))}
     secrets |= {member_text(node, "source") or "" for node in items(members(service.get("build")).get("secrets"))}
     return {

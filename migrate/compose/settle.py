@@ -5,6 +5,7 @@ One walk over the tree with the table of types: nulls, required keys, unicity, d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,7 @@ from migrate.findings import Action
 from migrate.source import Node, Path_
 
 from .faults import Log
+from .form import as_text
 from .merge import unique
 from .schema import Kind, Type
 from .units import duration_ns, duration_text, size_bytes, split_command
@@ -51,40 +53,37 @@ def _map(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
                 made[key] = child
             continue
         left = settled(child, known, (*path, key), log)
-        if left is not None and not (key in keys and _says_nothing(left, known)):
+        if left is not None and not ((key in keys or known.kind == "list") and _says_nothing(left, known)):
             made[key] = left
     for key in type_.required:
-        if key not in made and not (key in value and _is_there(value[key], key)):
-            repaired = _missing(node, key, path, log, "wrong-type" if type_.either else "missing-key")
-            if repaired is None:
-                return None
-            made[key] = repaired
-    if any(key not in made for key in type_.required if key not in _MAY_BE_EMPTY):
-        return None
+        if key in made or (key in value and _is_there(value[key])):
+            continue
+        if key in value and value[key].faults:
+            return None
+        repaired = _missing(node, key, path, log, "wrong-type" if type_.either else "missing-key")
+        if repaired is None:
+            return None
+        made[key] = repaired
     return Node(made, node.file, node.line, node.column, node.written)
 
 
-_MAY_BE_EMPTY: Final = frozenset(("command", "capabilities", "service"))
-
-
-def _is_there(node: Node, key: str) -> bool:
-    """Whether a required key is said, if only wrongly."""
-    said = node.value is not None and node.value not in ("", 0)
-    return said or bool(node.faults) or (key == "command" and node.tag != "!reset")
+def _is_there(node: Node) -> bool:
+    """Whether a required key is said and right, if only with the empty text or zero, which leave the tree."""
+    return node.value is not None and node.tag != "!reset" and all(fault.keep for fault in node.faults)
 
 
 def _says_nothing(node: Node, type_: Type) -> bool:
     """Whether a value equals its absence: nothing, zero or false where the type has no third state (rule 107)."""
     value = node.value
     if type_.kind == "list":
-        return value == []
+        return value == [] and not type_.unset
     if type_.unset or isinstance(value, (dict, list)):
         return False
     if type_.kind == "duration":
         return type_.strict != () and value == "0s"
     if type_.kind == "size":
         return value == "0"
-    return value == "" or (value in (0, False) and type_.kind != "mode")
+    return value == "" or (value is None and type_.kind == "str") or (value in (0, False) and type_.kind != "mode")
 
 
 _ASSUMED: Final = {"condition": "service_started"}
@@ -103,12 +102,12 @@ def _list(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     if not isinstance(value, list) or item is None:
         return node
     left: list[Node] = []
-    for index, child in enumerate(value):
+    for index, child in enumerate(unique(value, type_)):
         if (kept := settled(child, item, (*path, index), log)) is not None:
             left.append(kept)
     if type_.refuse:
         left = _refused_twins(left, path, log)
-    return Node(unique(left, type_), node.file, node.line, node.column, node.written)
+    return Node(left, node.file, node.line, node.column, node.written)
 
 
 def _refused_twins(items: list[Node], path: Path_, log: Log) -> list[Node]:
@@ -148,15 +147,15 @@ def _duration(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     return node.with_value(duration_text(nanoseconds), written=text) if nanoseconds is not None else None
 
 
+_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,30}\Z")
+
+
 def _size(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     value = node.value
     if isinstance(value, int):
-        if value < -1:
-            log.add("bad-size", f"size {value} is negative", span=node.span, path=path)
-            return None
         return node.with_value(str(value), written=node.written)
     text = str(value)
-    size = -1 if text == "-1" and path[-1] == "memswap_limit" else size_bytes(text)
+    size = int(text) if _WHOLE.match(text) and abs(int(text)) < 1 << 63 else size_bytes(text)
     if size is None:
         log.add("bad-size", f"{text!r} is not a size such as 512m or 2g", span=node.span, path=path)
         return None
@@ -177,6 +176,15 @@ def _words(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     return node.with_value([Node(word, node.file, node.line, node.column) for word in words], written=text)
 
 
+def _text(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
+    """A number that merging had to know as one becomes its text."""
+    if isinstance(node.value, str):
+        return node
+    text = as_text(node)
+    log.node_faults(text, path)
+    return text.with_value(text.value)
+
+
 def _int(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     return _map(node, type_, path, log) if isinstance(node.value, dict) else node
 
@@ -190,4 +198,5 @@ _SETTLERS: Final[dict[Kind, Callable[[Node, Type, Path_, Log], Node | None]]] = 
     "size": _size,
     "words": _words,
     "int": _int,
+    "text": _text,
 }

@@ -33,14 +33,15 @@ class Scope:
     def absolute(self, text: str) -> str:
         """A path against the directory; an absolute one is kept as it is."""
         if text.startswith("~"):
-            return posixpath.join(self.home, text[1:].lstrip("/")).rstrip("/") or "/"
+            return posixpath.normpath(f"{self.home}/{text[1:]}")
         return text if text.startswith("/") else posixpath.normpath(posixpath.join(self.directory, text))
 
 
 Short = Callable[[Node, Scope], Node]
 
-_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/")
+_ELSEWHERE: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+"""A path of another system: on a drive, or of a named pipe."""
+_REMOTE: Final = ("service:", "github.com/", "git@")
 _PROTOCOLS: Final = ("tcp", "udp", "sctp")
 
 
@@ -117,10 +118,10 @@ def long_devices(node: Node, scope: Scope) -> Node:
     if not isinstance(node.value, str):
         return node
     parts = node.value.split(":")
-    if len(parts) > 3 or not parts[0]:
+    if len(parts) > 3:
         return spoiled(node, "bad-volume-spec", f"device {node.value!r} is not SOURCE[:TARGET[:PERMISSIONS]]")
     source, target, permissions = (*parts, *("", "")[: 3 - len(parts)])[:3]
-    return _long(node, source=source, target=target or source, permissions=permissions or "rwm")
+    return _long(node, source=source, target=target or source, permissions=permissions if len(parts) == 3 else "rwm")
 
 
 def _long(node: Node, **values: str | int | bool | None) -> Node:
@@ -170,41 +171,51 @@ class PortFault(Exception):
 
 
 def read_port(text: str, allowance: Allowance) -> list[tuple[str, str, int, str]]:
-    """(host address, published, target, protocol) of each port that a text means. Raises PortFault.
+    """(host address, published, target, protocol) of each port that a text means, as the real program orders them: by text.
+
+    Raises PortFault.
 
     >>> read_port("127.0.0.1:9000-9001:80-81/UDP", Allowance())
     [('127.0.0.1', '9000', 80, 'udp'), ('127.0.0.1', '9001', 81, 'udp')]
     >>> [read_port(text, Allowance()) for text in ("9000-9005:80", "[::1]:80:80", "1.2.3.4::80")]
     [[('', '9000-9005', 80, 'tcp')], [('::1', '80', 80, 'tcp')], [('1.2.3.4', '', 80, 'tcp')]]
+    >>> [target for _, _, target, _ in read_port("9-11", Allowance())]
+    [10, 11, 9]
     """
-    body, slash, protocol = text.partition("/")
-    if not body or body.endswith(":"):
+    host_ip, published, last_part = _port_parts(text)
+    target, _, protocol = last_part.partition("/")
+    if not target:
         raise PortFault("bad-port", "no container port")
-    protocol = protocol.lower() if slash and protocol else "tcp"
+    protocol = protocol.lower() or "tcp"
     if protocol not in _PROTOCOLS:
         raise PortFault("bad-port", f"unknown protocol {protocol!r}")
-    host_ip, published, target = _port_parts(body)
     first, last = _range(target, "container")
+    if first == 0:
+        raise PortFault("bad-port", "0 is no container port")
     if not allowance.takes_values((last - first) * VALUES_OF_A_PORT):
         raise PortFault("bad-port", "the ranges of this project mean too many ports; this one is left out")
     if not published:
-        return [(host_ip, "", port, protocol) for port in range(first, last + 1)]
+        return _in_order([(host_ip, "", port, protocol) for port in range(first, last + 1)])
     low, high = _range(published, "host")
     if high - low != last - first:
         if first != last:
             raise PortFault("bad-port", "host and container ranges have different lengths")
-        return [(host_ip, published, first, protocol)]
-    return [(host_ip, str(low + offset), first + offset, protocol) for offset in range(last - first + 1)]
+        return [(host_ip, f"{low}-{high}", first, protocol)]
+    return _in_order([(host_ip, str(low + offset), first + offset, protocol) for offset in range(last - first + 1)])
 
 
-def _port_parts(body: str) -> tuple[str, str, str]:
-    pieces = body.split(":")
+def _in_order(ports: list[tuple[str, str, int, str]]) -> list[tuple[str, str, int, str]]:
+    return sorted(ports, key=lambda port: f"{port[2]}/")
+
+
+def _port_parts(text: str) -> tuple[str, str, str]:
+    pieces = text.split(":")
     if len(pieces) == 1:
         return "", "", pieces[0]
-    if len(pieces) == 2:
-        return "", pieces[0], pieces[1]
     host_ip = ":".join(pieces[:-2])
-    if host_ip.startswith("[") and host_ip.endswith("]"):
+    if host_ip.startswith("["):
+        if not host_ip.endswith("]"):
+            raise PortFault("bad-ip", f"{host_ip!r} is not an address")
         host_ip = host_ip[1:-1]
     if host_ip and not is_address(host_ip):
         raise PortFault("bad-ip", f"{host_ip!r} is not an address")
@@ -224,10 +235,13 @@ def is_address(text: str) -> bool:
     return True
 
 
+_PORT: Final = re.compile(r"\+?[0-9]{1,30}\Z")
+
+
 def _range(text: str, side: str) -> tuple[int, int]:
     low, dash, high = text.partition("-")
     ends = (low, high) if dash else (low, low)
-    if not all(end.isascii() and end.isdigit() and len(end) < 6 and int(end) <= 65535 for end in ends):
+    if not all(_PORT.match(end) and int(end) <= 65535 for end in ends):
         raise PortFault("bad-port", f"{side} port {text!r} is not a number up to 65535")
     if int(ends[0]) > int(ends[1]):
         raise PortFault("bad-port", f"{side} range {text!r} is reversed")
@@ -262,6 +276,8 @@ def _volume_parts(text: str) -> list[str]:
             parts.append(text[start:position])
             start = position + 1
         position += 1
+    if start == len(text):
+        raise ValueError("empty section between colons")
     parts.append(text[start:])
     if len(parts) > 3:
         raise ValueError("too many colons")
@@ -276,11 +292,9 @@ def _volume_of(node: Node, parts: list[str], scope: Scope) -> Node:
             return mount.with_value(mount.value, faults=(fault,))
         return mount
     source, target = parts[0], parts[1]
-    if not target:
-        raise ValueError("empty section between colons")
     options = parts[2].split(",") if len(parts) > 2 else []
-    if source[0] in "./~" or _DRIVE.match(source):
-        return _mount(node, "bind", source if _DRIVE.match(source) else scope.absolute(source), target, options)
+    if source[0] in "./~" or re.match(r"[A-Za-z]:|\\\\", source):
+        return _mount(node, "bind", source if _ELSEWHERE.match(source) else scope.absolute(source), target, options)
     return _mount(node, "volume", source, target, options)
 
 
@@ -325,12 +339,9 @@ def _read_only(options: list[str]) -> bool:
 def _resolved_volume(node: Node, value: dict[str, Node], scope: Scope) -> Node:
     changed = dict(value)
     kind = value["type"].value if "type" in value else None
-    source, target = value.get("source"), value.get("target")
-    if source is not None and isinstance(source.value, str) and kind == "bind" and not _DRIVE.match(source.value):
+    source = value.get("source")
+    if source is not None and isinstance(source.value, str) and kind == "bind" and not _ELSEWHERE.match(source.value):
         changed["source"] = source.with_value(scope.absolute(source.value), written=source.value)
-    if target is not None and isinstance(target.value, str) and target.value:
-        cleaned = clean(target.value)
-        changed["target"] = target if cleaned == target.value else target.with_value(cleaned, written=target.value)
     if kind == "bind" and "source" not in value:
         return spoiled(node, "missing-key", "a bind mount needs a source; the entry is left out")
     if "type" not in value:
@@ -354,25 +365,33 @@ def path(node: Node, scope: Scope) -> Node:
     return node.with_value(scope.absolute(node.value), written=node.value)
 
 
+def resource_path(node: Node, scope: Scope) -> Node:
+    """As `path`; the empty text is the directory itself, as the real program reads it for secrets and configs."""
+    return node if not isinstance(node.value, str) else node.with_value(scope.absolute(node.value), written=node.value)
+
+
 def context(node: Node, scope: Scope) -> Node:
     """A build context: a directory, or a URL, image or service, which stay."""
     value = node.value
-    if not isinstance(value, str) or _URL.match(value) or value.startswith(("service:", "docker-image:")):
+    if not isinstance(value, str) or not value or "://" in value or value.startswith(_REMOTE):
         return node
     return node.with_value(scope.absolute(value), written=value)
 
 
 def long_extra_hosts(node: Node, scope: Scope) -> Node:
-    """Host names with the list of their addresses (rule 105)."""
+    """Entries HOST=ADDRESS by the text that says them (rule 105), because two files that say one text say one thing."""
     value = node.value
-    hosts: dict[str, Node] = {}
-    addresses: dict[str, list[Node]] = {}
+    said: dict[str, Node] = {}
     faults: list[Fault] = []
     if isinstance(value, dict):
         for name, child in value.items():
-            items = child.value if isinstance(child.value, list) else [child]
-            hosts[name] = child.with_value([_address(item) for item in items])
-        return node.with_value(hosts)
+            for item in child.value if isinstance(child.value, list) else [child]:
+                known = said.setdefault(f"{name}={scalar_text(item.value)}", child.with_value([]))
+                if isinstance(known.value, list):
+                    known.value.append(_host(name, item))
+            if child.value == []:
+                said[f"{name}="] = child
+        return node.with_value(said)
     if not isinstance(value, list):
         return node
     for item in value:
@@ -381,26 +400,39 @@ def long_extra_hosts(node: Node, scope: Scope) -> Node:
             faults.append(Fault(kind="wrong-type", message="an extra host is not a text; it is left out", keep=True, span=item.span))
             continue
         name, sign, rest = text.partition("=" if "=" in text else ":")
-        if not sign or not name or not rest:
-            faults.append(
-                Fault(kind="bad-host", message=f"extra host {text!r} names no address; it is left out", keep=True, span=item.span)
-            )
-            continue
-        known = addresses.setdefault(name.strip(), [])
-        known.append(_address(item.with_value(rest.strip(), written=str(text))))
-        hosts[name.strip()] = item.with_value(known)
-    return node.with_value(hosts, faults=tuple(faults))
+        if not sign:
+            message = f"extra host {text!r} names no address; it is left out"
+            faults.append(Fault(kind="bad-host", message=message, keep=True, span=item.span))
+        elif not name or ":" in name:
+            message = f"extra host {text!r} has a host name that is none; it is left out"
+            faults.append(Fault(kind="bad-host", message=message, keep=True, span=item.span))
+        elif text in said:
+            faults.append(Fault(kind="not-unique", message=f"{text} is listed twice", keep=True, span=item.span))
+        else:
+            said[text] = item.with_value([_host(name, item.with_value(address, written=str(text))) for address in rest.split(",")])
+    return node.with_value(said, faults=tuple(faults))
 
 
-def _address(node: Node) -> Node:
+def _host(name: str, node: Node) -> Node:
+    """The entry of one address; brackets around it are dropped."""
     text = node.value
-    if isinstance(text, str) and text.startswith("[") and text.endswith("]"):
-        return node.with_value(text[1:-1], written=text)
-    return node
+    if not isinstance(text, str):
+        return node
+    address = text[1:-1] if len(text) > 2 and text.startswith("[") and text.endswith("]") else str(text)
+    return node.with_value(f"{name}={address}", written=node.written if node.written is not None else str(text))
 
 
 def long_external(node: Node, scope: Scope) -> Node:
     """`external: {name: n}` of old files: external, and the name (rule 80)."""
+    return _external(node, open_=False)
+
+
+def long_external_open(node: Node, scope: Scope) -> Node:
+    """As `long_external` where the schema lets other keys beside the name pass: secrets and configs."""
+    return _external(node, open_=True)
+
+
+def _external(node: Node, *, open_: bool) -> Node:
     value = node.value
     if not isinstance(value, dict) or "external" not in value:
         return node
@@ -409,14 +441,15 @@ def long_external(node: Node, scope: Scope) -> Node:
     if not isinstance(inner, dict):
         return node
     changed = {**value, "external": external.with_value(True)}
-    faults: tuple[Fault, ...] = ()
+    others = [] if open_ else [key for key in inner if key != "name" and not key.startswith("x-")]
+    faults = [Fault(kind="unknown-key", message=f"unknown key {key!r} under external; it is left out", keep=True) for key in others]
     if "name" in inner:
         if "name" in value and value["name"].value != inner["name"].value:
-            faults = (Fault(kind="conflict-external", message="name and external.name differ; name is taken", keep=True),)
+            faults.append(Fault(kind="conflict-external", message="name and external.name differ; name is taken", keep=True))
         else:
             changed["name"] = inner["name"]
-            faults = (Fault(kind="MIG050", message="external.name is obsolete; name is read from it", keep=True),)
-    return node.with_value(changed, faults=faults)
+            faults.append(Fault(kind="MIG050", message="external.name is obsolete; name is read from it", keep=True))
+    return node.with_value(changed, faults=tuple(faults))
 
 
 def long_option_values(node: Node, scope: Scope) -> Node:
@@ -424,3 +457,15 @@ def long_option_values(node: Node, scope: Scope) -> Node:
     if isinstance(node.value, (dict, list)) or node.value is None:
         return node
     return node.with_value([node.with_value(scalar_text(node.value))])
+
+
+def long_ssh(node: Node, scope: Scope) -> Node:
+    """Of keys in a list only `default` may go without a path."""
+    if not isinstance(node.value, list):
+        return node
+    wrong = [item.value for item in node.value if isinstance(item.value, str) and "=" not in item.value and item.value != "default"]
+    if not wrong:
+        return node
+    return node.with_value(
+        node.value, faults=tuple(Fault(kind="wrong-type", message=f"ssh key {w!r} has no path", keep=True) for w in wrong)
+    )

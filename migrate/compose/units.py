@@ -22,11 +22,9 @@ _NANOSECONDS: Final[Mapping[str, int]] = {
     "w": 604_800_000_000_000,
 }
 _PART: Final = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h|d|w)")
-_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?([kmgtp]?)(i?b?)\Z", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]{1,4})?) ?([kmgtp]?)(i?b?)\Z", re.IGNORECASE)
 _LONGEST_NUMBER: Final = 60
 """Characters of a number in a size; every size that fits 64 bits needs fewer."""
-
-_LONGEST_S: Final = 9_223_372_036
 
 
 def duration_ns(text: str) -> int | None:
@@ -40,15 +38,15 @@ def duration_ns(text: str) -> int | None:
         return 0
     if not body or len(body) > 60:
         return None
-    total = Decimal(0)
+    total = 0
     position = 0
     while position < len(body):
         part = _PART.match(body, position)
         if part is None or not part.group(1).strip("."):
             return None
-        total += Decimal(part.group(1)) * _NANOSECONDS[part.group(2)]
+        total += int(Decimal(part.group(1)) * _NANOSECONDS[part.group(2)])
         position = part.end()
-    return sign * int(total) if total <= _LONGEST_S * 10**9 else None
+    return sign * total if total < 1 << 63 else None
 
 
 def duration_text(nanoseconds: int) -> str:
@@ -92,99 +90,109 @@ def size_bytes(text: str) -> int | None:
     if tail.lower() == "i" or (tail.lower() == "ib" and not prefix):
         return None
     exponent = "kmgtp".index(prefix.lower()) + 1 if prefix else 0
-    value = int(Decimal(number.rstrip(".") or "0") * (1 << 10 * exponent))
-    return value if value < 1 << 63 else None
+    value = float(number) * (1 << 10 * exponent)
+    return int(value) if value < 1 << 63 else None
 
 
 _OPERATORS: Final = frozenset(";&|<>")
-_BLANKS: Final = " \t\r\n"
+_BLANKS: Final = frozenset(" \t\r\n")
+_DIGITS: Final = frozenset("0123456789")
 _LETTERS: Final[Mapping[str, str]] = {"n": "\n", "t": "\t"}
-
-
-class Unbalanced(Exception):
-    """A command text with a quote or parenthesis that does not close, or a backslash at its end."""
 
 
 def split_command(text: str) -> tuple[list[str] | None, bool]:
     """A command text as words, and whether an operator cut it; (None, False) for unbalanced quotes and bare parentheses.
 
     As a shell splits it, but without expansion; `;`, `&`, `|`, `<` and `>` outside quotes end it, and the rest is lost (rule 60).
-    A backslash before n or t makes a line end or a tab, and `$(...)` stays as it is.
+    A backslash before n or t makes a line end or a tab, and `$(...)` and backquotes stay as they are.
 
     >>> split_command("sh -c 'a && b' && c")
     (['sh', '-c', 'a && b'], True)
-    >>> split_command('echo "oops'), split_command("echo $(date +%s) $1")
-    ((None, False), (['echo', '$(date +%s)', '$1'], False))
+    >>> split_command('echo "oops'), split_command("echo $(date +%s) $1"), split_command("a 2>b")
+    ((None, False), (['echo', '$(date +%s)', '$1'], False), (['a'], True))
     """
-    words: list[str] = []
-    position = 0
-    try:
-        while position < len(text):
-            if text[position] in _BLANKS:
-                position += 1
-                continue
-            word, position = _word(text, position)
-            stopped = position < len(text) and text[position] in _OPERATORS
-            if word is not None and not (stopped and text[position] in "<>" and word.isdigit()):
-                words.append(word)
-            if stopped:
-                return words, True
-    except Unbalanced:
-        return None, False
-    return words, False
+    splitter = _Splitter()
+    for sign in text:
+        if not splitter.take(sign):
+            return (None, False) if splitter.wrong else (splitter.finished(), True)
+    return (None, False) if splitter.quote or splitter.escaped else (splitter.finished(), False)
 
 
-def _word(text: str, position: int) -> tuple[str | None, int]:
-    """The word that begins at `position` and where it ends; None if an operator stands there."""
-    parts: list[str] = []
-    start = position
-    while position < len(text) and (sign := text[position]) not in _BLANKS and sign not in _OPERATORS:
-        if sign == "\\":
-            part, position = _escaped(text, position)
-        elif sign == "'":
-            end = _find(text, "'", position + 1)
-            part, position = text[position + 1 : end], end + 1
-        elif sign == '"':
-            part, position = _double_quoted(text, position + 1)
-        elif sign == "`":
-            end = _find(text, "`", position + 1)
-            part, position = text[position : end + 1], end + 1
-        elif sign == "(" and position > start and text[position - 1] == "$":
-            end = _find(text, ")", position)
-            part, position = text[position : end + 1], end + 1
-            if "(" in part[1:]:
-                raise Unbalanced
-        elif sign in "()":
-            raise Unbalanced
+class _Splitter:
+    """One pass over a command text. `quote` is the quotation that is open: `'`, `"`, a backquote, or `)` for `$(`."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.word: list[str] = []
+        self.quote = ""
+        self.escaped = False
+        self.wrong = False
+        self._said = False
+        self._quoted = False
+
+    def take(self, sign: str) -> bool:
+        """Read one character; False where the text ends, by an operator or because it is `wrong`."""
+        if self.escaped:
+            self.escaped = False
+            self._add("\\" + sign if self.quote in ("`", ")") and self.quote else _LETTERS.get(sign, sign))
+        elif sign == "\\":
+            self._backslash()
+        elif sign in _BLANKS:
+            if self.quote:
+                self.word.append(sign)
+            else:
+                self._flush()
+        elif sign in ("'", '"') and self.quote in ("", sign):
+            self._quoted = bool(self.quote)
+            self._said |= self._quoted
+            self.quote = "" if self.quote else sign
+        elif sign == "`" and self.quote in ("", "`"):
+            self.quote = "" if self.quote else "`"
+            self._add(sign)
+        elif sign in "()" and self.quote in ("", ")"):
+            return self._parenthesis(sign)
+        elif sign in _OPERATORS and not self.quote:
+            if sign == ">" and self.word and all(digit in _DIGITS for digit in self.word):
+                self._said = self._quoted = False
+            return False
         else:
-            part, position = sign, position + 1
-        parts.append(part)
-    return ("".join(parts) if position > start else None), position
+            self._add(sign)
+        return True
 
+    def finished(self) -> list[str]:
+        """The words, with the one that the end closes."""
+        self._flush()
+        return self.words
 
-def _find(text: str, sign: str, position: int) -> int:
-    end = text.find(sign, position)
-    if end < 0:
-        raise Unbalanced
-    return end
+    def _add(self, text: str) -> None:
+        self.word.append(text)
+        self._said = True
+        self._quoted = False
 
+    def _backslash(self) -> None:
+        if self.quote == "'":
+            self.word.append("\\")
+        else:
+            self.escaped = True
 
-def _escaped(text: str, position: int) -> tuple[str, int]:
-    if position + 1 >= len(text):
-        raise Unbalanced
-    sign = text[position + 1]
-    return _LETTERS.get(sign, sign), position + 2
+    def _parenthesis(self, sign: str) -> bool:
+        opens = sign == "(" and not self.quote and self.word[-1:] == ["$"] and self.word[-2:-1] != ["\\"]
+        closes = sign == ")" and self.quote == ")"
+        self.wrong = not (opens or closes)
+        if opens:
+            self.quote = ")"
+            self.word.append(sign)
+        elif closes:
+            self.quote = ""
+            self._add(sign)
+        return not self.wrong
 
-
-def _double_quoted(text: str, position: int) -> tuple[str, int]:
-    parts: list[str] = []
-    while position < len(text):
-        sign = text[position]
-        if sign == '"':
-            return "".join(parts), position + 1
-        part, position = _escaped(text, position) if sign == "\\" else (sign, position + 1)
-        parts.append(part)
-    raise Unbalanced
+    def _flush(self) -> None:
+        """Quotes with nothing in them are a word, other nothing is none."""
+        if self._said and (self._quoted or self.word):
+            self.words.append("".join(self.word))
+        self.word = []
+        self._said = self._quoted = False
 
 
 def scalar_text(value: object) -> str:
