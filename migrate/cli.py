@@ -280,7 +280,8 @@ def addresses(sources: Sources, /, form: str, verbosity: int | None, **options: 
     conversion = _converted(sources, options["plan"], **_addressing(options))
     data = addresses_data(conversion.addresses, _base(conversion.project.directory))
     _hint(conversion.findings, verbosity)
-    _print(_json(data) if form == "json" else inspection.address_table(data, width=_width()))
+    table = form != "json"
+    _print(inspection.address_table(data, width=_width(), everything=(verbosity or 0) > 0) if table else _json(data))
     return _status(conversion.findings, "error")
 
 

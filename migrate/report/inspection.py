@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrate.findings import Severity, in_reading_order
-from migrate.report.content import OUTCOMES
+from migrate.report import uses
 from migrate.report.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -104,25 +104,10 @@ def _order(title: str, groups: Sequence[Sequence[str]]) -> str:
     return f"{title}\n" + "".join(f"  {number}. {one_line(', '.join(group))}\n" for number, group in enumerate(groups, 1))
 
 
-def address_table(addresses: Sequence[Mapping[str, Any]], *, width: int) -> str:
-    """The addresses (product.md section 3) as one table, a line per use."""
-    return _table(
-        "Fixed addresses",
-        ("address", "network", "service", "outcome", "used at", "by", "in", "written", "becomes"),
-        _uses(addresses),
-        width,
-    )
-
-
-def _uses(addresses: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
-    for entry in addresses:
-        owner = (entry["address"], entry["network"] or "", entry["service"] or "(nobody)", OUTCOMES[entry["outcome"]])
-        if not entry["uses"]:
-            yield (*owner, "", "", "", "", "")
-        for number, use in enumerate(entry["uses"]):
-            becomes = use["new"] if use["new"] is not None else f"({use['action']})"
-            place = f"{use['file']}:{use['line']}:{use['column']}"
-            yield (*(owner if number == 0 else ("",) * 4), place, use["service"] or "(outside)", use["place"], use["text"], becomes)
+def address_table(addresses: Sequence[Mapping[str, Any]], *, width: int, everything: bool = True) -> str:
+    """The addresses (product.md section 3) as one table, a line per place; without `everything`, what lies outside is one sentence."""
+    told = "" if everything else uses.outside_line(addresses)
+    return _table("Fixed addresses", uses.HEADS, uses.rows(addresses, everything=everything), width) + (f"{told}\n" if told else "")
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> str:
