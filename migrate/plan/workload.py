@@ -215,7 +215,7 @@ def decide_workloads(
     private = {
         owner
         for claim in claims.values()
-        if not claim.one_node and len(claim.users) == 1 and claim.access_mode == "ReadWriteOnce"
+        if not claim.one_node and not claim.external and len(claim.users) == 1 and claim.access_mode == "ReadWriteOnce"
         for owner in claim.users
     }
     workloads: dict[str, Workload] = {}
