@@ -218,6 +218,30 @@ def plan(manifests: tuple[str, ...], scenario: str, seed: int | None, output: st
 
 
 @cli.command()
+@click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="What runs there is taken.")
+@click.option("--kubeconfig", metavar="FILE", help="The account; default: as kubectl finds it.")
+@click.option("--context", metavar="NAME", help="Of the kubeconfig; default: the current one.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Write manifests.yaml and scenario.yaml there.")
+def capture(namespace: str, kubeconfig: str | None, context: str | None, output: str) -> None:
+    """What runs in a cluster now, as input: manifests of a namespace, and a scenario with the nodes.
+
+    Nothing is changed; Secrets, ConfigMaps and the environment of containers are not taken.
+    """
+    from simulate import live
+    from simulate.report import write
+
+    found = live.capture(live.Server(kubeconfig, context), namespace)
+    write(Path(output), live.texts(found, namespace))
+    for note in found.notes:
+        click.echo(f"warning: {shown(note)}", err=True)
+    folder = Path(output)
+    click.echo(f"{len(found.manifests)} objects of namespace {shown(namespace)}, {len(found.nodes)} pools of nodes.")
+    click.echo(
+        f"Next: add the load to {folder / 'scenario.yaml'}, then: simulate run {folder / 'manifests.yaml'} -s {folder / 'scenario.yaml'}"
+    )
+
+
+@cli.command()
 @click.argument("directories", nargs=-1, required=True, metavar="RUNDIR...")
 @click.option("-o", "--output", metavar="DIR", help="Write report.html, report.md and report.json there instead of printing.")
 @click.option("--format", "form", type=click.Choice(("html", "md", "json")), default="html", show_default=True, help="What is printed.")
