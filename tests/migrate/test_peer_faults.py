@@ -368,7 +368,7 @@ def test_silent_05_secrets_keep_their_place_and_case(tmp_path: Path) -> None:
     assert mounts == {"/run/secrets": None, "/etc/S2.pem": "S2.pem"}
 
 
-def test_silent_06_config_map_keeps_every_byte(tmp_path: Path) -> None:
+def test_silent_06_configmap_and_binary_files_keep_every_byte(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"conf/a/first.conf": "status:\r\nkind: x\r\n", "conf/z.bin": b"\x00\xff"}
     objects = objects_of(tmp_path, "services: {web: {image: x, volumes: ['./conf:/etc/app:ro']}}", files=files)
     found = objects["ConfigMap/files-conf"]
