@@ -128,7 +128,7 @@ class _Joined:
         return None if hit is None else hit.outcome
 
     def read(self) -> Mapping[str, tuple[float, float]]:
-        return {name: (one.cpu_s, one.memory_bytes) for name, one in self._plane.read(self.now).items()}
+        return self._plane.usage(self.now)
 
     def counters(self) -> Mapping[str, PodCounters]:
         return self._plane.read(self.now)

@@ -13,6 +13,7 @@ from simulate.traffic import arrays, cpu, draws, setup
 from simulate.traffic import kernels as k
 from simulate.traffic.books import LITTLE_RATIO
 from simulate.traffic.limits import Unsupported
+from simulate.traffic.memory import memory_of
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
 from simulate.traffic.state import CAUSES, EdgeCounters, RequestRecord
 
@@ -54,6 +55,7 @@ class BatchPlane:
         for i, machine in enumerate(spec.machines):
             self._s.node[i, :2] = math.inf if machine.cores is None else machine.cores, machine.speed
         self._s.node[len(spec.machines)] = math.inf, 1.0, 0.0, 1.0
+        self._memory = memory_of(spec)
         self._pods: dict[str, int] = {}
         self._names: list[str] = []
         self._triggers: deque[Trigger] = deque()
@@ -484,6 +486,19 @@ class BatchPlane:
         ends[k.TIMED_OUT] += expired
         assert s.out[i, k.ARRIVALS] == sum(ends) + flying, f"source {self.spec.sources[i].name}: arrivals and ends differ"
         return ends, flying
+
+    def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
+        """CPU seconds and bytes of memory of every pod, exact at t_s."""
+        self._reach(t_s)
+        count = len(self._names)
+        f, n = self._s.pf[:count], self._s.pi[:count]
+        dt = np.maximum(self.now - f[:, k.AT], 0.0)
+        running = (n[:, k.BURSTS] > 0) & (f[:, k.SHARE] > 0.0)
+        cpu_s = f[:, k.CPU_S] + np.where(running, dt * f[:, k.SHARE], 0.0)
+        base, per_inflight, growth = self._memory[n[:, k.SERVICE]].T
+        used = base + per_inflight * n[:, k.JOBS] + growth * n[:, k.SINCE]
+        serving = (n[:, k.STATE] == k.UP) | (n[:, k.STATE] == k.DRAINING)
+        return dict(zip(self._names, zip(cpu_s.tolist(), np.where(serving, used, 0.0).tolist(), strict=True), strict=True))
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""

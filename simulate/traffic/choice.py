@@ -101,7 +101,7 @@ class ChoosingPlane:
         """Remember what was asked; of several times that were reached without a trigger the last is enough."""
         if self._last:
             return
-        if verb in ("read", "sources", "edges"):
+        if verb in ("read", "usage", "sources", "edges"):
             if self._log and self._log[-1][:2] == (REACHED, arguments):
                 return
             verb = "sources"
@@ -165,6 +165,11 @@ class ChoosingPlane:
         """See Plane."""
         counters: Mapping[str, PodCounters] = self._do("read", t_s)
         return counters
+
+    def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
+        """See Plane."""
+        used: Mapping[str, tuple[float, float]] = self._do("usage", t_s)
+        return used
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """See Plane."""

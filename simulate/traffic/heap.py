@@ -786,6 +786,12 @@ class HeapPlane:
         books.check_sources(self._sources, self._open_calls)
         return counters
 
+    def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
+        """CPU seconds and bytes of memory of every pod, exact at t_s."""
+        self._reach(t_s)
+        counters = {name: books.pod_counters(pod, self.now) for name, pod in self._pods.items()}
+        return {name: (one.cpu_s, one.memory_bytes) for name, one in counters.items()}
+
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""
         self._reach(t_s)

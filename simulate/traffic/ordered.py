@@ -15,6 +15,7 @@ from simulate.traffic import layout as k
 from simulate.traffic.books import LITTLE_RATIO
 from simulate.traffic.events import enter
 from simulate.traffic.limits import Overflowed
+from simulate.traffic.memory import memory_of
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
 from simulate.traffic.state import CAUSES, EdgeCounters, RequestRecord
 from simulate.traffic.world import OUTCOMES, World
@@ -36,6 +37,8 @@ class OrderedPlane:
         self._edges = {name: described.get(name, Edge(caller=name[0], callee=name[1])) for name in setup.edges_of(spec)}
         self._w = World(spec, self._edges, record=record)
         self._recording = record
+        self._memory = memory_of(spec)
+        self._behaviour_number = {v: i for i, v in enumerate(self._w.services.values())}
         self._pods: dict[str, int] = {}
         self._names: list[str] = []
         self._triggers: deque[Trigger] = deque()
@@ -126,7 +129,7 @@ class OrderedPlane:
         self._enter(k.DO_START, p, x=boot_cpu_s)
 
     def _behaviour(self, p: int) -> Any:
-        return self.spec.behaviours[list(self._w.services.values()).index(int(self._w.m[p + k.P_SERVICE]))]
+        return self.spec.behaviours[self._behaviour_number[int(self._w.m[p + k.P_SERVICE])]]
 
     def _new_pod(self, name: str, service: str, node: str | None, period_s: float, phase_s: float | None) -> int:
         w = self._w
@@ -215,16 +218,22 @@ class OrderedPlane:
     def read(self, t_s: float) -> Mapping[str, PodCounters]:
         """Counters of every pod, exact at t_s; conservation (6.2) is asserted."""
         self._reach(t_s)
-        rows = np.array(self._w.pods, np.int64)[:, None] + np.arange(k.P_SIZE) if self._names else np.zeros((0, k.P_SIZE), np.int64)
+        rows = self._table()
         whole, doubles = self._w.m[rows].tolist(), self._w.f[rows].tolist()
-        behaviours = dict(zip(self._w.services.values(), self.spec.behaviours, strict=True))
-        counters = {name: self._counters(n, f, behaviours[n[k.P_SERVICE]]) for name, n, f in zip(self._names, whole, doubles, strict=True)}
+        counters = {
+            name: self._counters(n, f, self.spec.behaviours[self._behaviour_number[n[k.P_SERVICE]]])
+            for name, n, f in zip(self._names, whole, doubles, strict=True)
+        }
         so_far = self._so_far()
         for name, p, f in zip(self._names, self._w.pods, doubles, strict=True):
             _check_pod(name, counters[name], f[k.P_RESIDENCE] + so_far.get(p, 0.0))
         self._check_edges()
         self._check_sources()
         return counters
+
+    def _table(self) -> Any:
+        """Where the words of every pod stand, a row for each."""
+        return np.array(self._w.pods, np.int64)[:, None] + np.arange(k.P_SIZE) if self._names else np.zeros((0, k.P_SIZE), np.int64)
 
     def _counters(self, n: list[int], f: list[float], behaviour: Any) -> PodCounters:
         dt = max(self.now - f[k.P_AT], 0.0)
@@ -270,6 +279,19 @@ class OrderedPlane:
         m = self._w.m
         flying = sum(int(m[s + k.S_ARRIVED]) - int(m[s + k.S_OK : s + k.S_OK + len(OUTCOMES)].sum()) for s in self._w.sources)
         assert flying == m[k.H_OPEN_CALLS], f"sources: {flying} in flight, {m[k.H_OPEN_CALLS]} open"
+
+    def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
+        """CPU seconds and bytes of memory of every pod, exact at t_s."""
+        self._reach(t_s)
+        rows = self._table()
+        f, n = self._w.f[rows], self._w.m[rows]
+        dt = np.maximum(self.now - f[:, k.P_AT], 0.0)
+        running = (n[:, k.P_BURSTS] > 0) & (f[:, k.P_SHARE] > 0.0)
+        cpu_s = f[:, k.P_CPU_S] + np.where(running, dt * f[:, k.P_SHARE], 0.0)
+        base, per_inflight, growth = self._memory[[self._behaviour_number[v] for v in n[:, k.P_SERVICE].tolist()]].T
+        used = base + per_inflight * n[:, k.P_JOBS] + growth * n[:, k.P_SINCE]
+        serving = (n[:, k.P_STATE] == k.UP) | (n[:, k.P_STATE] == k.DRAINING)
+        return dict(zip(self._names, zip(cpu_s.tolist(), np.where(serving, used, 0.0).tolist(), strict=True), strict=True))
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""

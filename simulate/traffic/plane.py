@@ -105,5 +105,8 @@ class Plane(Protocol):
     def read(self, t_s: float) -> Mapping[str, PodCounters]:
         """Counters of every pod, exact at t_s; conservation (6.2) is asserted."""
 
+    def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
+        """CPU seconds and bytes of memory of every pod, exact at t_s: what housekeeping on a node reads, many times a minute."""
+
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s; histograms are cumulative too."""

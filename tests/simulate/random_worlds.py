@@ -197,7 +197,8 @@ def told(plane: Any, story: list[Operation], step_s: float | None = None) -> dic
     for verb, t_s, arguments, named in story:
         while step_s is not None and reading < t_s:
             until(reading)
-            plane.read(reading)
+            counters = plane.read(reading)
+            assert plane.usage(reading) == {name: (one.cpu_s, one.memory_bytes) for name, one in counters.items()}
             reading += step_s
         until(t_s)
         if verb == "start" and arguments[0] in (found := plane.read(t_s)) and found[arguments[0]].state in ("starting", "up", "draining"):

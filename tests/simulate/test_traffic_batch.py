@@ -107,7 +107,8 @@ def told(plane: Any, story: list[tuple[str, float, tuple[Any, ...], dict[str, An
     for verb, t_s, arguments, named in story:
         while reading < t_s:
             until(reading)
-            plane.read(reading)
+            counters = plane.read(reading)
+            assert plane.usage(reading) == {name: (one.cpu_s, one.memory_bytes) for name, one in counters.items()}
             reading += step_s
         until(t_s)
         trigger = getattr(plane, verb)(t_s, *arguments, **named)

@@ -114,6 +114,9 @@ class QuietPlane:
             found[pod] = PodCounters(state, cpu, 0.0, 0, 0.0, *([0] * 13), 2.0**20)
         return found
 
+    def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
+        return {pod: (one.cpu_s, one.memory_bytes) for pod, one in self.read(t_s).items()}
+
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         return {"users": SourceCounters(0, 0, {}, 0, 0.0, {})}
 
