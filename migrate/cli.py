@@ -444,6 +444,7 @@ def _base(directory: Path) -> str:
 
 def _report(conversion: migrate.Conversion, sources: Sources) -> Report:
     from migrate.report import Report
+    from migrate.report.changes import changes_of
 
     kinds = [manifest["kind"] for manifest in conversion.manifests]
     return Report(
@@ -456,6 +457,9 @@ def _report(conversion: migrate.Conversion, sources: Sources) -> Report:
         base=_base(conversion.project.directory),
         objects={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
         services=len(conversion.project.services),
+        changes=changes_of(conversion.stack, conversion.plan.addressing),
+        names={key: service.object_name for key, service in conversion.plan.services.items()},
+        ports={key: tuple(p.port for p in s.service.ports) for key, s in conversion.plan.services.items() if s.service is not None},
     )
 
 

@@ -81,7 +81,10 @@ class AddressNotes:
         """What a fate says of itself."""
         if fate.code is not None:
             address = None if fate.crowd else address_of(use)
-            self.tell(fate.code, fate.message, ACTIONS[fate.action], use.span, address=address, use=use, severity=fate.severity)
+            action = ACTIONS[fate.action]
+            self.tell(
+                fate.code, fate.message, action, use.span, address=address, use=use, severity=fate.severity, advice=fate.advice
+            )  # fmt: skip
 
     def tell_beside(self, facts: Facts, use: Use, fate: Fate) -> None:
         """What a reference that changed means for TLS, identities, zones, certificates and clients outside."""

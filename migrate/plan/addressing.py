@@ -31,6 +31,7 @@ from migrate.stack import Stack, Text
 from migrate.stack.tokens import canonical
 
 _MOST_NAMESERVERS: Final = 3
+_SET_IN_IMAGE: Final = re.compile(r"\s*ENV\s+(\w+)[ =]", re.IGNORECASE)
 
 
 def decide_addresses(
@@ -141,7 +142,9 @@ class _Work:
             self.notes.tell("MIG217", message, Action.REWRITTEN, use.span, address=address_of(use), use=use)
             return fate
         message = f"{use.token} is baked into the image of {use.service}; it should be {in_words(fate.new)}"
-        return Fate(action="left", code="MIG218", message=message)
+        variable = _SET_IN_IMAGE.match(self.facts.occurrence(use).before)
+        advice = f"say {variable[1]} in `environment`, which wins over the image, or rebuild" if variable else None
+        return Fate(action="left", code="MIG218", message=message, advice=advice)
 
     # pins and second networks ------------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Fate:
     code: str | None = None
     message: str = ""
     severity: Severity | None = None
+    advice: str | None = None
     crowd: bool = False
     listens: bool = False
     renders: str | None = None
@@ -190,7 +191,8 @@ def _kept(facts: Facts, use: Use) -> Fate | None:
         return _nobody(facts, use)
     if use.rule == "A7" and is_route(facts.occurrence(use)) and _DEFAULT_ROUTE.search(facts.occurrence(use).before):
         message = f"{use.service} routes everything by {use.token}: names and Services of the cluster are then reached through it, or not"
-        return Fate(action="left", code="MIG237", message=message)
+        advice = "keep the default route of the pod, and add routes to the networks of the lab alone"
+        return Fate(action="left", code="MIG237", message=message, advice=advice)
     return Fate(action="left")
 
 

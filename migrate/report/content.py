@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from migrate.findings import Finding, Severity
@@ -12,6 +12,7 @@ from migrate.findings import Finding, Severity
 if TYPE_CHECKING:
     from migrate.addresses.types import DecidedAddress
     from migrate.plan.decision import Decision
+    from migrate.report.changes import Change
 
 PLURAL: Final[Mapping[Severity, tuple[str, str]]] = {
     Severity.ERROR: ("error", "errors"),
@@ -34,7 +35,8 @@ class Report:
     """One conversion (or one verification) to tell about.
 
     `files` are the Compose files as the user named them, `base` the project directory as seen from where the command ran, `objects`
-    counts the objects made by kind, in apply order, `services` those of the stack that were converted, `program` is the version.
+    counts the objects made by kind, in apply order, `services` those of the stack that were converted, `program` is the version. `changes`
+    are the rewritten places, `names` and `ports` the main Service of each service of the stack and its ports.
     """
 
     project: str
@@ -46,6 +48,9 @@ class Report:
     base: str = "."
     objects: Mapping[str, int] | None = None
     services: int = 0
+    changes: tuple[Change, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def declared(self) -> int:
@@ -90,6 +95,16 @@ def counted(findings: Iterable[Finding]) -> str:
     severities = [finding.severity for finding in findings]
     parts = [number(severities.count(severity), *PLURAL[severity]) for severity in Severity if severity in severities]
     return ", ".join(parts) or "no findings"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names in a sentence, the first few of many.
+
+    >>> listed(["a", "b"]), listed(["a", "b", "c", "d"], most=2)
+    ('a, b', 'a, b and 2 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most + 1 else ""
+    return ", ".join(names[:most] if more else names) + more
 
 
 def number(count: int, one: str, many: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from migrate.findings import Finding, Severity, in_reading_order
-from migrate.report.content import OUTCOMES, PLURAL, Report, number
+from migrate.report.addressing import sections
+from migrate.report.content import OUTCOMES, PLURAL, Report, listed, number
 from migrate.report.plain_text import clean, summary
+
+_MONO: Final = frozenset({"address", "old address", "address now", "text", "where", "declared at", "used at", "code", "from outside"})
+"""Columns of the story whose cells are set as code."""
 
 
 def html(report: Report) -> str:
@@ -38,6 +42,9 @@ def _content(report: Report) -> dict[str, Any]:
         "objects": list((report.objects or {}).items()),
         "outcomes": [(outcome, outcomes[outcome]) for outcome in OUTCOMES.values() if outcomes[outcome]],
         "outcome_texts": OUTCOMES,
+        "story": sections(report),
+        "mono": _MONO,
+        "listed": listed,
         "decisions": services,
     }
 

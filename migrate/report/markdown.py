@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from migrate.findings import Severity, in_reading_order
+from migrate.report.addressing import Section, sections
 from migrate.report.content import OUTCOMES, PLURAL, Report
-from migrate.report.plain_text import one_line, summary
+from migrate.report.plain_text import diff_lines, one_line, summary
 
 
 def markdown(report: Report) -> str:
@@ -27,11 +29,23 @@ def _lines(report: Report) -> Iterator[str]:
             yield from _table(("place", "code", "what", "done", "advice"), rows)
     if report.addresses:
         yield "## Fixed addresses\n"
+        for section in sections(report):
+            yield from _section(section)
+        yield "### Every address and every use\n"
         yield from _addresses(report)
     if report.decisions:
         yield "## Decisions\n"
         decisions = ((d.service or "(project)", d.question, d.outcome, d.rule, d.reason) for d in report.decisions)
         yield from _table(("service", "question", "decided", "rule", "reason"), decisions)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield from (f"### {_cell(section.title)} ({section.count})\n", f"{_cell(section.note)}\n")
+    if section.rows:
+        yield from _table(section.heads, section.rows)
+    for file, changes in section.diffs:
+        fence = "`" * max(3, 1 + max(len(run) for c in changes for run in re.findall("`*", f"{c.before} {c.after}")))
+        yield from (f"{_cell(file)}\n", f"{fence}diff", *(line for change in changes for line in diff_lines(change)), fence, "")
 
 
 def _addresses(report: Report) -> Iterator[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from migrate.findings import Action, Finding, Severity, in_reading_order
-from migrate.report.content import OUTCOMES, Fold, Report, counted, folded, number
+from migrate.report.changes import Change
+from migrate.report.content import OUTCOMES, Fold, Report, counted, folded, listed, number
 from migrate.rules import rules
 
 _PLACES: Final = 8
@@ -80,7 +81,7 @@ def text(report: Report) -> str:
     parts = [f"Conversion of {one_line(report.project)}: {summary(report)}", ""]
     parts += [line for finding in in_reading_order(report.findings) for line in _fold(Fold(first=finding, members=(finding,)), False)]
     if report.addresses:
-        parts += ["", "Fixed addresses", *address_lines(report)]
+        parts += [*section_lines(report), "", "Fixed addresses, with every use", *address_lines(report)]
     if report.decisions:
         parts += ["", "Decisions", *decision_lines(report)]
     return "\n".join(parts) + "\n"
@@ -95,6 +96,29 @@ def summary(report: Report) -> str:
     if report.addresses:
         parts.append(number(report.declared, "fixed address", "fixed addresses"))
     return "; ".join((*parts, counted(report.findings)))
+
+
+def section_lines(report: Report) -> Iterator[str]:
+    """The story of the addresses: each part with its rows, what was rewritten as a diff."""
+    from migrate.report.addressing import sections
+
+    for section in sections(report):
+        yield from ("", f"{section.title} ({section.count})", one_line(section.note))
+        for row in section.rows:
+            yield "    " + one_line("  ".join(cell for cell in row if cell))
+        for file, changes in section.diffs:
+            yield f"    {one_line(file)}"
+            for change in changes:
+                yield from (f"      {line}" for line in diff_lines(change))
+
+
+def diff_lines(change: Change) -> Iterator[str]:
+    """A change as lines of a diff: place, old, new."""
+    whose = f" of {listed(change.services)}" if change.services else ""
+    yield one_line(f"@@ line {change.line}: {change.where}{whose}")
+    if change.before:
+        yield one_line(f"- {change.before}")
+    yield one_line(f"+ {change.after}")
 
 
 def address_lines(report: Report) -> Iterator[str]:

@@ -87,6 +87,10 @@ def test_what_the_dockerfile_does_not_place_is_listed_for_a_new_image(tmp_path: 
         2: "172.20.0.5 is baked into the image of app; it should be db",
         3: "172.20.0.7 is baked into the image of app; it should be the address of the pod",
     }
+    assert [f.advice for f in made.told("MIG218")] == [
+        "say MASTER in `environment`, which wins over the image, or rebuild",
+        "rebuild with the patched file shown",
+    ]
 
 
 def test_a_mount_over_the_target_hides_the_baked_file(tmp_path: Path) -> None:
