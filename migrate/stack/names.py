@@ -75,7 +75,7 @@ class Directory:
         return name.casefold() in _HOST_NAMES or name.casefold() in self._gateways.get(caller or "", ())
 
     def outside(self, caller: str | None, name: str) -> str | None:
-        """The address that an `extra_hosts` entry of `caller` gives `name`, if it lies outside the stack and no hosts file may hold `name`."""
+        """The address outside the stack that an `extra_hosts` entry of `caller` gives `name`, a name that no hosts file may hold."""
         return self._unspeakable.get(caller or "", {}).get(name.casefold())
 
     def is_gateway(self, address: str) -> bool:

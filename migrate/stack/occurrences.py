@@ -14,7 +14,7 @@ from migrate.stack.hosts import Form, Word, host_words
 from migrate.stack.names import Directory
 from migrate.stack.outline import Where, in_command, in_file, in_variable, line_before
 from migrate.stack.positions import Locator
-from migrate.stack.tokens import Token, addresses, comments, port_after, scheme_before
+from migrate.stack.tokens import Token, addresses, comments, inside, port_after, scheme_before
 from migrate.stack.types import Context, Kind, Occurrence, Place, Text
 from migrate.stack.values import LISTED, values
 
@@ -102,7 +102,7 @@ class Scanner:
         if not tokens:
             return
         hidden = comments(unit.text) if unit.has_comments else ()
-        visible = [t for t in sorted(tokens, key=lambda t: t.start) if not _inside(t.start, hidden)]
+        visible = [t for t in sorted(tokens, key=lambda t: t.start) if not inside(t.start, hidden)]
         meant = [self._meaning(unit, t) for t in visible]
         groups = values(unit.text, unit.form, [(t.start, t.end) for t in visible])
         beside: dict[int, set[str]] = {}
@@ -306,11 +306,6 @@ def _form(text: Text) -> Form:
         shell = text.key.endswith((".sh", ".bash")) or _SCRIPT.match(text.text) or _DOCKERFILE.search(text.key)
         return "command" if shell else "file"
     return "variable"
-
-
-def _inside(offset: int, spans: tuple[tuple[int, int], ...]) -> bool:
-    at = bisect_right(spans, (offset, len(spans) + offset + (1 << 62))) - 1
-    return at >= 0 and spans[at][0] <= offset < spans[at][1]
 
 
 def _declares(unit: _Unit, offset: int) -> bool:

@@ -6,6 +6,7 @@ An occurrence is a whole token or it is none: `172.16.239.10` is not in `172.16.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -85,6 +86,16 @@ def comments(text: str) -> tuple[tuple[int, int], ...]:
     ['# 10.0.0.2']
     """
     return tuple(m.span() for m in _COMMENT.finditer(text))
+
+
+def inside(offset: int, spans: tuple[tuple[int, int], ...]) -> bool:
+    """Whether `offset` lies in one of `spans`, which are in order.
+
+    >>> inside(3, ((0, 2), (3, 5))), inside(2, ((0, 2), (3, 5)))
+    (True, False)
+    """
+    at = bisect_right(spans, (offset, 1 << 62)) - 1
+    return at >= 0 and spans[at][0] <= offset < spans[at][1]
 
 
 def _ipv4(text: str, m: re.Match[str]) -> Token | None:

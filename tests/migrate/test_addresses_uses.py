@@ -257,3 +257,24 @@ def test_an_address_that_is_a_variable_without_a_value_is_a_token(tmp_path: Path
     assert services["lnd"].environment == {"A": "bitcoin", "HOST": "bitcoin", "URL": "http://bitcoin:8332/", "TOR": "tor", "DNS1": ""}
     assert services["tor"].environment == {"LND": "bitcoin:9735"}
     assert [f.address for f in meant.findings if f.code == "MIG229"] == ["${BITCOIN_IP}", "${NET}.7"]
+
+
+def test_code_that_completes_a_beginning_is_found_with_the_name_to_write(tmp_path: Path) -> None:
+    text = """
+    services:
+      spam:
+        image: s:1
+        environment: ["NET=${NET:-172.28.0}"]
+        command: ["sh", "-c", "ping $${NET}.20"]
+        volumes: ["./a.lua:/etc/s/a.lua:ro", "./b.php:/etc/s/b.php:ro"]
+        networks: {n: {ipv4_address: "${NET:-172.28.0}.10"}}
+      mail: {image: "m:1", networks: {n: {ipv4_address: "${NET:-172.28.0}.20"}}}
+    """
+    files = {
+        "a.lua": 'local a = os.getenv("NET") .. ".20"\n-- os.getenv("NET") .. ".20"\nlocal b = os.getenv("NET") .. ".99"\n',
+        "b.php": "<?php $m = getenv('NET') . '.20';\n",
+    }
+    meant = meaning(tmp_path, dedent(text) + NET, files)
+    told = [(str(f.span), f.message) for f in meant.findings if f.code == "MIG211"]
+    message = "NET and .20 make 172.28.0.20, the address of mail: write that name instead"
+    assert told == [("compose.yaml:6:27", message), ("a.lua:1:22", message), ("b.php:1:20", message)]
