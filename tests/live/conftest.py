@@ -72,6 +72,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if running is not None:
         used = {name: f"{mib:.0f}" for name, mib in running.memory_mib().items()}
         total = sum(running.memory_mib().values())
+        for report in (one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, ())):
+            for line in (value for name, value in report.user_properties if name == "compared" and report.when == "call"):
+                terminalreporter.write_line(str(line))
         terminalreporter.write_line(f"live control plane: {total:.0f} MiB resident ({', '.join(f'{n} {m}' for n, m in used.items())})")
 
 

@@ -159,7 +159,9 @@ def _address(folder: Path) -> Address:
         json.dumps(_kubeconfig(ports["api"], token, str(folder / "certificates-api" / "apiserver.crt"))), encoding="utf-8"
     )
     (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n", encoding="utf-8")
-    return Address(folder=str(folder), kubeconfig=str(kubeconfig), token=token, ports=ports)
+    address = Address(folder=str(folder), kubeconfig=str(kubeconfig), token=token, ports=ports)
+    (folder / "address.json").write_text(address.text(), encoding="utf-8")
+    return address
 
 
 def _kubeconfig(port: int, token: str, authority: str) -> dict[str, Any]:

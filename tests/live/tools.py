@@ -91,7 +91,8 @@ def go_version() -> str | None:
     go = go_program()
     if go is None:
         return None
-    told = subprocess.run([go, "version"], capture_output=True, text=True, env={**os.environ, **BUILD_ENVIRONMENT}, check=False)
+    nowhere = {"PATH": os.environ.get("PATH", ""), **BUILD_ENVIRONMENT}  # without a home: Go counts its calls there
+    told = subprocess.run([go, "version"], capture_output=True, text=True, env=nowhere, check=False)
     words = told.stdout.split()
     return f"{words[2]}-{words[3].replace('/', '-')}" if told.returncode == 0 and len(words) >= 4 else None
 
