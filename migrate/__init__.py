@@ -56,6 +56,7 @@ def convert(
     from migrate import compose, kube, stack, verify
     from migrate import plan as planning
     from migrate.addresses import take_inventory
+    from migrate.stack.data import extended
     from migrate.verify import network
 
     answers = _answers(plan, namespace, kubernetes_version, addresses, service_cidr)
@@ -70,9 +71,10 @@ def convert(
         project_directory=project_directory,
         interpolate=interpolate,
     )
-    meant = stack.resolve(project)
-    inventory = take_inventory(meant)
-    decided = planning.decide(meant, inventory, None, answers)  # the graph is for people: no decision asks it, and it is heavy
+    with extended(answers.lists):
+        meant = stack.resolve(project)
+        inventory = take_inventory(meant)
+        decided = planning.decide(meant, inventory, None, answers)  # the graph is for people: no decision asks it, and it is heavy
     manifests = kube.build(decided)
     verified = (
         *verify.check(manifests, kubernetes_version=answers.kubernetes_version),
@@ -161,12 +163,14 @@ class Conversion:
 
         from migrate import kube, verify
         from migrate import plan as planning
+        from migrate.stack.data import extended
         from migrate.verify import network
 
         told = {*self.plan.findings, *self.verified}
         made = {}
         for name in self.answers.environments:
-            decided = planning.decide(self.stack, self.inventory, None, self.answers.in_environment(name))
+            with extended(self.answers.lists):
+                decided = planning.decide(self.stack, self.inventory, None, self.answers.in_environment(name))
             manifests = kube.build(decided)
             findings = (
                 *decided.findings,

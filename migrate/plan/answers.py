@@ -26,6 +26,7 @@ from migrate.plan.pins import read_range
 from migrate.plan.spelling import key_path
 from migrate.rules import found
 from migrate.source import Node, Unreadable, YamlFault, read_yaml
+from migrate.stack.data import EXTENSIBLE
 
 __all__ = ["FORM", "Answers", "Form", "read", "read_text", "schema"]
 
@@ -95,7 +96,7 @@ def noted(answers: Answers) -> str | None:
     project = as_project(answers)
     parts = {
         "project": project, "services": dict(answers.services), "addresses": dict(answers.addresses),
-        "images": [dict(i) for i in answers.images], "tools": dict(answers.tools),
+        "images": [dict(i) for i in answers.images], "tools": dict(answers.tools), **answers.lists,
     }  # fmt: skip
     said = {key: value for key, value in parts.items() if value}
     return json.dumps({"version": 1, **said}) if said else None
@@ -153,6 +154,7 @@ def _answers(data: Mapping[str, Any]) -> Answers:
         addresses=data.get("addresses") or {},
         images=tuple(data.get("images") or ()),
         tools=data.get("tools") or {},
+        lists={name: data[name] for name in EXTENSIBLE if data.get(name)},
         environments={name: said or {} for name, said in (data.get("environments") or {}).items()},
     )
 
@@ -234,11 +236,21 @@ def _wrong_scalar(value: Any, form: Form) -> tuple[str, str] | None:
         return None
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return "MIG007", "must be text"
+    if form.kind == "pattern":
+        return None if _compiles(str(value)) else ("MIG009", "is no regular expression")
     if form.one_of and value not in form.one_of:
         return "MIG009", f"must be one of {', '.join(form.one_of)}"
     if form.pattern is not None and re.fullmatch(form.pattern, str(value)) is None:
         return "MIG009", f"is no {form.meaning.removeprefix('a ').removeprefix('the ')}"
     return None
+
+
+def _compiles(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def schema() -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Answers:
     images: tuple[Mapping[str, str], ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lists: Mapping[str, Any] = field(default_factory=dict)
 
     def in_environment(self, name: str) -> Answers:
         """The answers of one environment: what it says wins over what the plan says, service by service and question by question.

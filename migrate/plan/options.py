@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from migrate.stack.data import EXTENSIBLE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
@@ -153,8 +155,20 @@ _SERVICE: Final[Mapping[str, Form]] = {
     ),
 }
 _IMAGES: Final = _list("images are taken from elsewhere", _map("a rule", match=_text("a prefix"), replace=_text("what stands for it")))
+_MORE: Final = _list("added to the list of this name of the conversion's data", _text("an item"))
+_PATTERNS: Final = _list("patterns added to the list of this name", Form(kind="pattern", meaning="a regular expression"))
+_OF_PATTERNS: Final = frozenset({"not_secret_keys", "namespaced_sysctls", "host_position", "address_context"})
+_LISTS: Final[Mapping[str, Form]] = {
+    name: _map("lists of the conversion's data", **dict.fromkeys(parts, _PATTERNS if name in _OF_PATTERNS else _MORE))
+    if parts is not None
+    else _PATTERNS
+    if name in _OF_PATTERNS
+    else _MORE
+    for name, parts in EXTENSIBLE.items()
+}
 FORM: Final = _map(
     "a plan",
+    **_LISTS,
     version=_int("always 1", 1, 1),
     project=Form(kind="map", meaning="answers for every service and for the project", keys=_PROJECT),
     services=_any("answers by service key", Form(kind="map", meaning="answers for one service", keys=_SERVICE)),

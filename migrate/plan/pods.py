@@ -16,7 +16,8 @@ _SHARED_KEYS = ("network_mode", "ipc", "pid")
 def decide_pods(stack: Stack, answers: Answers) -> Decided[Mapping[str, Pod]]:
     """For every service the pod that it is in; services of one pod share one `Pod` value.
 
-    G1 `network_mode: service:X` (or the container name of X: one vertex of the old network, localhost included, B6), G2 `ipc`, `pid`, G3 plan `group` or the labels of other converters.
+    G1 `network_mode: service:X` or the container name of X (one vertex of the old network, localhost included: B6), G2 `ipc`, `pid`,
+    G3 plan `group` or the labels of other converters.
     """
     services = {name: member.service for name, member in stack.members.items()}
     notes = Notes(stack.project)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from migrate.addresses.types import RewrittenService
@@ -18,7 +17,7 @@ from migrate.plan.katenary import mapped_variables, scheduled_of, secret_variabl
 from migrate.plan.spelling import object_name, object_names
 from migrate.plan.types import DataObject, EnvEntry, Settings
 from migrate.stack import Member, Stack
-from migrate.stack.data import knowledge
+from migrate.stack.data import knowledge, pattern
 
 _SCRIPTS: Final = frozenset({"healthcheck", "command", "file", "config", "build"})
 _DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -90,26 +89,17 @@ def _words(said: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if said is None else tuple(escaped(word, ours=True) for word in said)
 
 
-@cache
-def _secret_names() -> tuple[re.Pattern[str], re.Pattern[str], frozenset[str]]:
-    data = knowledge()
-    return (
-        re.compile(data["secret_keys"], re.IGNORECASE),
-        re.compile("|".join(data["not_secret_keys"]), re.IGNORECASE),
-        frozenset(data["not_secret_values"]),
-    )
-
-
 def looks_secret(name: str, value: str) -> bool:
     """E2: the name says that the value is secret, or the value is a URL with a password.
 
     >>> looks_secret("DB_PASSWORD", "x"), looks_secret("DB_PASSWORD_FILE", "/run/x"), looks_secret("URL", "redis://:pw@h")
     (True, False, True)
     """
-    keys, not_keys, not_values = _secret_names()
     if _PASSWORD_URL.search(value):
         return True
-    return keys.search(name) is not None and not_keys.search(name) is None and value not in not_values
+    if pattern("secret_keys").search(name) is None or pattern("not_secret_keys").search(name) is not None:
+        return False
+    return value not in knowledge()["not_secret_values"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

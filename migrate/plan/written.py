@@ -40,6 +40,8 @@ def write_plan(plan: Plan) -> str:
     parts.append("images:" + _answered([dict(i) for i in answers.images], 2))
     parts.append("tools:" + _answered(dict(answers.tools), 2))
     parts.append(f"  # image: {plan.tools_image}\n  # kubectl: {plan.kubectl_image}\n")
+    for name, said in answers.lists.items():
+        parts.append(f"{name}:" + _answered(said, 2))
     if answers.environments:
         parts.append("environments:" + _answered({name: dict(said) for name, said in answers.environments.items()}, 2))
     return "".join(parts)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import migrate
 from migrate.findings import Unusable
 from migrate.plan.answers import read, read_text, schema
 from migrate.plan.written import write_plan
@@ -115,3 +116,41 @@ def test_the_published_schema_is_current(repository: Path) -> None:
     import json
 
     assert json.loads((repository / "docs" / "plan.schema.json").read_text()) == schema()
+
+
+LISTS = """
+many_ports: [my-pbx]
+hostname_is_identity: [my-mail]
+oneshot_name_parts: [warmup]
+secret_files: ['*.licence']
+not_secret_keys: ['^HARMLESS_']
+storage: {data_targets: [/srv/store]}
+"""
+
+
+def test_lists_of_the_conversion_that_a_plan_extends(tmp_path: Path) -> None:
+    text = """
+services:
+  pbx: {image: "a/my-pbx:1", expose: ["5060"]}
+  warmup-cache: {image: x}
+  mail: {image: "my-mail:1", hostname: mx, volumes: ["/srv/store"]}
+  web: {image: x, environment: {HARMLESS_TOKEN: x}, volumes: ["./a.licence:/a.licence:ro"]}
+"""
+    (tmp_path / "compose.yaml").write_text(text)
+    (tmp_path / "a.licence").write_text("x")
+    (tmp_path / "plan.txt").write_text("version: 1\n" + LISTS)
+    made = migrate.convert(directory=tmp_path, plan=tmp_path / "plan.txt")
+    kinds = {(m["kind"], m["metadata"]["name"]) for m in made.manifests}
+    (pbx,) = (m for m in made.manifests if m["kind"] == "Service" and m["metadata"]["name"] == "pbx")
+    assert pbx["spec"]["clusterIP"] == "None"
+    assert {("Job", "warmup-cache"), ("Deployment", "mail"), ("Secret", "files-a-licence")} <= kinds
+    assert ("Secret", "web-env") not in kinds
+    plain = migrate.convert(directory=tmp_path)
+    assert ("Deployment", "warmup-cache") in {(m["kind"], m["metadata"]["name"]) for m in plain.manifests}
+    again = read_text(write_plan(made.plan), "plan.yaml")
+    assert again.lists == made.answers.lists
+
+
+def test_a_pattern_of_a_list_must_be_one() -> None:
+    with pytest.raises(Unusable, match="MIG009"):
+        read_text("version: 1\naddress_context: {acl: ['(']}\n", "plan.yaml")
