@@ -156,7 +156,7 @@ def convert(sources: Sources, /, **options: Any) -> int:
     _refuse_wrong_conversions(options)
     said = {"namespace": options["namespace"], "kubernetes_version": options["kubernetes_version"]}
     conversion = _converted(sources, options["plan"], **said, **_addressing(options))
-    report = _report(conversion, sources)
+    report = _report(conversion, sources, complete=bool(options["report"]))
     texts = _texts_to_write(conversion, report, options)
     result, saved = _deliver(conversion, texts, options)
     _say(conversion.findings, options["verbosity"])
@@ -442,10 +442,11 @@ def _base(directory: Path) -> str:
     return directory.relative_to(here).as_posix() if directory.is_relative_to(here) else directory.as_posix()
 
 
-def _report(conversion: migrate.Conversion, sources: Sources) -> Report:
+def _report(conversion: migrate.Conversion, sources: Sources, *, complete: bool) -> Report:
     from migrate.report import Report
-    from migrate.report.changes import changes_of
 
+    if complete:
+        from migrate.report.changes import changes_of
     kinds = [manifest["kind"] for manifest in conversion.manifests]
     return Report(
         project=conversion.project.name,
@@ -457,7 +458,7 @@ def _report(conversion: migrate.Conversion, sources: Sources) -> Report:
         base=_base(conversion.project.directory),
         objects={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
         services=len(conversion.project.services),
-        changes=changes_of(conversion.stack, conversion.plan.addressing),
+        changes=changes_of(conversion.stack, conversion.plan.addressing) if complete else (),
         names={key: service.object_name for key, service in conversion.plan.services.items()},
         ports={key: tuple(p.port for p in s.service.ports) for key, s in conversion.plan.services.items() if s.service is not None},
     )
