@@ -87,7 +87,7 @@ def test_a_whole_run_leaves_nothing(place: Path, how: str) -> None:
         child.wait()
     assert code == {"kill": -signal.SIGKILL, "interrupt": 2, "end": 0}[how]
     until(lambda: not running(place), "every process to end", patience_s=10)
-    assert all(machine._is_free(port) for port in address.ports.values())
+    until(lambda: all(machine._is_free(port) for port in address.ports.values()), "every port to be free", patience_s=10)
     left = list(place.glob("compose-cutover-live-*/*"))
     assert [str(path) for path in left] == ([address.folder] if how == "kill" else [])
     assert not (place / "home").exists(), "nothing is written to the user's home"
@@ -113,7 +113,7 @@ def test_the_next_run_removes_what_a_killed_one_left(place: Path, tools: Tools, 
         child.kill()
         child.wait()
         until(lambda: not running(place), "every process to end", patience_s=10)
-        assert all(machine._is_free(port) for port in first.ports.values())
+        until(lambda: all(machine._is_free(port) for port in first.ports.values()), "every port to be free", patience_s=10)
         assert [str(path) for path in machine.remove_abandoned()] == [first.folder]
         assert not Path(first.folder).exists()
     finally:
