@@ -208,6 +208,15 @@ def _binary(text: str) -> str:
         return text
 
 
+_TAGGED: Final[Mapping[str, tuple[type, ...]]] = {
+    "tag:yaml.org,2002:int": (int,),
+    "tag:yaml.org,2002:float": (float, int),
+    "tag:yaml.org,2002:bool": (bool,),
+    "tag:yaml.org,2002:null": (type(None),),
+}
+"""What a scalar with one of YAML's own tags must be; with any other tag, `!reset` and `!override` too, it is its text."""
+
+
 class Timestamp(str):
     """A plain scalar that YAML reads as a point in time; its text is the time as Go prints it."""
 
@@ -418,10 +427,10 @@ class _Reader:
         if tag is None:
             if event.style is None or event.style == "":
                 value = resolve(text)
-        elif tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"):
+        elif tag in _TAGGED:
             value = resolve(text) if text else None
-        elif tag in ("!reset", "!override") and not event.style:
-            value = resolve(text)
+            if text and type(value) not in _TAGGED[tag]:
+                raise self._refuse("yaml-syntax", f"{text[:40]!r} is no {tag.rpartition(':')[2]}, as its tag says", mark)
         elif tag == "tag:yaml.org,2002:timestamp":
             value = _timestamp(text) or text
         elif tag == "tag:yaml.org,2002:binary":

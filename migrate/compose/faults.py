@@ -71,6 +71,10 @@ class Fault:
     span: Span | None = None
 
 
+PAIRS: Final = "a mapping or a list of NAME=VALUE"
+"""What is wanted of pairs; a single text is one of them all the same where a later file adds it to a mapping."""
+
+
 def spoiled(node: Node, kind: str, message: str) -> Node:
     """The node with a fault for which it will be left out."""
     return node.with_value(node.value, faults=(Fault(kind=kind, message=message),))
@@ -90,6 +94,7 @@ def path_text(path: Path_) -> str:
 
 LONGEST: Final = 600
 """Characters of a message; what is quoted from the input may be longer."""
+
 
 def _printable(message: str) -> str:
     """The message not endless, and without characters of the input that no terminal shows as they are.

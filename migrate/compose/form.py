@@ -13,7 +13,7 @@ from typing import Final
 
 from migrate.source import Node, Timestamp, resolve
 
-from .faults import Fault, edits, nearest, spoiled
+from .faults import PAIRS, Fault, edits, nearest, spoiled
 from .schema import Kind, Type, elsewhere
 from .short import Scope
 from .units import scalar_text
@@ -364,10 +364,10 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
                 made[key] = child if child.value is None else formed(child, type_.item or _PAIR_VALUE, scope)
         return Node(made, node.file, node.line, node.column, node.written, node.tag, node.faults)
     if isinstance(value, str):
-        repaired = _repaired(node, [Node(value, node.file, node.line, node.column)], "a mapping or a list of NAME=VALUE")
+        repaired = _repaired(node, [Node(value, node.file, node.line, node.column)], PAIRS)
         return _form_pairs(repaired, type_, scope)
     if not isinstance(value, list):
-        return _wrong(node, "a mapping or a list of NAME=VALUE")
+        return _wrong(node, PAIRS)
     faults: list[Fault] = []
     told: set[str] = set()
     for child in value:

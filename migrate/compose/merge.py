@@ -10,7 +10,7 @@ from typing import Final
 
 from migrate.source import Node
 
-from .faults import Fault
+from .faults import PAIRS, Fault
 from .schema import ANY, STR, Merge, Type
 
 
@@ -27,15 +27,24 @@ def merged(base: Node | None, over: Node, type_: Type) -> Node:
         return over if type_.merge == "replace" or (type_.kind == "int" and type_.keys) else base
     if base.value is None or type_.merge == "replace":
         return over
+    if type_.kind == "pairs" and isinstance(base.value, dict):
+        if not isinstance(over.value, dict):
+            return base
+        over = Node(over.value, over.file, over.line, over.column, over.written, over.tag, tuple(f for f in over.faults if not _is_lone(f)))
     if isinstance(base.value, dict) and isinstance(over.value, dict):
         if type_.merge == "logging" and _driver(base) != _driver(over) and _driver(base) and _driver(over):
             return over
         return _maps(base, base.value, over, over.value, type_)
     if isinstance(base.value, list) and isinstance(over.value, list):
         return _lists(base.value, over, over.value, type_)
-    if isinstance(base.value, (dict, list)) or isinstance(over.value, (dict, list)):
+    if isinstance(base.value, (dict, list)):
         return _conflict(base, over, type_)
     return over
+
+
+def _is_lone(fault: Fault) -> bool:
+    """Whether a fault says that pairs are a single text, which is one more pair of the earlier files."""
+    return fault.kind == "wrong-type" and fault.keep and fault.message.startswith(PAIRS)
 
 
 _NULL_IS_REFUSED: Final = ("logging", "subnet")

@@ -258,7 +258,7 @@ PORTS: Final = Type(
             "name": STR,
             "mode": STR,
             "host_ip": STR,
-            "target": Type(kind="int", least=0),
+            "target": Type(kind="int", least=0, most=(1 << 32) - 1),
             "published": LATE_TEXT,
             "protocol": STR,
             "app_protocol": STR,
