@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import migrate
+from migrate.cli import main
 from migrate.findings import Finding
 
 RANGE = "10.96.0.0/12"
@@ -577,3 +578,73 @@ def test_every_form_of_tree_holds_the_new_kinds(tmp_path: Path, form: Any) -> No
     made = attached(tmp_path, ROUTED, {"peers.conf": "x\n"})
     texts = "".join(f.text for f in tree_of(made.conversion.manifests, form, None).files.values())
     assert texts.count("kind: NetworkAttachmentDefinition") == 2 and "10.9.1.11/24" in texts
+
+
+# the command -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "plan"),
+    [
+        (["--addresses", "pin", "--service-cidr", RANGE], ""),
+        (["--addresses", "multus"], ""),
+        ([], "project: {addresses: pin, cluster: {serviceCidr: 10.96.0.0/12}}\n"),
+        (["--service-cidr", RANGE], "services: {cloudflared: {addresses: pin}}\n"),
+        (["--addresses", "pin"], "project: {cluster: {serviceCidr: 10.96.0.0/12}, exposure: clusterip}\n"),
+    ],
+)
+def test_what_convert_wrote_passes_verify_without_being_told_how(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], options: list[str], plan: str
+) -> None:
+    compose, out = tmp_path / "compose.yaml", tmp_path / "out"
+    compose.write_text(DOH.replace("networks: [n]}", 'networks: [n], ports: ["80:80"]}'))
+    (tmp_path / "plan.yaml").write_text(f"version: 1\n{plan}")
+    given = ["--plan", str(tmp_path / "plan.yaml")] if plan else []
+    assert main(["convert", "-f", str(compose), "-o", str(out), *options, *given]) == 0
+    capfdbinary.readouterr()
+    assert main(["verify", str(out), "-f", str(compose)]) == 0
+    assert b"network: " in capfdbinary.readouterr().err
+    text = (out / "00-namespace.yaml").read_text()
+    (out / "00-namespace.yaml").write_text(text.replace("version", "vision"))
+    assert main(["verify", str(out), "-f", str(compose)]) == 1
+    assert b"annotation compose-cutover/plan is no plan" in capfdbinary.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--addresses pin", "--service-cidr"),
+        ("--addresses pin --service-cidr 10.96.0.0/31", "too small"),
+        ("--addresses pin --service-cidr 10.96.0.0/12,10.97.0.0/16", "two ranges"),
+        ("--addresses pin --service-cidr ten", "no range"),
+        ("--addresses lan", "multus"),
+    ],
+)
+def test_a_range_that_cannot_be_used_is_a_wrong_command_line(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], arguments: str, said: str
+) -> None:
+    (tmp_path / "compose.yaml").write_text(DOH)
+    for command in ("convert", "addresses"):
+        assert main([command, "-f", str(tmp_path / "compose.yaml"), *arguments.split()]) == 2
+        captured = capfdbinary.readouterr()
+        assert captured.out == b"" and said.encode() in captured.err and b"Traceback" not in captured.err
+
+
+def test_a_plan_that_asks_for_pins_without_a_range_ends_with_status_2(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    (tmp_path / "compose.yaml").write_text(DOH)
+    (tmp_path / "plan.yaml").write_text("version: 1\naddresses: {172.20.0.2: pin}\n")
+    assert main(["convert", "-f", str(tmp_path / "compose.yaml"), "--plan", str(tmp_path / "plan.yaml")]) == 2
+    captured = capfdbinary.readouterr()
+    assert captured.out == b"" and b"--service-cidr" in captured.err
+
+
+def test_the_addresses_command_shows_what_a_mode_makes_of_them(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    (tmp_path / "compose.yaml").write_text(DOH)
+    for options, outcome in (
+        ([], "left"),
+        (["--addresses", "pin", "--service-cidr", RANGE], "pinned"),
+        (["--addresses", "multus"], "multus"),
+    ):
+        main(["addresses", "-f", str(tmp_path / "compose.yaml"), "--format", "json", *options])
+        entry = next(e for e in json.loads(capfdbinary.readouterr().out) if e["address"] == "172.20.0.2")
+        assert entry["outcome"] == outcome
