@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -16,11 +16,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def process_seconds(arguments: Sequence[str]) -> float:
+def process_seconds(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
     """Wall seconds of `python ARGUMENTS` as a whole process. Raises CalledProcessError for a status above 1."""
 
     def work() -> None:
-        ended = subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        quiet = subprocess.DEVNULL
+        ended = subprocess.run([sys.executable, *arguments], stdout=quiet, stderr=quiet, env=environment, check=False)
         if ended.returncode > 1:
             raise subprocess.CalledProcessError(ended.returncode, arguments)
 

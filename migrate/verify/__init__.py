@@ -4,14 +4,16 @@ the one that will be (`network`)."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from migrate.findings import Action, Finding, Span
 from migrate.rules import found
 from migrate.source import Path_, SourceMap
-from migrate.verify import levels, limits, references, schema, served, upgrade
+from migrate.verify import levels, limits, references, schema, served
 from migrate.verify.objects import mapping, name
-from migrate.verify.upgrade import Upgrade
+
+if TYPE_CHECKING:
+    from migrate.verify.upgrade import Upgrade
 
 SOURCE: Final = "compose-cutover/source"
 
@@ -29,7 +31,7 @@ def check(
     finding stands where the annotation `compose-cutover/source` of its object points.
     """
     minor = int(kubernetes_version.partition(".")[2])
-    upgrades = {position: made for position, m in enumerate(manifests) if (made := upgrade.upgrade(m, minor)) is not None}
+    upgrades = _upgrades(manifests, minor)
     findings = [
         finding
         for position, manifest in enumerate(manifests)
@@ -44,6 +46,15 @@ def check(
     return tuple(findings)
 
 
+def _upgrades(manifests: Sequence[Mapping[str, Any]], minor: int) -> Mapping[int, Upgrade]:
+    old = [position for position, manifest in enumerate(manifests) if served.is_old(manifest, minor)]
+    if not old:
+        return {}
+    from migrate.verify.upgrade import upgrade
+
+    return {position: made for position in old if (made := upgrade(manifests[position], minor)) is not None}
+
+
 def _of_one(manifest: Mapping[str, Any], made: Upgrade | None, version: str, where: SourceMap | None) -> Iterator[Finding]:
     """What is wrong with one object. An object of an old API is judged as the one that replaces it."""
     for key in ("apiVersion", "kind"):
@@ -54,7 +65,7 @@ def _of_one(manifest: Mapping[str, Any], made: Upgrade | None, version: str, whe
         changes = f": {'; '.join(made.changes)}" if made is not None and made.changes else ""
         advice = f"`migrate verify --upgrade` writes it so{changes}" if made is not None else None
         yield _told(complaint[0], complaint[1], manifest, ("apiVersion",), where, advice)
-    if (target := upgrade.scaled(manifest, int(version.partition(".")[2]))) is not None:
+    if (target := served.scaled(manifest, int(version.partition(".")[2]))) is not None:
         message = f"{target[0]} is not served; write {target[1]}"
         yield _told("MIG932", message, manifest, ("spec", "scaleTargetRef", "apiVersion"), where)
     manifest = made.manifest if made is not None else manifest

@@ -231,7 +231,7 @@ def held(value: Any, forms: Tree, path: Path_) -> Iterator[Misfit]:
     form = forms.get("=")
     if form is not None and not form.admits(value):
         yield Misfit(path=path, message=f"{value!r} is not {form.what}" if form.shown else f"must be {form.what}")
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):  # plain data: a look at an abstract class would cost more than all else here
         every = forms.get("*")
         for key, child in value.items():
             below = forms.get(str(key), every)

@@ -6,9 +6,10 @@ Source: the deprecated API migration guide of the Kubernetes documentation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from migrate.verify import schema
+from migrate.verify.objects import at, mapping
 
 REMOVED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
     **{("extensions/v1beta1", kind): (16, "apps/v1") for kind in ("Deployment", "DaemonSet", "ReplicaSet")},
@@ -65,3 +66,20 @@ def complaint(api_version: str, kind: str, version: str) -> tuple[str, str] | No
     if api_version.rpartition("/")[0] in _BUILT_IN and not schema.served(api_version, kind, version):
         return "MIG932", f"Kubernetes {version} has no {kind} in {api_version}"
     return None
+
+
+def scaled(manifest: Mapping[str, Any], minor: int) -> tuple[str, str] | None:
+    """The removed API and kind that an autoscaler points to, and the API that replaces it; None if its target is served.
+
+    An autoscaler looks for its target by that version and finds nothing.
+    """
+    target = mapping(at(manifest, ("spec", "scaleTargetRef"))) if manifest.get("kind") == "HorizontalPodAutoscaler" else {}
+    old = str(target.get("apiVersion")), str(target.get("kind"))
+    removed = REMOVED.get(old)
+    return (" ".join(old), removed[1]) if removed is not None and minor >= removed[0] else None
+
+
+def is_old(manifest: Mapping[str, Any], minor: int) -> bool:
+    """Whether an object, or what it scales, is of an API that version 1.`minor` no longer serves."""
+    removed = REMOVED.get((str(manifest.get("apiVersion")), str(manifest.get("kind"))))
+    return (removed is not None and minor >= removed[0]) or scaled(manifest, minor) is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migrate.verify.objects import at, mapping, sequence
-from migrate.verify.served import REMOVED
+from migrate.verify.served import REMOVED, scaled
 
 _NEVER: Final = 2**31 - 1
 
@@ -74,17 +74,6 @@ def upgrade(manifest: Mapping[str, Any], minor: int) -> Upgrade | None:
     if (step := _STEPS.get(str(kind))) is not None and isinstance(work.thing.get("spec", {}), dict):
         step(work)
     return Upgrade(manifest=work.thing, changes=tuple(work.changes))
-
-
-def scaled(manifest: Mapping[str, Any], minor: int) -> tuple[str, str] | None:
-    """The removed API and kind that an autoscaler points to, and the API that replaces it; None if its target is served.
-
-    An autoscaler looks for its target by that version and finds nothing.
-    """
-    target = mapping(at(manifest, ("spec", "scaleTargetRef"))) if manifest.get("kind") == "HorizontalPodAutoscaler" else {}
-    old = str(target.get("apiVersion")), str(target.get("kind"))
-    removed = REMOVED.get(old)
-    return (" ".join(old), removed[1]) if removed is not None and minor >= removed[0] else None
 
 
 def _selector(work: _Work) -> None:
