@@ -25,7 +25,11 @@ from migrate.stack.texts import RESOLV_CONF
 POD_IP: Final = EnvEntry(name="POD_IP", field_path="status.podIP")
 HOST_IP: Final = EnvEntry(name="HOST_IP", field_path="status.hostIP")
 IN_CLEAR: Final = "values of Secrets stand in clear in the output"
-_TOKEN: Final = re.compile(r"@@ADDR:([^@\s]+)@@|@@POD_IP@@|@@HOST_IP@@")
+_TOKEN: Final = re.compile(r"@@ADDR6?:([^@\s]+)@@|@@POD_IP@@|@@HOST_IP@@")
+_INSTALLS: Final = re.compile(
+    r"\b(npm\s+(i|install|ci)|(yarn|pnpm)(\s+(i|install))?(\s|$)|composer\s+install|bundle\s+install|pip3?\s+install|mvnw?\b|gradlew?\b"
+    r"|go\s+(build|run|mod)|cargo\s+(build|run)|make\b)"
+)
 _LIMIT_BYTES: Final = 1 << 20
 _APPLY_LIMIT_BYTES: Final = 1 << 18
 _NO_FILES: Final = frozenset({"hostpath", "emptydir", "persistentvolumeclaim"})
@@ -328,9 +332,16 @@ class Carrier:
         image = image_name(service.image)
         if image in knowledge()["writes_config"] or (image == "redis" and "--sentinel" in (service.command or ())):
             return True
+        if self._installs(target):
+            return True
         path = re.escape(target)
         pattern = re.compile(rf"(sed\s+-i|chown|chmod|tee)\b[^;&|\n]*{path}|>\s*[\"']?{path}")
         return any(pattern.search(text) for text in self.written)
+
+    def _installs(self, target: str) -> bool:
+        """Whether its command fetches or builds what it runs in a directory that is mounted."""
+        directory = PurePosixPath(str(self.member.service.data.get("working_dir") or "/"))
+        return directory.is_relative_to(target) and _INSTALLS.search(self.written[0]) is not None
 
     def _data_object(self, kind: Any, shown: str, content: Mapping[str, bytes]) -> str:
         identity = (shown, tuple(sorted(content.items())))
@@ -409,8 +420,7 @@ class Carrier:
                 value = '"$HOST_IP"'
                 env.append(HOST_IP)
             else:
-                host = token.removeprefix("@@ADDR:").removesuffix("@@")
-                lines.append(f"until a=$(getent hosts {host}); do sleep 2; done")
+                lines.append(_waits_for(token))
                 value = '"${a%% *}"'
             lines.append(f"printf 's|{token}|%s|g\\n' {value} >> /tmp/edits")
         mounts = [VolumeMount(volume="render-edits", path="/tmp")]  # noqa: S108
@@ -473,3 +483,18 @@ def _is_private(path: str, data: bytes) -> bool:
 def _relative(stack: Stack, source: str) -> str:
     relative = os.path.relpath(source, stack.project.directory)
     return relative if relative.startswith("..") else f"./{relative}"
+
+
+def _waits_for(token: str) -> str:
+    """Shell text that sets `a` to the address that `token` asks for. An IPv6 address that does not come ends the pod's start with a
+    message: the cluster may have none.
+
+    >>> _waits_for("@@ADDR:db@@")
+    'until a=$(getent hosts db); do sleep 2; done'
+    """
+    host = token.partition(":")[2].removesuffix("@@")
+    if not token.startswith("@@ADDR6:"):
+        return f"until a=$(getent hosts {host}); do sleep 2; done"
+    asked = f"a=$(getent ahostsv6 {host} 2>/dev/null | grep : || getent hosts {host} | grep :)"
+    gives_up = f"test $n -lt 60 || {{ echo 'no IPv6 address of {host}' >&2; exit 1; }}"
+    return f"n=0; until {asked}; do n=$((n + 1)); {gives_up}; sleep 2; done"

@@ -215,3 +215,11 @@ configs: {a-env: {content: mine}}
     assert objects["ConfigMap/a-env"]["data"] == {"a-env": "mine"}
     (source,) = pod(objects["Deployment/a"])["containers"][0]["envFrom"]
     assert objects[f"ConfigMap/{source['configMapRef']['name']}"]["data"] == {"MODE": "1"}
+
+
+@pytest.mark.parametrize(("command", "copied"), [("sh -c 'npm install && npm start'", True), ("node index.js", False)])
+def test_a_mounted_project_that_installs_into_itself_is_a_copy(command: str, copied: bool, tmp_path: Path) -> None:
+    text = f"services: {{a: {{image: 'node:20', working_dir: /app, command: {command}, volumes: ['./src:/app']}}}}"
+    plan = plan_of(tmp_path, text, files={"src/package.json": "{}", "src/index.js": "x"})
+    assert ("MIG417" in codes(plan)) is copied
+    assert plan.services["a"].settings.mounts[0].read_only is not copied
