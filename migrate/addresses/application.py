@@ -14,7 +14,7 @@ from migrate.stack.mounts import build_context
 from migrate.stack.texts import copy_targets
 
 _FIELD = re.compile(r"\$(?:POD_IP|HOST_IP)\b")
-_TOKENS = ("@@ADDR:", "@@POD_IP@@", "@@HOST_IP@@")
+_TOKENS = ("@@ADDR:", "@@ADDR6:", "@@POD_IP@@", "@@HOST_IP@@")
 
 
 def applied(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from migrate.addresses.types import Edit
 
-_RENDERED = re.compile(r"@@(?:ADDR:([a-z0-9-]+)|POD_IP|HOST_IP)@@")
+_RENDERED = re.compile(r"@@(?:ADDR6?:([a-z0-9-]+)|POD_IP|HOST_IP)@@")
 
 
 def rewrite(text: str, edits: Iterable[Edit]) -> str:

@@ -86,4 +86,4 @@ def _becomes(use: Mapping[str, Any]) -> str:
     for token, words in _START:
         if new == token:
             return words
-    return f"the address of {new[7:-2]}, at start" if new.startswith("@@ADDR:") else new
+    return f"the address of {new.partition(':')[2][:-2]}, at start" if new.startswith(("@@ADDR:", "@@ADDR6:")) else new

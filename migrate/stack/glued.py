@@ -1,4 +1,4 @@
-"""Addresses that code puts together from the beginning that a variable hands it (MIG211): found, and the name to write instead is told."""
+"""Addresses in forms that nothing rewrites, and that are told: put together by code (MIG211), reversed in PTR names (MIG242)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from migrate.stack.names import Directory
 from migrate.stack.tokens import comments, inside
 from migrate.stack.types import Occurrence, Text
 
+_REVERSED = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})\.in-addr\.arpa", re.IGNORECASE)
 _CODE = ("file", "config", "build", "command", "entrypoint")
 
 
@@ -29,6 +30,23 @@ def glued(texts: Sequence[Text], occurrences: Sequence[Occurrence], directory: D
         if text.place in _CODE and text.service in stems:
             for variable, stem in stems[text.service].items():
                 yield from _in_text(text, variable, stem, directory, told)
+
+
+def reversed_records(texts: Sequence[Text], directory: Directory) -> Iterator[Finding]:
+    """PTR names of the stack's addresses (`20.0.28.172.in-addr.arpa`), one finding a name: no reverse zone of the cluster has them."""
+    told: dict[str, list[tuple[Span, Text]]] = {}
+    for text in texts:
+        if "in-addr.arpa" in text.text and text.service is not None:
+            for m in _REVERSED.finditer(text.text):
+                told.setdefault(".".join(reversed(m[1].split("."))), []).append((_place(text, m.start()), text))
+    for address, places in told.items():
+        owner = directory.addressed(None, address)[0]
+        if owner is not None:
+            spans = tuple(dict.fromkeys(span for span, _ in places))
+            message = f"a PTR record gives a name to {address}, the old address of {owner}; it stays, and nothing asks for it any more"
+            yield found(
+                "MIG242", message, action=Action.MAPPED, span=spans[0], also=spans[1:], service=places[0][1].service, address=address
+            )
 
 
 def _in_text(text: Text, variable: str, stem: str, directory: Directory, told: set[Span]) -> Iterator[Finding]:

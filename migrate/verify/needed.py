@@ -16,7 +16,7 @@ from migrate.verify.objects import sequence
 from migrate.verify.reach import Entry, covers
 
 _WAITS = re.compile(r"getent\s+hosts\s+([a-z0-9][a-z0-9.-]*)")
-_RENDERED = re.compile(r"@@ADDR:([a-z0-9-]+)@@")
+_RENDERED = re.compile(r"@@ADDR6?:([a-z0-9-]+)@@")
 _ITSELF = re.compile(r"POD_IP|^\[?(127\.0\.0\.1|0\.0\.0\.0|::1?)\]?$")
 _PEERS = ("A6a", "A6b", "A7", "A9")
 

@@ -278,3 +278,24 @@ def test_code_that_completes_a_beginning_is_found_with_the_name_to_write(tmp_pat
     told = [(str(f.span), f.message) for f in meant.findings if f.code == "MIG211"]
     message = "NET and .20 make 172.28.0.20, the address of mail: write that name instead"
     assert told == [("compose.yaml:6:27", message), ("a.lua:1:22", message), ("b.php:1:20", message)]
+
+
+def test_ptr_names_are_told(tmp_path: Path) -> None:
+    conf = "ptr-record=20.0.28.172.in-addr.arpa,db.x\nptr-record=9.9.9.9.in-addr.arpa,x\n"
+    meant = meaning(tmp_path, _TWO.format(web="volumes: ['./d.conf:/etc/dnsmasq.d/d.conf:ro']") + NET, {"d.conf": conf})
+    told = [(str(f.span), f.address) for f in meant.findings if f.code == "MIG242"]
+    assert told == [("d.conf:1:12", "172.28.0.20")]
+    assert addressed(meant).outcome.services["web"].files[str(tmp_path / "d.conf")].text == conf
+
+
+def test_an_ipv6_literal_asks_for_an_ipv6_address(tmp_path: Path) -> None:
+    text = """
+    services:
+      dns: {image: "b:1", volumes: ["./z.zone:/etc/bind/z.zone:ro"], networks: {n: {ipv4_address: 172.28.0.10}}}
+      db: {image: "d:1", networks: {n: {ipv4_address: 172.28.0.20, ipv6_address: "fd00::20"}}}
+    networks: {n: {ipam: {config: [{subnet: 172.28.0.0/24}, {subnet: "fd00::/64"}]}}}
+    """
+    zone = "@ IN SOA ns. r. (1 1 1 1 1)\ndb IN A 172.28.0.20\ndb IN AAAA fd00::20\n"
+    service = addressed(meaning(tmp_path, text, {"z.zone": zone})).outcome.services["dns"]
+    lines = service.files[str(tmp_path / "z.zone")].text.splitlines()
+    assert lines[1:] == ["db IN A @@ADDR:db@@", "db IN AAAA @@ADDR6:db@@"]
