@@ -22,7 +22,8 @@ from migrate.addresses.types import (
 from migrate.findings import Action, Span
 from migrate.plan.address_notes import AddressNotes, address_of, in_words, of_addresses, of_listeners
 from migrate.plan.decision import Answers, Decided, Decision, Names
-from migrate.plan.fates import FILES, Facts, Fate, fate_of, pin_message
+from migrate.plan.facts import Facts, Fate
+from migrate.plan.fates import FILES, fate_of, pin_message
 from migrate.plan.forwarding import forward
 from migrate.plan.pinning import Pinned, decide_pins
 from migrate.plan.spelling import DEFAULT_DOMAIN, key_path

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, ip_network
 from migrate.addresses.types import Use
 from migrate.findings import Span
 from migrate.plan.decision import Decision
-from migrate.plan.fates import Facts
+from migrate.plan.facts import Facts
 from migrate.plan.pins import Assigned, Network, Pin, Range, Wanted, assign, parse, read_range
 
 _NO_RANGE = "no range of Services is given"

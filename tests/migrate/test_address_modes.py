@@ -13,6 +13,8 @@ import pytest
 import migrate
 from migrate.cli import main
 from migrate.findings import Finding
+from tests.migrate.helm_templates import Chart
+from tests.migrate.kustomize_builds import build
 
 RANGE = "10.96.0.0/12"
 NET = "networks:\n  n: {ipam: {config: [{subnet: 172.20.0.0/24}]}}\n"
@@ -571,13 +573,15 @@ def test_the_written_plan_leads_to_the_same_objects(tmp_path: Path, options: dic
     assert migrate.convert("compose.yaml", directory=tmp_path, plan=tmp_path / "plan.yaml").manifests == first.conversion.manifests
 
 
-@pytest.mark.parametrize("form", ["plain", "kustomize", "helm"])
-def test_every_form_of_tree_holds_the_new_kinds(tmp_path: Path, form: Any) -> None:
-    from migrate.write import tree_of
-
-    made = attached(tmp_path, ROUTED, {"peers.conf": "x\n"})
-    texts = "".join(f.text for f in tree_of(made.conversion.manifests, form, None).files.values())
-    assert texts.count("kind: NetworkAttachmentDefinition") == 2 and "10.9.1.11/24" in texts
+@pytest.mark.parametrize("options", [{"addresses": "pin", "service_cidr": RANGE}, {"addresses": "multus"}], ids=["pin", "multus"])
+@pytest.mark.parametrize("text", [DOH, ROUTED, PARTS + NET], ids=["resolver", "routed", "parts"])
+def test_every_form_of_tree_gives_the_same_objects(tmp_path: Path, text: str, options: dict[str, Any]) -> None:
+    made = converted(tmp_path, text, {"peers.conf": "x\n"}, **options)
+    plain = {(m["kind"], m["metadata"]["name"]): m for m in made.conversion.manifests}
+    based = build(made.conversion.tree("kustomize"), "base")
+    charted = Chart(made.conversion.tree("helm")).render()
+    for objects in (based, charted):
+        assert {(m["kind"], m["metadata"]["name"]): m for m in objects} == plain
 
 
 # the command -----------------------------------------------------------------------------------------------------------------------
