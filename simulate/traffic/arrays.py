@@ -13,7 +13,7 @@ from simulate.traffic import draws
 from simulate.traffic import kernels as k
 from simulate.traffic.arrivals import compile_rate, end_of
 
-CHUNK = 8192
+CHUNK = 2048
 WIDTH = 64
 PODS = 16
 CODES = {
