@@ -30,6 +30,7 @@ _INSTALLS: Final = re.compile(
     r"\b(npm\s+(i|install|ci)|(yarn|pnpm)(\s+(i|install))?(\s|$)|composer\s+install|bundle\s+install|pip3?\s+install|mvnw?\b|gradlew?\b"
     r"|go\s+(build|run|mod)|cargo\s+(build|run)|make\b)"
 )
+_LONGEST_KEY: Final = 253
 _LIMIT_BYTES: Final = 1 << 20
 _APPLY_LIMIT_BYTES: Final = 1 << 18
 _NO_FILES: Final = frozenset({"hostpath", "emptydir", "persistentvolumeclaim"})
@@ -446,7 +447,8 @@ def _items(kind: str, name: str, items: list[tuple[str, str, int | None]]) -> di
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[^-._a-zA-Z0-9]", "-", name) or "file"
+    key = re.sub(r"[^-._a-zA-Z0-9]", "-", name) or "file"
+    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 6]}-{digits(name)}"
 
 
 def _item_keys(found: Mapping[str, tuple[bytes, bool, bool]], base: str) -> dict[str, str]:

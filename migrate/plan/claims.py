@@ -96,10 +96,10 @@ class Claims:
         size, assumed = self._size(member, classified, volume, notes)
         if assumed and not external:
             notes.find("MIG501", f"claim {name} gets {size}", span=classified.mount.span, action=Action.ASSUMED)
-        labels = member.service.labels
+        labelled = notes.named_by_label("kompose.volume.storage-class-name")
         storage_answer = self.answers.services.get(member.service.name, {}).get("storage") or {}
         project_answer = self.answers.project.get("storage") or {}
-        storage_class = storage_answer.get("class") or labels.get("kompose.volume.storage-class-name") or project_answer.get("class")
+        storage_class = storage_answer.get("class") or labelled or project_answer.get("class")
         self.made[key] = Claim(
             name=name,
             size=size,

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from migrate.compose.model import Project, Service
 from migrate.findings import Action, Finding, Severity, Span
-from migrate.plan.spelling import key_path
+from migrate.plan.spelling import is_subdomain, key_path
 from migrate.rules import found
 
 Outcome = TypeVar("Outcome", covariant=True)
@@ -178,6 +178,14 @@ class Notes:
                 also=tuple(also),
             )
         )
+
+    def named_by_label(self, key: str) -> str | None:
+        """The object that a label of the service names; None if there is no such label, or its value names nothing (told)."""
+        said = self.service.labels.get(key) if self.service is not None else None
+        if said is None or is_subdomain(said):
+            return said
+        self.find("MIG009", f"label {key}: {said[:60]!r} names no object", "labels", key, action=Action.DROPPED)
+        return None
 
     def decide(self, question: str, outcome: str, rule: str, reason: str, *evidence: Span | None) -> None:
         """Collect a decision; without evidence the service's own line."""

@@ -12,7 +12,7 @@ from migrate.findings import Action, Span
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.katenary import ingress_of
 from migrate.plan.proxies import route_of
-from migrate.plan.spelling import is_port_name, is_subdomain
+from migrate.plan.spelling import PROTOCOLS, is_port_name, is_subdomain
 from migrate.plan.types import Exposure, Ingress, IngressRule, ServiceObject, ServicePort
 from migrate.stack import Member, Stack
 from migrate.stack.data import image_facts
@@ -82,8 +82,9 @@ def _service(
         notes.decide("exposure", "hostNetwork", "X2", "it uses the ports of its node", notes.span("network_mode"))
         return Exposure(ingress=ingress)
     if service.labels.get("kompose.controller.port.expose", "").lower() == "true":
-        host_ports = _host_ports(service.ports, notes)
-        return Exposure(ingress=ingress, host_ports=host_ports, open_ports=_targets(service.ports) if host_ports or ingress else ())
+        ports = [p for p in service.ports if p.protocol in PROTOCOLS]
+        host_ports = _host_ports(ports, notes)
+        return Exposure(ingress=ingress, host_ports=host_ports, open_ports=_targets(ports) if host_ports or ingress else ())
     long = _long_ranges(service.ports)
     kept = [p for p in service.ports if _goes_out(stack, member, p, (p.protocol, p.span) in long, said, notes)]
     default = str(answers.project.get("exposure") or "loadbalancer").lower()
@@ -116,6 +117,9 @@ def _goes_out(stack: Stack, member: Member, port: Port, in_long_range: bool, sai
     """X3, X5 to X8 for one port: whether it is reached from outside at all. A NodePort or LoadBalancer that is asked for wins (X1)."""
     service = member.service
     where = f"{port.published or ''}:{port.target}/{port.protocol}"
+    if port.protocol not in PROTOCOLS:
+        notes.find("MIG028", f"protocol {port.protocol!r} is not tcp, udp or sctp", "ports", span=port.span, action=Action.DROPPED)
+        return False
     if said in _TYPES:
         return True
 
@@ -138,6 +142,14 @@ def _goes_out(stack: Stack, member: Member, port: Port, in_long_range: bool, sai
         return inside("MIG313", "X8", "a data store", action=Action.DROPPED)
     if port.mode == "host":
         notes.find("MIG916", "mode: host is of Swarm", "ports", span=port.span, action=Action.DROPPED)
+    return True
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
     return True
 
 
@@ -266,7 +278,7 @@ def _bad_labels(labels: Mapping[str, str], kind: str, notes: Notes) -> None:
 
 def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str | None, answers: Answers, notes: Notes) -> Ingress | None:
     """X1 (`kompose.service.expose`, plan) and X4 (labels and variables of reverse proxies)."""
-    wanted = _asked_ingress(member, answers, said) or _proxied(member, name, notes)
+    wanted = _asked_ingress(member, answers, said, notes) or _proxied(member, name, notes)
     if wanted is None or not wanted.places:
         return None
     tcp = [p for p in main if p.protocol == "TCP"]
@@ -276,7 +288,7 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
         return None
     rules = []
     for host, path in wanted.places:
-        if host and not is_subdomain(host.lower().removeprefix("*.")):
+        if host and (not is_subdomain(host.lower().removeprefix("*.")) or _is_address(host)):
             notes.find("MIG317", f"host {host!r} is not a host name of an Ingress")
             continue
         rules.append(IngressRule(host=host.lower() if host else None, path=path, service=name, port=port.port, target=port.target))
@@ -286,7 +298,7 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
     notes.decide("exposure", "Ingress", wanted.rule, "hosts are named")
     of_cluster = (answers.project.get("cluster") or {}).get("ingressClass")
     ingress_class = (
-        member.service.labels.get("kompose.service.expose.ingress-class-name")
+        notes.named_by_label("kompose.service.expose.ingress-class-name")
         or answers.of(member.service.name, "ingressClass")
         or (of_cluster if of_cluster != "none" else None)
     )
@@ -301,12 +313,11 @@ class _Wanted:
     rule: str
 
 
-def _asked_ingress(member: Member, answers: Answers, said: str | None) -> _Wanted | None:
+def _asked_ingress(member: Member, answers: Answers, said: str | None, notes: Notes) -> _Wanted | None:
     answer = answers.services.get(member.service.name, {}).get("ingress") or {}
     labels = member.service.labels
-    secret = labels.get("kompose.service.expose.tls-secret")
-    if secret is not None and secret.lower() == "true":
-        secret = ""
+    key = "kompose.service.expose.tls-secret"
+    secret = "" if labels.get(key, "").lower() == "true" else notes.named_by_label(key)
     if answer.get("host"):
         places: tuple[tuple[str | None, str], ...] = ((str(answer["host"]), str(answer.get("path") or "/")),)
         return _Wanted(places=places, port=answer.get("port"), tls_secret=answer.get("tls") or secret, rule="X1")

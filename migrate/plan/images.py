@@ -80,7 +80,7 @@ def decide_image(stack: Stack, member: Member, answers: Answers) -> Decided[Imag
     if reference and not has_fixed_tag(reference):
         notes.find("MIG902", f"image {reference} has no fixed tag", "image", action=Action.MAPPED)
     policy = _policy(member, notes)
-    secrets = [s for s in (service.labels.get("kompose.image-pull-secret"), *(answers.project.get("imagePullSecrets") or ())) if s]
+    secrets = [s for s in (notes.named_by_label("kompose.image-pull-secret"), *(answers.project.get("imagePullSecrets") or ())) if s]
     if secrets:
         notes.find("MIG905", f"image pull secrets: {', '.join(secrets)}", "image", action=Action.MAPPED)
     return notes.done(Image(reference=reference, pull_policy=policy, pull_secrets=tuple(dict.fromkeys(secrets))))

@@ -87,9 +87,9 @@ def decide_security(
         pod["supplementalGroups"] = groups
     _fs_group(member, storage, uid, gid, pod, notes)
     _host(service, spec, notes)
-    if account := service.labels.get("kompose.serviceaccount-name"):
+    key = "kompose.serviceaccount-name"
+    if account := notes.named_by_label(key):
         spec["serviceAccountName"] = account
-        key = "kompose.serviceaccount-name"
         notes.find("MIG421", f"account {account} must exist before; its token is mounted", "labels", key, action=Action.MAPPED)
     level = _level(container, pod, spec, storage, devices or host_ports or _privileged_step(data), effective, added, answers)
     return notes.done(

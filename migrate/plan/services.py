@@ -12,7 +12,7 @@ from migrate.plan.cycles import components
 from migrate.plan.decision import Answers, Decided, Names, Notes
 from migrate.plan.katenary import ingress_of, ports_of
 from migrate.plan.proxies import route_of
-from migrate.plan.spelling import LONGEST_LABEL, is_port_name, shortened
+from migrate.plan.spelling import LONGEST_LABEL, PROTOCOLS, is_port_name, shortened
 from migrate.plan.types import Health, OneShot, Pod, ServiceObject, ServicePort, Workload
 from migrate.stack import KnownPort, Member, Stack
 from migrate.stack.data import image_name, knowledge
@@ -74,7 +74,7 @@ def _known_ports(stack: Stack, pod: Pod, answers: Answers) -> tuple[KnownPort, .
     """P(s): of all containers of the pod, which share its network."""
     found: dict[tuple[int, str], KnownPort] = {}
     for name in pod.members:
-        for port in stack.members[name].ports:
+        for port in (p for p in stack.members[name].ports if p.protocol in PROTOCOLS):
             found.setdefault((port.port, port.protocol), port)
         route = route_of(stack.members[name].service)
         labelled = stack.members[name].service.labels
@@ -184,7 +184,8 @@ def _published_inside(stack: Stack, pod: Pod, known: tuple[KnownPort, ...], note
     for name in pod.members:
         for port in stack.members[name].service.ports:
             key = (port.published or 0, port.protocol)
-            if port.published is None or port.published == port.target or key in taken or key in found:
+            wanted = port.published is not None and port.published != port.target and port.protocol in PROTOCOLS
+            if port.published is None or not wanted or key in taken or key in found:
                 continue
             found[key] = ServicePort(
                 name=f"{port.protocol}-{port.published}", port=port.published, target=port.target, protocol=port.protocol.upper()

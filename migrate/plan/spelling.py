@@ -11,6 +11,7 @@ DEFAULT_DOMAIN: Final = "cluster.local"
 LONGEST_OBJECT_NAME: Final = 52
 LONGEST_LABEL: Final = 63
 LONGEST_PORT_NAME: Final = 15
+PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 
 _LABEL: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _POD_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -150,3 +150,17 @@ def test_a_bad_value_of_a_label_is_an_error(label: str, tmp_path: Path) -> None:
     found = [f for f in plan_of(tmp_path, text).findings if f.code == code]
     assert found and {f.severity.value for f in found} == {"error"}
     assert found[0].span is not None and found[0].span.line == 1
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "kompose.serviceaccount-name", "kompose.volume.storage-class-name", "kompose.image-pull-secret",
+        "kompose.service.expose.ingress-class-name", "kompose.service.expose.tls-secret",
+    ],
+)  # fmt: skip
+def test_a_label_that_names_no_object_is_an_error_and_is_not_written(label: str, tmp_path: Path) -> None:
+    labels = f"kompose.service.expose: a.example, {label}: 'Not A Name'"
+    text = f"services: {{a: {{image: 'x:1', ports: ['80:80'], volumes: ['vol:/data'], labels: {{{labels}}}}}}}\nvolumes: {{vol: }}"
+    assert [f.path for f in plan_of(tmp_path, text).findings if f.code == "MIG009"] == [f"services.a.labels.{label}"]
+    assert "Not A Name" not in str(objects_of(tmp_path, text))

@@ -183,3 +183,17 @@ def test_x1_bad_labels_are_errors(label: str, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, f"services: {{a: {{image: x, ports: ['80:80'], labels: {{{label}: '{BAD_LABELS[label]}'}}}}}}")
     finding = next(f for f in plan.findings if f.code == "MIG319")
     assert (finding.severity.value, finding.path) == ("error", f"services.a.labels.{label}")
+
+
+def test_a_protocol_that_there_is_not_is_left_out(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, ports: ['80:80', {target: 81, published: '81', protocol: odd}]}}"
+    objects = objects_of(tmp_path, text)
+    assert [p["port"] for p in objects["Service/a"]["spec"]["ports"]] == [80]
+    assert [p["port"] for p in objects["Service/a-published"]["spec"]["ports"]] == [80]
+    assert "MIG028" in codes(plan_of(tmp_path, text))
+
+
+def test_an_address_is_no_host_of_an_ingress(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, expose: ['80'], labels: {kompose.service.expose: '192.0.2.1'}}}"
+    assert "Ingress/a" not in objects_of(tmp_path, text)
+    assert "MIG317" in codes(plan_of(tmp_path, text))
