@@ -28,7 +28,8 @@ from migrate.plan.forwarding import forward
 from migrate.plan.pinning import Pinned, decide_pins
 from migrate.plan.spelling import DEFAULT_DOMAIN, key_path
 from migrate.plan.types import Attached
-from migrate.stack import Stack, Text
+from migrate.stack import Occurrence, Stack, Text
+from migrate.stack.glued import glued
 from migrate.stack.tokens import canonical
 
 _MOST_NAMESERVERS: Final = 3
@@ -73,8 +74,15 @@ def decide_addresses(
         vip_pins={name: pin.address for (name, _), pin in pinned.pins.items() if name in vips},
         ranges=pinned.ranges,
     )
-    findings = (*work.notes.findings(), *of_listeners(work.facts, work.listeners), *of_addresses(addresses))
+    completed = glued(stack.texts, _beginnings(work.facts, decided), work.facts.directory)
+    findings = (*work.notes.findings(), *completed, *of_listeners(work.facts, work.listeners), *of_addresses(addresses))
     return Decided(outcome=outcome, decisions=(*pinned.decisions, *_decisions(addresses)), findings=findings)
+
+
+def _beginnings(facts: Facts, decided: list[DecidedUse | None]) -> list[Occurrence]:
+    """The beginnings of addresses that are no longer true."""
+    left = (d.use for d in decided if d is not None and d.use.kind == "prefix" and d.action == "left")
+    return [facts.occurrence(use) for use in left if not facts.attached(use)]
 
 
 class _Work:

@@ -15,7 +15,7 @@ from migrate.stack.data import image_name, image_repository
 from migrate.stack.dockerfile import parse
 from migrate.stack.faults import address_faults
 from migrate.stack.files import Disk, shown_from
-from migrate.stack.glued import glued, reversed_records
+from migrate.stack.glued import reversed_records
 from migrate.stack.mounts import build_context, classify
 from migrate.stack.names import Directory, namesakes
 from migrate.stack.occurrences import Scanner, Subnets
@@ -57,11 +57,7 @@ def resolve(project: Project) -> Stack:
     return Stack(
         project=project, members=_with_peers(members, texts, occurrences, references), texts=texts,
         references=references, self_references=tuple(_self_references(texts, occurrences, mates)),
-        findings=(
-            *_findings(project, members, mounts, disk, directory),
-            *glued(texts, occurrences, directory),
-            *reversed_records(texts, directory),
-        ),
+        findings=(*_findings(project, members, mounts, disk, directory), *reversed_records(texts, directory)),
         occurrences=occurrences, namesakes=mates,
     )  # fmt: skip
 

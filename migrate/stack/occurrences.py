@@ -30,6 +30,7 @@ _BOTH = re.compile(r"(^|[-_.])(dns|sip|syslog)|nameserver|resolver|enode://", re
 _USED = re.compile(r"\$\{?([A-Za-z_]\w*)|\{\{[^{}\n]*?([A-Za-z_]\w*)[^{}\n]*\}\}|(?<![\w$])([A-Z][A-Z0-9_]{2,})(?!\w)")
 _LENGTH = re.compile(r"/[\d.]+")
 _PREFIX_ALONE = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.?")
+_RECORDS = frozenset({"zone", "dnsmasq", "unbound", "named", "coredns", "hosts", "openssl", "kea"})
 _DNS_FORWARDER: tuple[Place, ...] = ("dns",)
 
 
@@ -182,8 +183,8 @@ class Scanner:
         address, kind = _identity(token)
         if address is not None and service is None:
             network = self.subnets.holding(address)
-        if isinstance(token, Word) and token.dotted and context == "served_name":
-            return None  # what callers send, those outside too: no host that is called
+        if isinstance(token, Word) and token.dotted and (context == "served_name" or self._syntaxes_of(unit) & _RECORDS):
+            return None  # what callers send or resolvers answer, those outside too: no host that is called
         end = start + token.end - token.start
         span = self.locator.span(unit.texts[text], start, end)
         return Occurrence(

@@ -275,7 +275,7 @@ def test_code_that_completes_a_beginning_is_found_with_the_name_to_write(tmp_pat
         "b.php": "<?php $m = getenv('NET') . '.20';\n",
     }
     meant = meaning(tmp_path, dedent(text) + NET, files)
-    told = [(str(f.span), f.message) for f in meant.findings if f.code == "MIG211"]
+    told = [(str(f.span), f.message) for f in addressed(meant).findings if f.code == "MIG211" and "write" in f.message]
     message = "NET and .20 make 172.28.0.20, the address of mail: write that name instead"
     assert told == [("compose.yaml:6:27", message), ("a.lua:1:22", message), ("b.php:1:20", message)]
 
