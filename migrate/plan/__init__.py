@@ -23,6 +23,7 @@ from migrate.plan.health import decide_health
 from migrate.plan.images import decide_image
 from migrate.plan.lifecycle import decide_lifecycle, decide_scale
 from migrate.plan.loss import find_losses
+from migrate.plan.merging import as_one, decide_merging
 from migrate.plan.metadata import decide_metadata
 from migrate.plan.naming import decide_names
 from migrate.plan.networks import decide_networks
@@ -102,10 +103,15 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     addressing = record.take(decide_addresses(stack, inventory, names, answers, mates, attached))
     texts = addressing.services
     references = {n: image.reference for n, image in images.items()}
+    merging = record.take(decide_merging(stack, pods, one_shots, texts, references, answers))
+    pods = merging.pods
+    homes |= merging.merged
+    whole = replace(stack, members={n: m for n, m in members.items() if n not in merging.merged})
     storage, claims = record.take(
-        decide_storage(stack, homes, copies, references, sockets.volumes, sockets.passing, _spread(stack, answers), answers)
+        decide_storage(whole, homes, copies, references, sockets.volumes, sockets.passing, _spread(stack, answers), answers)
     )
-    workloads = record.take(decide_workloads(stack, pods, one_shots, claims, names, answers))
+    storage = {n: storage.get(n, Storage()) for n in members}
+    workloads = as_one(record.take(decide_workloads(stack, pods, one_shots, claims, names, answers)), merging)
     workloads = _without_engine(record, stack, workloads, storage)
     claims = record.placed(stack, claims, workloads)
     callers = _callers(stack)
@@ -126,7 +132,8 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     exposure = record.take(decide_exposure(stack, names.objects, selectors, main_ports, running, lan, answers))
     outside = record.take(decide_outside(stack, names, answers))
     contents = read_contents(stack)
-    settings, data = record.take(decide_settings(stack, texts, contents, names.objects, outside.variables, answers))
+    settings, data = record.take(decide_settings(whole, texts, contents, names.objects, outside.variables, answers))
+    settings = {n: settings.get(n, Settings()) for n in members}
     resources = record.each({n: decide_resources(stack, m, answers) for n, m in members.items()})
     low = {n: any(p.target < 1024 for p in services[n].ports) for n in members}
     security = record.each(
