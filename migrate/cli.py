@@ -447,6 +447,7 @@ def _report(conversion: migrate.Conversion, sources: Sources, *, complete: bool)
 
     if complete:
         from migrate.report.changes import changes_of
+        from migrate.report.running import running
     kinds = [manifest["kind"] for manifest in conversion.manifests]
     return Report(
         project=conversion.project.name,
@@ -461,6 +462,7 @@ def _report(conversion: migrate.Conversion, sources: Sources, *, complete: bool)
         changes=changes_of(conversion.stack, conversion.plan.addressing) if complete else (),
         names={key: service.object_name for key, service in conversion.plan.services.items()},
         ports={key: tuple(p.port for p in s.service.ports) for key, s in conversion.plan.services.items() if s.service is not None},
+        running=running(conversion.manifests) if complete else (),
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from migrate.addresses.types import DecidedAddress
     from migrate.plan.decision import Decision
     from migrate.report.changes import Change
+    from migrate.report.running import Running
 
 PLURAL: Final[Mapping[Severity, tuple[str, str]]] = {
     Severity.ERROR: ("error", "errors"),
@@ -36,7 +37,7 @@ class Report:
 
     `files` are the Compose files as the user named them, `base` the project directory as seen from where the command ran, `objects`
     counts the objects made by kind, in apply order, `services` those of the stack that were converted, `program` is the version. `changes`
-    are the rewritten places, `names` and `ports` the main Service of each service of the stack and its ports.
+    are the rewritten places, `names` and `ports` the main Service of each service of the stack and its ports, `running` what will run.
     """
 
     project: str
@@ -51,6 +52,7 @@ class Report:
     changes: tuple[Change, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    running: tuple[Running, ...] = ()
 
     @property
     def declared(self) -> int:

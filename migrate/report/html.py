@@ -6,11 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from migrate.findings import Finding, Severity, in_reading_order
+from migrate.findings import Severity, in_reading_order
 from migrate.report.addressing import sections
 from migrate.report.content import OUTCOMES, PLURAL, Report, listed, number
+from migrate.report.meaning import parts
 from migrate.report.plain_text import clean, summary
 
+_SHOWN: Final = 6
+"""Places of one finding that stand open; the others are folded."""
 _MONO: Final = frozenset({"address", "old address", "address now", "text", "where", "declared at", "used at", "code", "from outside"})
 """Columns of the story whose cells are set as code."""
 
@@ -38,7 +41,9 @@ def _content(report: Report) -> dict[str, Any]:
         "report": report,
         "summary": summary(report),
         "answer": _answer(report),
-        "sections": [_section(severity, [f for f in findings if f.severity is severity]) for severity in Severity],
+        "counts": [(severity, sum(f.severity is severity for f in findings), PLURAL[severity][1]) for severity in Severity],
+        "parts": parts(findings),
+        "shown": _SHOWN,
         "objects": list((report.objects or {}).items()),
         "outcomes": [(outcome, outcomes[outcome]) for outcome in OUTCOMES.values() if outcomes[outcome]],
         "outcome_texts": OUTCOMES,
@@ -47,10 +52,6 @@ def _content(report: Report) -> dict[str, Any]:
         "listed": listed,
         "decisions": services,
     }
-
-
-def _section(severity: Severity, findings: list[Finding]) -> dict[str, Any]:
-    return {"severity": severity, "title": PLURAL[severity][1].capitalize(), "findings": findings}
 
 
 def _answer(report: Report) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from migrate.findings import Severity, in_reading_order
 from migrate.report.addressing import Section, sections
-from migrate.report.content import OUTCOMES, PLURAL, Report
+from migrate.report.content import OUTCOMES, Report
+from migrate.report.meaning import parts
 from migrate.report.plain_text import diff_lines, one_line, summary
+from migrate.report.running import Running
 
 
 def markdown(report: Report) -> str:
@@ -19,14 +20,16 @@ def markdown(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield f"# Conversion of {_cell(report.project)}"
     yield from ("", f"{summary(report)}.", "")
+    if report.running:
+        yield f"## What will run ({len(report.running)})\n"
+        yield from _table(("service", "runs as", "image", "inside", "outside", "keeps", "waits for"), map(_running, report.running))
+    for part in parts(report.findings):
+        yield from (f"## {part.title} ({part.count})\n", f"{part.note}\n")
+        rows = ((str(f.severity), f.code, f.message, str(f.span or ""), str(f.action), f.advice) for g in part.groups for f in g.findings)
+        yield from _table(("severity", "code", "what", "place", "done", "advice"), rows)
     if report.objects:
+        yield "## Objects\n"
         yield from _table(("kind", "objects"), ((kind, str(count)) for kind, count in report.objects.items()))
-    for severity in Severity:
-        findings = [finding for finding in in_reading_order(report.findings) if finding.severity is severity]
-        if findings:
-            yield f"## {PLURAL[severity][1].capitalize()} ({len(findings)})\n"
-            rows = ((str(f.span or ""), f.code, f.message, str(f.action), f.advice) for f in findings)
-            yield from _table(("place", "code", "what", "done", "advice"), rows)
     if report.addresses:
         yield "## Fixed addresses\n"
         for section in sections(report):
@@ -37,6 +40,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield "## Decisions\n"
         decisions = ((d.service or "(project)", d.question, d.outcome, d.rule, d.reason) for d in report.decisions)
         yield from _table(("service", "question", "decided", "rule", "reason"), decisions)
+
+
+def _running(one: Running) -> tuple[str, ...]:
+    return (one.service, one.runs, *(", ".join(part) for part in (one.images, one.inside, one.outside, one.data, one.waits)))
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from migrate.findings import Action, Finding, Severity, in_reading_order
-from migrate.report.changes import Change
 from migrate.report.content import OUTCOMES, Fold, Report, counted, folded, listed, number
 from migrate.rules import rules
+
+if TYPE_CHECKING:
+    from migrate.report.changes import Change
+    from migrate.report.running import Running
 
 _PLACES: Final = 8
 _HIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -78,13 +81,25 @@ def _others(fold: Fold) -> str:
 
 def text(report: Report) -> str:
     """Everything, as lines of plain text."""
-    parts = [f"Conversion of {one_line(report.project)}: {summary(report)}", ""]
-    parts += [line for finding in in_reading_order(report.findings) for line in _fold(Fold(first=finding, members=(finding,)), False)]
+    from migrate.report.meaning import parts
+
+    lines = [f"Conversion of {one_line(report.project)}: {summary(report)}"]
+    if report.running:
+        lines += ["", f"What will run ({len(report.running)})", *(one_line(_running(one)) for one in report.running)]
+    for part in parts(report.findings):
+        lines += ["", f"{part.title} ({part.count})", part.note, ""]
+        told = (finding for group in part.groups for finding in group.findings)
+        lines += [line for finding in told for line in _fold(Fold(first=finding, members=(finding,)), False)]
     if report.addresses:
-        parts += [*section_lines(report), "", "Fixed addresses, with every use", *address_lines(report)]
+        lines += [*section_lines(report), "", "Fixed addresses, with every use", *address_lines(report)]
     if report.decisions:
-        parts += ["", "Decisions", *decision_lines(report)]
-    return "\n".join(parts) + "\n"
+        lines += ["", "Decisions", *decision_lines(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _running(one: Running) -> str:
+    named = {"": one.images, "inside as ": one.inside, "outside: ": one.outside, "keeps ": one.data, "waits for ": one.waits}
+    return "; ".join((f"{one.service}: {one.runs}", *(f"{what}{', '.join(values)}" for what, values in named.items() if values)))
 
 
 def summary(report: Report) -> str:
