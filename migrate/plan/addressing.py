@@ -26,6 +26,7 @@ from migrate.plan.facts import Facts, Fate
 from migrate.plan.fates import FILES, fate_of, pin_message
 from migrate.plan.forwarding import forward
 from migrate.plan.pinning import Pinned, decide_pins
+from migrate.plan.pins import same_range
 from migrate.plan.spelling import DEFAULT_DOMAIN, key_path
 from migrate.plan.types import Attached
 from migrate.stack import Occurrence, Stack, Text
@@ -177,6 +178,13 @@ class _Work:
             if not pin.in_band:
                 message = f"{pin.address} of {who} lies where the cluster gives addresses at random: if it is taken, creation fails"
                 self.notes.tell("MIG234", message, Action.PINNED, *where, address=pin.old, service=service)
+        for cidr in self.pinned.ranges:
+            message = f"the old subnet {cidr} becomes a range of Services, which the API server knows a moment after it was made"
+            advice = "apply again where Services are refused at first; nobody else may use the subnet"
+            network = next(
+                n for n in self.stack.project.networks.values() if any(s.subnet and same_range(s.subnet, cidr) for s in n.subnets)
+            )
+            self.notes.tell("MIG206", message, Action.PINNED, network.span, advice=advice)
         for who, refusal in self.pinned.refusals.items():
             places = [o.span for o in self.facts.inventory.owners if o.service == who][:1]
             address = next((o.address for o in self.facts.inventory.owners if o.service == who), vips.get(who))

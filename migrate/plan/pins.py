@@ -117,6 +117,15 @@ def _network(text: str) -> Network | None:
         return None
 
 
+def same_range(one: str, other: str) -> bool:
+    """Whether two texts say the same range.
+
+    >>> same_range("172.20.0.1/24", "172.20.0.0/24"), same_range("x", "172.20.0.0/24")
+    (True, False)
+    """
+    return (parsed := _network(one)) is not None and parsed == _network(other)
+
+
 def band(network: Network) -> int:
     """The last offset of the band that dynamic allocation uses last: min(max(16, size/16), 256) addresses from base+1.
 

@@ -360,6 +360,7 @@ def test_old_subnets_as_ranges_of_their_own(tmp_path: Path) -> None:
     assert made.ip("cloudflared") == "172.20.0.2" and made.env("pihole") == {"PIHOLE_DNS_": "172.20.0.2#5054;1.1.1.1"}
     assert [m["spec"] for (k, _), m in made.objects.items() if k == "ServiceCIDR"] == [{"cidrs": ["172.20.0.0/24"]}]
     assert made.errors == [] and made.told("MIG231") == []
+    assert any("becomes a range of Services" in f.message and f.span and f.span.line == 6 for f in made.told("MIG206"))
     older = converted(tmp_path, DOH, plan=plan, addresses="pin", service_cidr=RANGE, kubernetes_version="1.32")
     assert older.ip("cloudflared") == "10.96.0.2" and not any(k == "ServiceCIDR" for k, _ in older.objects)
 
