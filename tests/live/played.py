@@ -101,7 +101,7 @@ class Play:
         current = status.get("observedGeneration") == found["metadata"]["generation"]
         counts = [status.get(key, 0) for key in ("replicas", "readyReplicas", "availableReplicas")]
         pods = self.space.items("v1/pods")
-        updated = status.get("updatedReplicas", 0) >= size - partition if partition else status.get("updatedReplicas", size) == size
+        updated = status.get("updatedReplicas", 0) >= size - partition
         return current and counts == [size] * 3 and updated and len(pods) == size
 
     def _step(self, step: Mapping[str, Any]) -> None:
@@ -181,15 +181,57 @@ def stateful_facts(play: Play) -> list[str]:
     return found
 
 
-def autoscaler_facts(play: Play) -> list[int]:
-    """Wanted replicas, repetitions left out, from the first reconcile that had metrics on."""
-    found: list[int] = []
-    for write in play.writes:
-        if write.kind == "HorizontalPodAutoscaler":
-            status = write.thing.get("status", {})
-            if status.get("currentMetrics") and found[-1:] != [status.get("desiredReplicas", 0)]:
-                found.append(status.get("desiredReplicas", 0))
-    return found
+def stored(write: Write) -> dict[str, Any]:
+    """An autoscaler's status in the form of the recordings."""
+    status = write.thing.get("status", {})
+    metrics = status.get("currentMetrics")
+    shown = None
+    if metrics:
+        shown = []
+        for one in metrics:
+            said = one.get("resource") or {}
+            values = {"utilization": said["current"].get("averageUtilization"), "average_value": said["current"].get("averageValue")}
+            shown.append({"name": said["name"], "type": one["type"], **{key: value for key, value in values.items() if value is not None}})
+    conditions = {one["type"]: f"{one['status']}/{one['reason']}" for one in status.get("conditions", ())}
+    sizes = {"current": status.get("currentReplicas", 0), "desired": status.get("desiredReplicas", 0)}
+    return {**sizes, "conditions": conditions, "metrics": shown}
+
+
+def autoscaler_facts(play: Play) -> dict[str, Any]:
+    """Each reconcile with everything that it read and the status that it left, and the wanted sizes without repetitions."""
+    statuses = [
+        (one.at - play.begin_s, stored(one)) for one in play.writes if one.kind == "HorizontalPodAutoscaler" and "status" in one.thing
+    ]
+    sizes = [(one.at - play.begin_s, one.thing["spec"]["replicas"]) for one in play.writes if one.kind == "Deployment"]
+    answers = [one for one in play.space.answers() if one["at"] >= play.begin_s]
+    ends = [one["at"] - play.begin_s for one in answers[1:]] + [float("inf")]
+    entries, last = [], None
+    for answer, end_s in zip(answers, ends, strict=True):
+        t = answer["at"] - play.begin_s
+        last = next((status for at, status in reversed(statuses) if t <= at < end_s), last)
+        entries.append(
+            {
+                "t": t,
+                "current": next((size for at, size in reversed(sizes) if at <= t), play.given["replicas"]),
+                "observed": last["current"] if last else 0,
+                "ready": sum(bool(pod["ready"]) for pod in answer["pods"]),
+                "sample_age_s": 0,
+                "window_s": 15,
+                "pods": [_pod_row(pod, answer["at"]) for pod in answer["pods"]],
+                "status": last,
+            }
+        )
+    wanted: list[int] = []
+    for _, status in statuses:
+        if status["metrics"] is not None and wanted[-1:] != [status["desired"]]:
+            wanted.append(status["desired"])
+    rows = [["hpa", at, "web", status["current"], status["desired"], status["conditions"], status["metrics"]] for at, status in statuses]
+    return {"reconciles": entries, "rows": rows, "wanted": wanted}
+
+
+def _pod_row(pod: Mapping[str, Any], now_s: float) -> list[Any]:
+    ages = [None if pod[key] is None else now_s - pod[key] for key in ("started_s", "ready_at_s")]
+    return [f"v1-{pod['index']}", pod["phase"], pod["ready"], *ages, pod["terminating"], pod["cpu_milli"], pod["memory_mib"], None]
 
 
 class AutoscaledPlay(Play):
