@@ -18,6 +18,7 @@ from migrate.stack import Member, Stack
 from migrate.stack.data import image_facts
 
 _MOST_IN_RANGE: Final = 100
+_LAST_PORT: Final = 65535
 _WILDCARDS: Final = frozenset({None, "", "0.0.0.0", "::"})  # noqa: S104
 _NODE_PORTS: Final = range(30000, 32768)
 _TYPES: Final[Mapping[str, Literal["NodePort", "LoadBalancer"]]] = {"nodeport": "NodePort", "loadbalancer": "LoadBalancer"}
@@ -82,7 +83,7 @@ def _service(
         notes.decide("exposure", "hostNetwork", "X2", "it uses the ports of its node", notes.span("network_mode"))
         return Exposure(ingress=ingress)
     if service.labels.get("kompose.controller.port.expose", "").lower() == "true":
-        ports = [p for p in service.ports if p.protocol in PROTOCOLS]
+        ports = [p for p in service.ports if p.protocol in PROTOCOLS and (p.published or 0) <= _LAST_PORT]
         host_ports = _host_ports(ports, notes)
         return Exposure(ingress=ingress, host_ports=host_ports, open_ports=_targets(ports) if host_ports or ingress else ())
     long = _long_ranges(service.ports)
@@ -120,6 +121,9 @@ def _goes_out(stack: Stack, member: Member, port: Port, in_long_range: bool, sai
     if port.protocol not in PROTOCOLS:
         notes.find("MIG028", f"protocol {port.protocol!r} is not tcp, udp or sctp", "ports", span=port.span, action=Action.DROPPED)
         return False
+    if port.published is not None and port.published > _LAST_PORT:
+        notes.find("MIG028", f"{port.published} is no port", "ports", span=port.span, action=Action.DROPPED)
+        return False
     if said in _TYPES:
         return True
 
@@ -131,7 +135,7 @@ def _goes_out(stack: Stack, member: Member, port: Port, in_long_range: bool, sai
     if port.host_ip not in _WILDCARDS and _is_loopback(port.host_ip or ""):
         line = f"kubectl port-forward service/{service.name} {port.published or port.target}:{port.target}"
         return inside("MIG311", "X3", "it was bound to loopback", advice=line)
-    if port.published is None:
+    if not port.published:
         return inside("MIG314", "X5", "its host port was random", action=Action.DROPPED)
     networks = [stack.project.networks[k] for k in service.networks if k in stack.project.networks]
     if networks and all(n.internal for n in networks):

@@ -184,8 +184,8 @@ def _published_inside(stack: Stack, pod: Pod, known: tuple[KnownPort, ...], note
     for name in pod.members:
         for port in stack.members[name].service.ports:
             key = (port.published or 0, port.protocol)
-            wanted = port.published is not None and port.published != port.target and port.protocol in PROTOCOLS
-            if port.published is None or not wanted or key in taken or key in found:
+            usable = port.protocol in PROTOCOLS and 0 < (port.published or 0) < 65536
+            if port.published is None or port.published == port.target or not usable or key in taken or key in found:
                 continue
             found[key] = ServicePort(
                 name=f"{port.protocol}-{port.published}", port=port.published, target=port.target, protocol=port.protocol.upper()

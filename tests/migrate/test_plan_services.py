@@ -197,3 +197,11 @@ def test_an_address_is_no_host_of_an_ingress(tmp_path: Path) -> None:
     text = "services: {a: {image: x, expose: ['80'], labels: {kompose.service.expose: '192.0.2.1'}}}"
     assert "Ingress/a" not in objects_of(tmp_path, text)
     assert "MIG317" in codes(plan_of(tmp_path, text))
+
+
+def test_published_ports_that_are_none(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, ports: [{target: 80, published: '0'}, {target: 81, published: '99999'}]}}"
+    objects = objects_of(tmp_path, text)
+    assert "Service/a-published" not in objects
+    assert {p["port"] for p in objects["Service/a"]["spec"]["ports"]} <= {80, 81}
+    assert codes(plan_of(tmp_path, text)) & {"MIG314", "MIG028"}
