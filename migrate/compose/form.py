@@ -14,6 +14,7 @@ from typing import Final
 from migrate.source import Node, Timestamp, resolve
 
 from .faults import PAIRS, Fault, edits, nearest, spoiled
+from .merge import told_twins
 from .schema import Kind, Type, elsewhere
 from .short import Scope
 from .units import scalar_text
@@ -309,7 +310,7 @@ def _form_list(node: Node, type_: Type, scope: Scope) -> Node:
             items.extend(made.value)
         else:
             items.append(made)
-    return Node(items, node.file, node.line, node.column, node.written, node.tag, node.faults)
+    return Node(told_twins(items, type_), node.file, node.line, node.column, node.written, node.tag, node.faults)
 
 
 def _form_map(node: Node, type_: Type, scope: Scope) -> Node:

@@ -181,6 +181,25 @@ _KEYS: Final[dict[Merge, Callable[[Node], Hashable]]] = {
 }
 
 
+def told_twins(items: list[Node], type_: Type) -> list[Node]:
+    """Of two mounts at one target in one file Docker silently takes the later, which then tells it (rules 77 and 114)."""
+    key_of = _KEYS.get(type_.merge) if type_.merge in ("target", "secret", "config") else None
+    if key_of is None or len(items) < 2:
+        return items
+    places: dict[Hashable, Node] = {}
+    told: list[Node] = []
+    for item in items:
+        key = key_of(item)
+        first = places.setdefault(key, item) if key is not None else item
+        if first is not item:
+            message = f"{_member(item, 'target') or key} is mounted in line {first.line} already; that mount is lost, this one is taken"
+            fault = Fault(kind="MIG043", message=message, keep=True, mild=True)
+            item = item.with_value(item.value, faults=(fault,))
+            places[key] = item
+        told.append(item)
+    return told
+
+
 def unique(items: list[Node], type_: Type) -> list[Node]:
     """The items by their identity: the later one takes the place of the first (rules 70, 77, 126 to 128)."""
     key_of = _KEYS.get(type_.merge)
