@@ -42,10 +42,11 @@ def code_of(kind: str) -> str:
     >>> code_of("undefined-network"), code_of("not-unique"), code_of("MIG050")
     ('MIG017', 'MIG002', 'MIG050')
     """
-    return kind if kind.startswith("MIG") else _codes()[kind]
+    return kind if kind.startswith("MIG") else classes()[kind]
 
 
-def _codes() -> Mapping[str, str]:
+def classes() -> Mapping[str, str]:
+    """Every class of fault, with the code that tells it."""
     if not _CODES:
         for rule in rules().values():
             if rule.code <= "MIG043" and (named := _CLASS_IN_TITLE.search(rule.title)):
@@ -204,7 +205,8 @@ class EarlyLog(Log):
 def nearest(word: str, known: Iterable[str], allowance: Allowance, *, distance: int = 2) -> str | None:
     """The known word that is most likely meant: the same but for capitals, `-` and `_`, or else at most `distance` edits away.
 
-    Of equally near ones the first; None without one, or when the allowance is spent.
+    Never more edits than half of the word's letters, so that `net` is not read as `init`. Of equally near ones the first; None without one,
+    or when the allowance is spent.
 
     >>> nearest("enviroment", ["env_file", "environment"], Allowance()), nearest("stopGracePeriod", ["stop_grace_period"], Allowance())
     ('environment', 'stop_grace_period')
@@ -213,11 +215,12 @@ def nearest(word: str, known: Iterable[str], allowance: Allowance, *, distance: 
     """
     best: tuple[int, str] | None = None
     letters, folded = set(word), _folded(word)
+    distance = min(distance, len(word) // 2)
     for candidate in known:
         allowance.comparisons -= 1
         if allowance.comparisons < 0:
             return None
-        if abs(len(candidate) - len(word)) > max(distance, 4) or len(word) <= distance:
+        if abs(len(candidate) - len(word)) > max(distance, 4) or len(word) < 3:
             continue
         if len(candidate) - candidate.count("_") == len(folded) and _folded(candidate) == folded:
             return candidate
