@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from migrate.addresses import take_inventory
-from migrate.addresses.types import Addressing, Inventory
+from migrate.addresses.types import Inventory
 from migrate.findings import Action, Finding, Severity, Span
+from migrate.plan import joints
 from migrate.plan.addressing import decide_addresses
 from migrate.plan.answers import from_extensions
 from migrate.plan.attachments import decide_attachments
@@ -39,13 +40,13 @@ from migrate.plan.security import decide_security, laxest
 from migrate.plan.services import decide_services
 from migrate.plan.settings import decide_settings
 from migrate.plan.sockets import decide_sockets
-from migrate.plan.spelling import is_label_value, is_subdomain, label, object_name, unique
+from migrate.plan.spelling import is_label_value, is_subdomain, label, object_name
 from migrate.plan.steps import decide_steps
 from migrate.plan.storage import decide_storage, place_claims
-from migrate.plan.types import Claim, Plan, Pod, ServiceObject, ServicePlan, ServicePort, Settings, Storage, VolumeMount, Wait, Workload
-from migrate.plan.workload import decide_one_shots, decide_workloads, overrides_hostname, replicas_of
+from migrate.plan.types import Claim, Plan, ServicePlan, Settings, Storage, Workload
+from migrate.plan.workload import decide_one_shots, decide_workloads, overrides_hostname
 from migrate.rules import found
-from migrate.stack import Reference, Stack
+from migrate.stack import Stack
 from migrate.stack.data import image_name, knowledge
 from migrate.stack.files import shown_from
 
@@ -94,8 +95,8 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     sockets = record.take(decide_sockets(stack, pods, one_shots, answers))
     pods = sockets.pods
     homes = {n: one_shots[n].host or n if n in one_shots else pods[n].owner for n in members}
-    containers = _container_names(stack, pods, homes)
-    copies = {n: _most_copies(stack, n, answers) for n in members}
+    containers = joints.container_names(stack, pods, homes)
+    copies = {n: joints.most_copies(stack, n, answers) for n in members}
     mates = {n: stack.namesakes.get(n, frozenset((n,))) | frozenset(pods[n].members) for n in members}
     if mates != stack.namesakes:
         inventory = take_inventory(stack, mates)
@@ -108,13 +109,13 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     homes |= merging.merged
     whole = replace(stack, members={n: m for n, m in members.items() if n not in merging.merged})
     storage, claims = record.take(
-        decide_storage(whole, homes, copies, references, sockets.volumes, sockets.passing, _spread(stack, answers), answers)
+        decide_storage(whole, homes, copies, references, sockets.volumes, sockets.passing, joints.spread(stack, answers), answers)
     )
     storage = {n: storage.get(n, Storage()) for n in members}
     workloads = as_one(record.take(decide_workloads(stack, pods, one_shots, claims, names, answers)), merging)
     workloads = _without_engine(record, stack, workloads, storage)
     claims = record.placed(stack, claims, workloads)
-    callers = _callers(stack)
+    callers = joints.callers(stack)
     health = record.each(
         {
             n: decide_health(stack, m, texts[n].healthcheck, callers.get(n, ()), n in one_shots, workloads[n].native_sidecar, answers)
@@ -122,10 +123,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         }
     )
     waits = record.take(decide_order(stack, pods, one_shots, workloads, health, answers))
-    selectors = {n: _selector(instance, pods[n], names) for n in members}
-    services = record.take(
-        decide_services(stack, pods, one_shots, workloads, names, texts, _rendered(addressing.rendered, names), health, selectors, answers)
-    )
+    selectors = {n: joints.selector(instance, pods[n], names) for n in members}
+    rendered = joints.rendered(addressing.rendered, names)
+    services = record.take(decide_services(stack, pods, one_shots, workloads, names, texts, rendered, health, selectors, answers))
     running = frozenset(n for n in members if workloads[n].kind not in _NO_PODS)
     main_ports = {n: s.main.ports if s.main is not None else s.ports for n, s in services.items()}
     lan = {n: t.load_balancer_ip for n, t in texts.items() if t.load_balancer_ip is not None}
@@ -141,7 +141,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     )
     behind = {n: exposure[n].services != () or (s.main is not None and not s.main.headless) for n, s in services.items()}
     lifecycle = record.each({n: decide_lifecycle(stack, m, workloads[n], texts[n].hooks, behind[n], answers) for n, m in members.items()})
-    alone = {n: _needs_recreate(stack, pods[n], storage, claims, security, exposure, attached.pods) for n in members}
+    alone = {n: joints.needs_recreate(stack, pods[n], storage, claims, security, exposure, attached.pods) for n in members}
     scale = record.each({n: decide_scale(stack, m, workloads[n], alone[n], resources[n], answers) for n, m in members.items()})
     placement = record.each({n: decide_placement(stack, m, selectors[n]) for n, m in members.items()})
     metadata = record.each({n: decide_metadata(stack, m, texts[n].labels) for n, m in members.items()})
@@ -176,7 +176,7 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
             service=services[n].main,
             more_services=services[n].aliases,
             exposure=exposure[n],
-            settings=_beside_token(
+            settings=joints.beside_token(
                 settings[n], waits, pods[n], named=any(security[m].pod_spec.get("serviceAccountName") for m in pods[n].members)
             ),
             storage=storage[n],
@@ -190,11 +190,11 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
             pull=images[n],
             metadata=metadata[n],
             networking=networking[n],
-            container_ports=_declared_ports(stack, n, services[n].ports),
+            container_ports=joints.declared_ports(stack, n, services[n].ports),
             pre_start=steps[n],
             pod_labels={
                 **services[n].labels,
-                **_vip_labels(n, addressing.vips),
+                **joints.vip_labels(n, addressing.vips),
                 **({"compose-cutover/subdomain": subdomain} if subdomain else {}),
             },
             hostname=hostname if workloads[n].kind != "StatefulSet" else None,
@@ -226,20 +226,20 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
         namespace=namespace,
         pod_security=level,
         services=plans,
-        ready_services=_ready_services(plans, waits, names, selectors),
-        shared_services=(*outside.services, *_subdomain_services(names), *_vip_services(addressing)),
+        ready_services=joints.ready_services(plans, waits, names, selectors),
+        shared_services=(*outside.services, *joints.subdomain_services(names), *joints.vip_services(addressing)),
         data={(d.kind, d.name): d for d in data},
-        hosted=_hosted(stack, workloads),
+        hosted=joints.hosted(stack, workloads),
         claims=claims,
         policies=policies,
         addresses=addressing.addresses,
         addressing=addressing,
         tools_image=str(answers.tools.get("image") or tools["image"]),
-        kubectl_image=str(answers.tools.get("kubectl") or f"{tools['kubectl']}:{_kubectl_tag(answers)}"),
+        kubectl_image=str(answers.tools.get("kubectl") or f"{tools['kubectl']}:{joints.kubectl_tag(answers)}"),
         answers=answers,
         base=_base(stack),
         networks=attached.definitions,
-        one_node=_bound_together(attached.one_node, claims),
+        one_node=joints.bound_together(attached.one_node, claims),
         service_ranges=addressing.ranges,
         span=Span(file=members[next(iter(members))].service.span.file if members else "", line=1, column=1),
         decisions=tuple(record.decisions),
@@ -254,17 +254,6 @@ def _readers(inventory: Inventory) -> Mapping[str, frozenset[str]]:
         if use.owner is not None and use.service is not None and use.kind == "address":
             found.setdefault(use.address, set()).add(use.service)
     return {address: frozenset(services) for address, services in found.items()}
-
-
-def _bound_together(owners: frozenset[str], claims: Mapping[str, Claim]) -> frozenset[str]:
-    """The owners of pods that a bridge binds to one node, with those that share claims of one node with them."""
-    if not owners:
-        return owners
-    groups: dict[str, set[str]] = {}
-    for name, claim in claims.items():
-        if claim.one_node:
-            groups.setdefault(claim.node_group or name, set()).update(claim.users)
-    return owners.union(*(users for users in groups.values() if users & owners))
 
 
 def _base(stack: Stack) -> str:
@@ -287,31 +276,6 @@ def _joined(same: list[Finding]) -> Finding:
     paths = {f.path for f in same}
     service = first.service if len(services) == 1 else None
     return replace(first, service=service, path=first.path if len(paths) == 1 else None, also=tuple(spans))
-
-
-def _most_copies(stack: Stack, name: str, answers: Answers) -> int:
-    """The most pods that a service may have at once."""
-    service = stack.members[name].service
-    hpa = answers.services.get(name, {}).get("hpa")
-    if isinstance(hpa, Mapping):
-        return int(hpa.get("max", 3))
-    most = 2 if (service.data.get("deploy") or {}).get("mode") == "global" else 0
-    if any(k.startswith("kompose.hpa.") for k in service.labels):
-        labelled = service.labels.get("kompose.hpa.replicas.max", "")
-        most = int(labelled) if labelled.isdigit() else 3
-    return max(replicas_of(stack.members[name], answers), most)
-
-
-def _spread(stack: Stack, answers: Answers) -> frozenset[str]:
-    """Services whose pods cannot stand on one node: one on every node, or as many as the load wants."""
-
-    def spreads(name: str) -> bool:
-        own, service = answers.services.get(name, {}), stack.members[name].service
-        everywhere = own.get("kind") == "DaemonSet" or (service.data.get("deploy") or {}).get("mode") == "global"
-        scaled = bool(own.get("hpa")) or any(k.startswith("kompose.hpa.") for k in service.labels)
-        return everywhere or scaled or service.labels.get("kompose.controller.type", "").lower() == "daemonset"
-
-    return frozenset(name for name in stack.members if spreads(name))
 
 
 def _without_engine(
@@ -338,140 +302,6 @@ def _without_engine(
         elif workload.kind in ("Job", "CronJob"):
             found[name] = replace(workload, suspend=True)
     return found
-
-
-def _callers(stack: Stack) -> Mapping[str, tuple[Reference, ...]]:
-    found: dict[str, list[Reference]] = {}
-    for reference in stack.references:
-        found.setdefault(reference.callee, []).append(reference)
-    return {name: tuple(references) for name, references in found.items()}
-
-
-def _selector(instance: str, pod: Pod, names: Names) -> Mapping[str, str]:
-    if len(pod.members) > 1:
-        return {"compose-cutover/pod": names.objects[pod.owner], "app.kubernetes.io/instance": instance}
-    return {"app.kubernetes.io/name": names.objects[pod.owner], "app.kubernetes.io/instance": instance}
-
-
-def _rendered(services: Iterable[str], names: Names) -> frozenset[str]:
-    keys = {object_: key for key, object_ in names.objects.items()}
-    return frozenset(keys.get(s, s) for s in services)
-
-
-def _needs_recreate(
-    stack: Stack,
-    pod: Pod,
-    storage: Mapping[str, Storage],
-    claims: Mapping[str, Claim],
-    security: Mapping[str, Any],
-    exposure: Mapping[str, Any],
-    attached: Mapping[str, Any],
-) -> str | None:
-    if attached.get(pod.owner):
-        return "two pods cannot have the same address"
-    for name in pod.members:
-        if any(claims[c].access_mode == "ReadWriteOnce" for c in storage[name].claims):
-            return "two pods must not write its volume"
-        if stack.members[name].service.network_mode == "host":
-            return "two pods cannot have the same ports of a node"
-        if exposure[name].host_ports:
-            return "two pods cannot have the same ports of a node"
-        if security[name].devices:
-            return "two pods cannot have the same device"
-        if stack.members[name].self_identity:
-            return "its identity must not be there twice"
-    return None
-
-
-def _container_names(stack: Stack, pods: Mapping[str, Pod], homes: Mapping[str, str]) -> Mapping[str, str]:
-    taken: dict[str, set[str]] = {}
-    found = {}
-    for name, member in stack.members.items():
-        home = taken.setdefault(homes[name], set())
-        found[name] = unique(object_name(member.service.container_name or name), home, name)
-        home.add(found[name])
-    return found
-
-
-def _declared_ports(stack: Stack, name: str, known: tuple[ServicePort, ...]) -> tuple[ServicePort, ...]:
-    declared = {(p.port, p.protocol.upper()) for p in stack.members[name].ports if p.evidence in ("ports", "expose")}
-    return tuple(p for p in known if (p.port, p.protocol) in declared)
-
-
-def _hosted(stack: Stack, workloads: Mapping[str, Workload]) -> Mapping[str, tuple[str, ...]]:
-    """C1 one-shots by the pod that they run in, each after those that it depends on."""
-    found: dict[str, tuple[str, ...]] = {}
-    hosted = {n: w.host for n, w in workloads.items() if w.kind == "init" and w.host is not None}
-    placed: set[str] = set()
-
-    def place(name: str) -> None:
-        if name in placed:
-            return
-        placed.add(name)
-        for dependency in stack.members[name].service.depends_on:
-            if hosted.get(dependency) == hosted[name]:
-                place(dependency)
-        found[hosted[name]] = (*found.get(hosted[name], ()), name)
-
-    for name in hosted:
-        place(name)
-    return found
-
-
-def _beside_token(settings: Settings, waits: Mapping[str, tuple[Wait, ...]], pod: Pod, *, named: bool) -> Settings:
-    """With an API token mounted below /run/secrets, secret files are mounted one by one (2.7). `named`: a label names the account."""
-    if not named and not any(w.for_job for m in pod.members for w in waits[m]):
-        return settings
-    volume = next((v for v in settings.volumes if v.name == "secrets" and "projected" in v.source), None)
-    if volume is None:
-        return settings
-    paths = [item["path"] for source in volume.source["projected"]["sources"] for item in source["secret"]["items"]]
-    single = (VolumeMount(volume="secrets", path=f"/run/secrets/{p}", sub_path=p, read_only=True) for p in paths)
-    kept = (m for m in settings.mounts if m.path != "/run/secrets")
-    return replace(settings, mounts=(*kept, *single))
-
-
-def _vip_labels(name: str, vips: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
-    return {f"compose-cutover/{vip}": "member" for vip, behind in vips.items() if name in behind}
-
-
-def _vip_services(addressing: Addressing) -> tuple[ServiceObject, ...]:
-    found = []
-    for vip in addressing.vips:
-        listed = tuple(
-            ServicePort(name=f"{protocol.lower()}-{port}", port=port, target=port, protocol=protocol.upper())
-            for port, protocol in addressing.vip_ports.get(vip, ())
-        )
-        pin = addressing.vip_pins.get(vip)
-        found.append(
-            ServiceObject(
-                name=vip, selector={f"compose-cutover/{vip}": "member"}, ports=listed, headless=not listed, publish_not_ready=not listed,
-                cluster_ips=(pin,) if pin is not None and listed else (),
-            )
-        )  # fmt: skip
-    return tuple(found)
-
-
-def _subdomain_services(names: Names) -> tuple[ServiceObject, ...]:
-    """N6a: one headless Service for each subdomain."""
-    subdomains = dict.fromkeys(subdomain for _, subdomain in names.subdomains.values())
-    return tuple(
-        ServiceObject(name=s, selector={"compose-cutover/subdomain": s}, headless=True, publish_not_ready=True) for s in subdomains
-    )
-
-
-def _ready_services(
-    plans: Mapping[str, ServicePlan], waits: Mapping[str, tuple[Wait, ...]], names: Names, selectors: Mapping[str, Mapping[str, str]]
-) -> tuple[ServiceObject, ...]:
-    """O3: a headless Service whose name resolves exactly while a pod of the dependency is ready."""
-    wanted = dict.fromkeys(w.dependency for found in waits.values() for w in found if not w.for_job)
-    return tuple(ServiceObject(name=f"{names.objects[n]}-ready", selector=selectors[n], headless=True, span=plans[n].span) for n in wanted)
-
-
-def _kubectl_tag(answers: Answers) -> str:
-    version = answers.kubernetes_version.removeprefix("v").split(".")
-    minor = int(version[1]) if len(version) > 1 and version[1].isdigit() else 35
-    return f"v1.{max(28, minor)}.0"
 
 
 def _overridden(record: _Record, stack: Stack, name: str, answers: Answers) -> str | None:
