@@ -158,7 +158,7 @@ def _copies(service: ServicePlan) -> int:
 
 
 def _requested(service: ServicePlan, resource: str) -> Decimal:
-    from migrate.verify.limits import quantity
+    from migrate.verify.forms import quantity
 
     said = service.resources.get("requests", {}).get(resource) or service.resources.get("limits", {}).get(resource)
     return (quantity(said) or Decimal(0)) if said else Decimal(0)
