@@ -25,6 +25,7 @@ held = machine.start(tools.built())
 print(held.address.text(), flush=True)
 time.sleep(600)
 """
+LASTS = "LIVE_LASTS_S"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -49,6 +50,15 @@ def run_of(place: Path) -> machine.Address | None:
     return None
 
 
+if LASTS in os.environ:  # in the run that a test below starts
+
+    @pytest.mark.parametrize("worker", range(2))
+    def test_that_lasts(space: Space, worker: int) -> None:
+        """The middle of a run: a namespace is there, and a program of the run is at work."""
+        space.kubectl("wait", "pods", "--all", "--for=condition=Ready", f"--timeout={os.environ[LASTS]}s")
+        time.sleep(float(os.environ[LASTS]))
+
+
 @pytest.fixture
 def place(space: Space) -> Iterator[Path]:
     folder = space.folder / "elsewhere"
@@ -63,10 +73,23 @@ def place(space: Space) -> Iterator[Path]:
 @pytest.mark.parametrize("how", ["kill", "interrupt", "end"])
 def test_a_whole_run_leaves_nothing(place: Path, how: str) -> None:
     """pytest with two workers, ended in the middle of its tests."""
-    environment = {**os.environ, "TMPDIR": str(place), "HOME": str(place / "home"), "LIVE": "required", "XDG_CACHE_HOME": cache_home()}
+    places = {"TMPDIR": str(place), "HOME": str(place / "home"), "XDG_CACHE_HOME": cache_home()}
+    environment = {**os.environ, **places, "LIVE": "required", LASTS: "1" if how == "end" else "300"}
     for name in [n for n in environment if n.startswith("PYTEST")]:
         del environment[name]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "tests/live/test_cluster.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "2",
+        "tests/live/test_lifecycle.py",
+        "-k",
+        "that_lasts",
+    ]
     child = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -77,7 +100,7 @@ def test_a_whole_run_leaves_nothing(place: Path, how: str) -> None:
         start_new_session=True,
     )
     try:
-        address = until(lambda: run_of(place), "the run to be in the middle of its tests")
+        address = until(lambda: run_of(place), "the run to be in the middle of its tests", patience_s=180)
         assert len(running(place)) >= 5, "etcd, API server, controller manager, scheduler, kubelets"
         if how != "end":
             child.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
