@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migrate.addresses.letters import letter_of
 from migrate.addresses.types import Inventory, Owner, Use
@@ -13,6 +14,7 @@ from migrate.stack.names import Directory
 from migrate.stack.symbols import symbolic
 from migrate.stack.tokens import canonical
 
+_LISTENER = re.compile(r"(^|[-_.])(local[-_.]?(ip|addr|address)|(rpc|listen)[-_.]?addr(ess)?)$", re.IGNORECASE)
 _URL_PLACES = ("environment", "env_file", "command", "entrypoint", "labels", "config", "secret", "file", "build")
 
 
@@ -23,7 +25,8 @@ def take_inventory(stack: Stack, mates: Mapping[str, frozenset[str]] | None = No
     Names are uses only where they may have to change or mean an own address; the decision looks at each.
     """
     directory = Directory.of(stack.project, stack.namesakes)
-    facts = _Facts(stack=stack, directory=directory, vips=virtual_addresses(stack), mates=mates or stack.namesakes)
+    vips = virtual_addresses(stack)
+    facts = _Facts(stack=stack, directory=directory, vips=vips, mates=mates or stack.namesakes, literals=_literals(stack))
     uses = tuple(_use(facts, index, o) for index, o in enumerate(stack.occurrences))
     return Inventory(owners=tuple(_owners(stack, facts.directory, uses)), uses=uses, vips=facts.vips)
 
@@ -45,6 +48,16 @@ class _Facts:
     directory: Directory
     vips: Mapping[str, tuple[str, ...]]
     mates: Mapping[str, frozenset[str]]
+    literals: frozenset[str]
+
+
+def _literals(stack: Stack) -> frozenset[str]:
+    """The services whose literal address some other text needs: their Service has an address of its own, on which no pod can listen."""
+    return frozenset(
+        o.service
+        for o in stack.occurrences
+        if o.context == "literal_only" and o.service is not None and stack.texts[o.text].service not in (None, o.service)
+    )
 
 
 def _is_vrrp(o: Occurrence) -> bool:
@@ -54,6 +67,8 @@ def _is_vrrp(o: Occurrence) -> bool:
 def _use(facts: _Facts, index: int, o: Occurrence) -> Use:
     text = facts.stack.texts[o.text]
     own = text.service is not None and o.service in facts.mates.get(text.service, ())
+    if own and o.context == "advertise" and o.service in facts.literals and any(_LISTENER.search(k) for k in o.keys):
+        o = replace(o, context="own_literal")  # listener and identity in one: the name would be the Service's address
     rule = _rule(facts, text, o, own=own)
     gateway = o.address is not None and o.service is None and facts.directory.is_gateway(o.address)
     letter = letter_of(text, o, own=own, rule="A10" if gateway else rule)

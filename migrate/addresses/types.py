@@ -95,7 +95,7 @@ class DecidedAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewrittenFile:
-    """A mounted file after rewriting. `rendered`: it holds @@ADDR:service@@, @@ADDR6:service@@, @@POD_IP@@ or @@HOST_IP@@ tokens that an init
+    """A mounted file after rewriting. `rendered`: it holds @@ADDR:service@@, @@ADDR6:service@@, @@POD_IP@@ or @@HOST_IP@@, which an init
     container replaces; `changed` tells whether anything differs from the source."""
 
     source: str
