@@ -93,6 +93,7 @@ def find_losses(stack: Stack, raised: Iterable[Finding], answers: Answers) -> tu
                 _service_key(own, name, key, value, told)
         _partial(own, member.service.data)
         _converter_labels(own, member.service.labels)
+        _misplaced_labels(own, member.service.data)
     _project(stack, notes, answers)
     return tuple(notes.findings)
 
@@ -130,6 +131,14 @@ def _converter_labels(notes: Notes, labels: Mapping[str, str]) -> None:
         read = key in READ_LABELS or key in KATENARY or key.startswith(("kompose.service.healthcheck.", "kompose.hpa."))
         if key.startswith(("kompose.", "katenary.")) and not read:
             notes.find("MIG910", f"label {key} is for another converter and says nothing here", "labels", key, action=Action.DROPPED)
+
+
+def _misplaced_labels(notes: Notes, data: Mapping[str, Any]) -> None:
+    """Labels of other converters stand on the service; of `deploy.labels` they read two."""
+    for key in (data.get("deploy") or {}).get("labels") or ():
+        if str(key).startswith(("kompose.", "katenary.")) and not str(key).startswith("kompose.ephemeral-storage."):
+            text = f"label {key} says nothing under deploy: it belongs to the labels of the service"
+            notes.find("MIG910", text, "deploy", "labels", str(key), action=Action.DROPPED)
 
 
 def _partial(notes: Notes, data: Mapping[str, Any]) -> None:

@@ -62,8 +62,10 @@ def parse_rule(text: str) -> tuple[tuple[tuple[str | None, str], ...], tuple[str
 
 
 def route_of(service: Service) -> Route | None:
-    """What Traefik's labels or nginx-proxy's variables say of a service; None if nothing."""
-    return _traefik(service.labels) or _nginx_proxy(service)
+    """What Traefik's labels (under Swarm those of `deploy`) or nginx-proxy's variables say of a service; None if nothing."""
+    deployed = (service.data.get("deploy") or {}).get("labels") or {}
+    swarm = {str(k): str(v) for k, v in deployed.items()} if isinstance(deployed, Mapping) else {}
+    return _traefik({**swarm, **service.labels}) or _nginx_proxy(service)
 
 
 def _traefik(labels: Mapping[str, str]) -> Route | None:

@@ -224,7 +224,7 @@ def _host_path(b: _Building, classified: ClassifiedMount, path: tuple[str | int,
     kind = next((k for pattern, k in knowledge()["storage"]["system_paths"].items() if path_pattern((pattern,)).fullmatch(source)), "")
     b.notes.find("MIG533", f"{source} is a path of the node", *path)
     b.notes.decide("storage", "hostPath", "V5" if classified.kind == "system" else "V9", why, mount.span)
-    name = _volume_name(f"host-{slug(source)}", source)
+    name = _volume_name(f"host-{slug(source) if source != '/' else 'root'}", source)
     b.add(name, {"hostPath": {"path": source, **({"type": kind} if kind else {})}}, _mounted(b, name, classified))
     b.host_paths = True
 

@@ -164,3 +164,24 @@ def test_a_label_that_names_no_object_is_an_error_and_is_not_written(label: str,
     text = f"services: {{a: {{image: 'x:1', ports: ['80:80'], volumes: ['vol:/data'], labels: {{{labels}}}}}}}\nvolumes: {{vol: }}"
     assert [f.path for f in plan_of(tmp_path, text).findings if f.code == "MIG009"] == [f"services.a.labels.{label}"]
     assert "Not A Name" not in str(objects_of(tmp_path, text))
+
+
+def test_labels_under_deploy(tmp_path: Path) -> None:
+    text = """
+services:
+  a:
+    image: x
+    deploy:
+      labels:
+        kompose.service.type: nodeport
+        kompose.ephemeral-storage.limit: 1Gi
+        traefik.http.routers.r.rule: Host(`a.example`)
+        traefik.http.services.r.loadbalancer.server.port: "8080"
+"""
+    objects = objects_of(tmp_path, text)
+    assert objects["Ingress/a"]["spec"]["rules"][0]["host"] == "a.example"
+    assert objects["Service/a"]["spec"]["ports"][0]["port"] == 8080
+    assert pod(objects["Deployment/a"])["containers"][0]["resources"]["limits"] == {"ephemeral-storage": "1Gi"}
+    assert [f.path for f in plan_of(tmp_path, text).findings if f.code == "MIG910" and f.action == "dropped"] == [
+        "services.a.deploy.labels.kompose.service.type"
+    ]
