@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -19,6 +20,7 @@ from migrate.stack.data import image_facts
 
 _MOST_IN_RANGE: Final = 100
 _LAST_PORT: Final = 65535
+_BAD_PATH: Final = re.compile(r"//|/\.{1,2}(/|$)|%2f|[\x00-\x20]", re.IGNORECASE)
 _WILDCARDS: Final = frozenset({None, "", "0.0.0.0", "::"})  # noqa: S104
 _NODE_PORTS: Final = range(30000, 32768)
 _TYPES: Final[Mapping[str, Literal["NodePort", "LoadBalancer"]]] = {"nodeport": "NodePort", "loadbalancer": "LoadBalancer"}
@@ -294,6 +296,10 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
     for host, path in wanted.places:
         if host and (not is_subdomain(host.lower().removeprefix("*.")) or _is_address(host)):
             notes.find("MIG317", f"host {host!r} is not a host name of an Ingress")
+            continue
+        path = path if path.startswith("/") else f"/{path}"
+        if _BAD_PATH.search(path):
+            notes.find("MIG317", f"path {path!r} is not a path of an Ingress", action=Action.DROPPED)
             continue
         rules.append(IngressRule(host=host.lower() if host else None, path=path, service=name, port=port.port, target=port.target))
     if not rules:

@@ -10,7 +10,7 @@ from migrate.compose.units import split_command
 from migrate.findings import Action
 from migrate.plan.decision import Decided, Notes
 from migrate.plan.escaping import escaped
-from migrate.plan.spelling import label, shortened
+from migrate.plan.spelling import label, shortened, unique
 from migrate.plan.types import EnvEntry, InitContainer, VolumeMount
 from migrate.source import Unreadable, read_yaml
 from migrate.stack import Member, Stack
@@ -81,7 +81,9 @@ def _labelled(member: Member, notes: Notes) -> list[InitContainer]:
         notes.find("MIG008", f"label {prefix}image is missing", "labels", f"{prefix}{next(iter(said))}", action=Action.DROPPED)
         return []
     words = _words(said.get("command", ""))
-    name = label(said.get("name") or f"{member.service.name}-init")
+    name = unique(
+        label(said.get("name") or f"{member.service.name}-init"), (label(member.service.container_name or member.service.name),), "init"
+    )
     command = tuple(escaped(w) for w in words) or None
     return [InitContainer(name=shortened(name, name, 63), image=said["image"], command=command, like_app=True)]
 

@@ -185,3 +185,9 @@ services:
     assert [f.path for f in plan_of(tmp_path, text).findings if f.code == "MIG910" and f.action == "dropped"] == [
         "services.a.deploy.labels.kompose.service.type"
     ]
+
+
+def test_an_init_container_named_like_the_container_gets_another_name(tmp_path: Path) -> None:
+    text = "services: {web: {image: x, labels: {kompose.init.containers.name: web, kompose.init.containers.image: busybox}}}"
+    spec = pod(objects_of(tmp_path, text)["Deployment/web"])
+    assert spec["initContainers"][0]["name"] != spec["containers"][0]["name"] == "web"

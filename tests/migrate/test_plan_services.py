@@ -205,3 +205,13 @@ def test_published_ports_that_are_none(tmp_path: Path) -> None:
     assert "Service/a-published" not in objects
     assert {p["port"] for p in objects["Service/a"]["spec"]["ports"]} <= {80, 81}
     assert codes(plan_of(tmp_path, text)) & {"MIG314", "MIG028"}
+
+
+@pytest.mark.parametrize(("path", "written"), [("api", "/api"), ("/x", "/x"), ("/a//b", None), ("/a/../b", None)])
+def test_paths_of_an_ingress(path: str, written: str | None, tmp_path: Path) -> None:
+    rule = f"Host(`a.b`) && PathPrefix(`{path}`)"
+    text = f"services: {{a: {{image: x, expose: ['80'], labels: {{traefik.http.routers.r.rule: '{rule}'}}}}}}"
+    plan = plan_of(tmp_path, text)
+    ingress = plan.services["a"].exposure.ingress
+    assert (ingress.rules[0].path if ingress else None) == written
+    assert ("MIG317" in codes(plan)) == (written is None)
