@@ -160,7 +160,7 @@ def convert(sources: Sources, /, **options: Any) -> int:
     texts = _texts_to_write(conversion, report, options)
     result, saved = _deliver(conversion, texts, options)
     _say(conversion.findings, options["verbosity"])
-    _summary(report, _next_step(options, saved, conversion.plan.namespace))
+    _summary(report, _next_step(options, saved, conversion.plan.namespace, conversion.answers.environments))
     _print(result)
     return _status(conversion.findings, options["fail_on"])
 
@@ -224,7 +224,7 @@ def _deliver(conversion: migrate.Conversion, texts: Mapping[Path, str], options:
     return ("" if saved is not None else dump_stream(conversion.manifests)), saved
 
 
-def _next_step(options: Mapping[str, Any], saved: Saved | None, name: str) -> str:
+def _next_step(options: Mapping[str, Any], saved: Saved | None, name: str, environments: Iterable[str]) -> str:
     if options["diff"]:
         return ""
     if saved is None:
@@ -233,7 +233,15 @@ def _next_step(options: Mapping[str, Any], saved: Saved | None, name: str) -> st
     changes = ", ".join(f"{len(names)} {what}" for what, names in saved.by_kind().items() if names)
     verb = "would be written" if options["dry_run"] else "written"
     following = "run it without --dry-run" if options["dry_run"] else _APPLIES[options["form"]].format(folder, name)
-    return f"{folder} {verb} (files: {changes}). Next: {following}"
+    return f"{folder} {verb} (files: {changes}). Next: {following}{_without_overlays(options, environments)}"
+
+
+def _without_overlays(options: Mapping[str, Any], environments: Iterable[str]) -> str:
+    """What the plan says of environments and this form does not write."""
+    names = ", ".join(environments)
+    if not names or options["form"] == "kustomize":
+        return ""
+    return f"; the environments of the plan ({names}) are overlays of --format kustomize and not in this tree"
 
 
 @program.command()
