@@ -53,6 +53,7 @@ CONST, UNIFORM, EXP, LOGNORMAL, ERLANG, HYPEREXP, PARETO, QUANTILES = range(8)
 DONE, NEEDS_JOBS, NEEDS_WIDTH, NEEDS_RECORDS = range(4)
 CPU_STEP, WAIT_STEP = range(2)
 BUCKETS = 4096
+NEVER = 1 << 62
 
 
 FLOATS = (
@@ -663,7 +664,7 @@ def is_plain(f: Any, n: Any, p: int) -> bool:
     a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
     if n[b + STATE] != UP or n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + PLAIN] == 0 or f[a + QUOTA] < math.inf:
         return False
-    if n[b + DIRTY] == 1 or n[b + WAITS] > 0:
+    if n[b + DIRTY] == 1 or n[b + WAITS] > 0 or n[b + JOBS] != n[b + BURSTS] or n[b + BUSY] != n[b + BURSTS]:
         return False
     job = n[b + HEAD]
     for _ in range(n[b + BACKLOG]):
@@ -681,95 +682,112 @@ def run_plain(f: Any, n: Any, p: int, node: int, begin: int, end: int, limit: fl
     """As run_group for one pod without a reason in `is_plain`: the same sums in the same order, with the pod in registers."""
     a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
     tags, tag_jobs = n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH]
-    times, orders, jf, ji = n[O_A_T], n[O_A_ORDER], n[O_JF], n[O_JI]
+    jf, ji, jk, orders, times, demand_of = n[O_JF], n[O_JI], n[O_JK], n[O_A_ORDER], n[O_A_T], n[O_A_DEMAND]
+    sources, numbers, keys, timeouts, sequences = n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_SF] + TIMEOUT, n[SEQUENCES]
+    outs, histograms, latencies, recording = n[O_OUT], n[O_HISTOGRAM], n[O_LATENCY] + p * n[SOURCES], n[RECORDING] == 1
     service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
-    workers, queue = n[service + WORKERS], n[service + QUEUE]
+    workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
+    queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
     at, virtual, share, rate, ends = f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END]
     request_s, cpu_s, residence = f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE]
-    bursts, jobs, backlog, busy, free = n[b + BURSTS], n[b + JOBS], n[b + BACKLOG], n[b + BUSY], n[FREE_JOB]
+    bursts, backlog, free, head, tail = n[b + BURSTS], n[b + BACKLOG], n[FREE_JOB], n[b + HEAD], n[b + TAIL]
+    completed = accepted = dispatched = refused = 0
     most = min(f[a + PARALLEL], f[n[O_NODE] + node * 4])
     factor = f[n[O_NODE] + node * 4 + 1] * f[a + SPEED] * f[a + WARM]
     arrives = f[times + n[orders + begin]] if begin < end else math.inf
     while True:
-        job = -1
+        job, demand, t = -1, 0.0, min(ends, arrives)
         if ends <= arrives:
-            if ends > limit or ends == math.inf:
+            if t > limit or t == math.inf:
                 break
-            t = ends
             dt = t - at
             if dt > 0.0:
                 at = t
-                request_s += dt * (jobs + backlog)
+                request_s += dt * (bursts + backlog)
                 virtual += dt * rate
                 cpu_s += dt * share
             done = n[tag_jobs]
             virtual = max(virtual, f[tags])
             pop(f, n, tags, tag_jobs, bursts)
-            bursts, jobs, busy = bursts - 1, jobs - 1, busy - 1
+            bursts -= 1
+            completed += 1
             x, y = jf + done * JF, ji + done * JI
-            residence += t - f[x + ARRIVED_S]
-            end_request(f, n, n[y + SOURCE], n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, t)
+            span, source = t - f[x + ARRIVED_S], n[y + SOURCE]
+            residence += span
+            if recording or t > f[x + DEADLINE]:
+                end_request(f, n, source, n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, t)
+            else:
+                n[outs + source * 9 + OK] += 1
+                n[histograms + source * BUCKETS + bucket(span)] += 1
+                f[latencies + source] += span
             n[y + SOURCE], n[y + LINK] = FREE, free
             free = done
-            n[FREE_JOBS] += 1
-            n[b + COMPLETED] += 1
-            n[b + SINCE] += 1
-            if backlog > 0 and (workers < 0 or busy < workers):
-                job = n[b + HEAD]
-                n[b + HEAD] = n[ji + job * JI + LINK]
+            if backlog > 0 and bursts < workers:
+                job = head
+                head = n[ji + job * JI + LINK]
+                demand = f[jf + job * JF + DEMAND]
                 backlog -= 1
         else:
-            i, t = n[orders + begin], arrives
+            i = n[orders + begin]
             begin += 1
             arrives = f[times + n[orders + begin]] if begin < end else math.inf
-            source, sequence = n[n[O_A_SOURCE] + i], n[SEQUENCES] + i
-            deadline = t + f[n[O_SF] + source * SF + TIMEOUT]
-            serves = workers < 0 or busy < workers
-            if not serves and queue >= 0 and backlog >= queue:
-                n[b + REFUSED] += 1
-                end_request(f, n, source, sequence, p, t, deadline, REFUSAL, t)
+            source = n[sources + i]
+            deadline = t + f[timeouts + source * SF]
+            if bursts >= workers and backlog >= queue:
+                refused += 1
+                end_request(f, n, source, sequences + i, p, t, deadline, REFUSAL, t)
                 continue
             dt = t - at
             if dt > 0.0:
                 at = t
-                request_s += dt * (jobs + backlog)
+                request_s += dt * (bursts + backlog)
                 if bursts > 0:
                     virtual += dt * rate
                     cpu_s += dt * share
-            job = free
+            job, demand = free, f[demand_of + i]
             x, y = jf + job * JF, ji + job * JI
             free = n[y + LINK]
-            n[FREE_JOBS] -= 1
-            n[b + ACCEPTED] += 1
-            f[x + ARRIVED_S], f[x + DEADLINE], f[x + DEMAND] = t, deadline, f[n[O_A_DEMAND] + i]
-            n[y + KEY], n[y + SOURCE], n[y + STEP], n[y + SEQUENCE] = (source << 44) | n[n[O_A_NUMBER] + i], source, 0, sequence
-            n[n[O_JK] + job] = n[n[O_A_KEY] + i]
-            if not serves:
+            accepted += 1
+            f[x + ARRIVED_S], f[x + DEADLINE] = t, deadline
+            n[y + KEY], n[y + SOURCE], n[y + STEP], n[y + SEQUENCE] = (source << 44) | n[numbers + i], source, 0, sequences + i
+            if bursts >= workers:
+                f[x + DEMAND], n[jk + job] = demand, n[keys + i]
                 if backlog == 0:
-                    n[b + HEAD] = job
+                    head = job
                 else:
-                    n[ji + n[b + TAIL] * JI + LINK] = job
-                n[b + TAIL] = job
+                    n[ji + tail * JI + LINK] = job
+                tail = job
                 backlog += 1
                 continue
         if job >= 0:
-            x, y = jf + job * JF, ji + job * JI
-            if n[RECORDING] == 1 and t <= f[x + DEADLINE]:
+            y = ji + job * JI
+            if recording and t <= f[jf + job * JF + DEADLINE]:
                 f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = t
             n[y + STEP] = 1
             virtual = virtual if bursts > 0 else 0.0
-            push(f, n, tags, tag_jobs, bursts, virtual + f[x + DEMAND], job)
-            bursts, jobs, busy = bursts + 1, jobs + 1, busy + 1
-            n[b + DISPATCHED] += 1
+            push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
+            bursts += 1
+            dispatched += 1
         share = rate = 0.0
         ends = math.inf
         if bursts > 0:
             share = min(float(bursts), most)
-            rate = factor * share / bursts
-            ends = t + max(f[tags] - virtual, 0.0) / rate
+            left = max(f[tags] - virtual, 0.0)
+            rate = factor
+            if share < bursts or factor != 1.0:
+                rate = factor * share / bursts
+                left /= rate
+            ends = t + left
     f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END], f[a + NEXT] = at, virtual, share, rate, ends, ends
     f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
-    n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BACKLOG], n[b + BUSY], n[FREE_JOB] = bursts, bursts, jobs, backlog, busy, free
+    n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BUSY], n[b + BACKLOG] = bursts, bursts, bursts, bursts, backlog
+    n[b + HEAD], n[b + TAIL], n[FREE_JOB] = head, tail, free
+    n[FREE_JOBS] += completed - accepted
+    n[b + COMPLETED] += completed
+    n[b + SINCE] += completed
+    n[b + ACCEPTED] += accepted
+    n[b + DISPATCHED] += dispatched
+    n[b + REFUSED] += refused
 
 
 @inner
@@ -855,17 +873,15 @@ def fill(f: Any, n: Any, limit: float) -> int:
 def fill_of(f: Any, n: Any, i: int, limit: float, further: float, count: int) -> int:
     """The requests of one source up to `limit` and before `further`, at least one."""
     b, times, room = n[O_SI] + i * SI, n[O_SF] + i * SF + UPCOMING, n[CHUNKED]
-    base, plain = n[n[O_SOURCE_KEY] + i], n[n[O_SERVICE] + n[b + TARGET] * SERVICE_COLUMNS + PLAIN]
-    step = n[b + TARGET] * n[STEP_COLUMNS]
-    code, constants = n[n[O_STEP_KIND] + step * 2 + 1], n[O_STEP_DRAW] + step * 3
+    if n[b + KIND] == OPEN and n[b + BATCH] < 0 and n[b + LIMIT] < 0:
+        return fill_open(f, n, i, limit, further, count)
+    base = n[n[O_SOURCE_KEY] + i]
     while True:
         t, number = f[times], n[b + NUMBER]
         key = numbered(np.uint64(base), number)
         f[n[O_A_T] + count], n[n[O_A_SOURCE] + count], n[n[O_A_NUMBER] + count] = t, i, number
         n[n[O_A_KEY] + count] = np.int64(key)
         n[n[O_A_POD] + count] = aim(f, n, i, key)
-        if plain == 1:
-            f[n[O_A_DEMAND] + count] = draw(f, n, code, constants, key, P_CPU, 0)
         count += 1
         n[b + NUMBER] = number + 1
         n[b + LEFT] -= 1
@@ -876,6 +892,55 @@ def fill_of(f: Any, n: Any, i: int, limit: float, further: float, count: int) ->
 
 
 @inner
+def fill_open(f: Any, n: Any, i: int, limit: float, further: float, count: int) -> int:
+    """As fill_of and `upcoming` for a Poisson source: its k-th arrival is its k-th request, so one key serves both."""
+    a, b, room, base = n[O_SF] + i * SF, n[O_SI] + i * SI, n[CHUNKED], np.uint64(n[n[O_SOURCE_KEY] + i])
+    t, number, area, end = f[a + UPCOMING], n[b + NUMBER], f[a + AREA], f[a + END_S]
+    row, last = n[O_SEGMENTS] + n[b + SEGMENT] * 6, n[O_SEGMENTS] + n[b + SEGMENT_END] * 6
+    before, beyond, t0, r0 = f[row + 4], f[row + 5], f[row], f[row + 2]
+    slope = (f[row + 3] - r0) / (f[row + 1] - t0)
+    a_t, a_source, a_number, a_key, a_pod = n[O_A_T], n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_A_POD]
+    key = numbered(base, number)
+    while True:
+        f[a_t + count], n[a_source + count], n[a_number + count], n[a_key + count] = t, i, number, np.int64(key)
+        n[a_pod + count] = aim(f, n, i, key)
+        count += 1
+        number += 1
+        key = numbered(base, number)
+        area -= math.log(unit(key, P_ARRIVAL, 0))
+        while row < last and area >= beyond:
+            row += 6
+            if row < last:
+                before, beyond, t0, r0 = f[row + 4], f[row + 5], f[row], f[row + 2]
+                slope = (f[row + 3] - r0) / (f[row + 1] - t0)
+        t = math.inf
+        if row < last:
+            y = area - before
+            t = t0 if y == 0.0 else t0 + 2.0 * y / (r0 + math.sqrt(r0 * r0 + 2.0 * slope * y))
+            t = t if t < end else math.inf
+        if count == room or t > limit or t >= further:
+            break
+    f[a + UPCOMING], f[a + AREA] = t, area
+    n[b + NUMBER], n[b + ARRIVAL], n[b + SEGMENT] = number, number + 1, (row - n[O_SEGMENTS]) // 6
+    return count
+
+
+@inner
+def demands(f: Any, n: Any, count: int) -> None:
+    """What the chunk's requests need, where that is one draw: apart, because one draw need not wait for another."""
+    a_demand, a_source, a_key, i = n[O_A_DEMAND], n[O_A_SOURCE], n[O_A_KEY], -1
+    plain, code, at = 0, 0, 0
+    for k in range(count):
+        if n[a_source + k] != i:
+            i = n[a_source + k]
+            target = n[n[O_SI] + i * SI + TARGET]
+            plain = n[n[O_SERVICE] + target * SERVICE_COLUMNS + PLAIN]
+            code, at = n[n[O_STEP_KIND] + target * n[STEP_COLUMNS] * 2 + 1], n[O_STEP_DRAW] + target * n[STEP_COLUMNS] * 3
+        if plain == 1:
+            f[a_demand + k] = draw(f, n, code, at, np.uint64(n[a_key + k]), P_CPU, 0)
+
+
+@inlined
 def aim(f: Any, n: Any, i: int, key: Any) -> int:
     """The endpoint of a request; -1 if there is none."""
     b = n[O_SI] + i * SI
@@ -886,7 +951,8 @@ def aim(f: Any, n: Any, i: int, key: Any) -> int:
     if m == 0:
         return -1
     if n[b + POLICY] == RANDOM:
-        return n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS] + int(unit(key, P_PICK, 0) * m)]
+        chosen = int(unit(key, P_PICK, 0) * m) if m > 1 else 0
+        return n[n[O_ENDPOINT] + proxy * n[ENDPOINT_COLUMNS] + chosen]
     if n[b + POLICY] == ROUND_ROBIN:
         position = n[n[O_TURN] + proxy] if n[n[O_TURN] + proxy] < m else 0
         n[n[O_TURN] + proxy] = position + 1
@@ -949,6 +1015,7 @@ def advance(f: Any, n: Any, limit: float) -> int:
             return NEEDS_JOBS
         if n[FILLED] < 0:
             n[FILLED] = fill(f, n, limit)
+            demands(f, n, n[FILLED])
         count = n[FILLED]
         n[NEEDED] = widest(f, n, count)
         if n[NEEDED] > n[WIDTH]:
