@@ -94,9 +94,19 @@ def _self_call(facts: Facts, use: Use) -> Fate:
 def _advertised(facts: Facts, use: Use) -> Fate:
     """A6b: the pod's address; where peers keep the literal and so know a fixed one, that one. A listener cannot take that."""
     pin = facts.pin(use)
-    if pin is not None and use.owner in facts.literal_owners and use.context != "own_literal" and use.kind == "address":
+    if pin is not None and use.owner in facts.literal_owners and use.kind == "address" and not _may_listen(facts, use):
         return _pinned(facts, use, pin)
     return _pod(facts, use)
+
+
+def _may_listen(facts: Facts, use: Use) -> bool:
+    """Whether the program may listen there: it says so (*own_literal*), or the own address stands with a port, in a URL or alone, and not to
+    be told to others. No socket can be bound to the address of a Service."""
+    if use.context == "own_literal":
+        return True
+    o = facts.occurrence(use)
+    alone = o.scheme != "" or not o.beside - facts.mates.get(use.service or "", frozenset())
+    return use.port is not None and alone and use.context in ("literal_only", "other")
 
 
 def _pod(facts: Facts, use: Use) -> Fate:

@@ -157,6 +157,19 @@ def test_an_own_address_is_the_pin_where_peers_keep_the_literal_but_a_listener_i
     assert made.errors == []
 
 
+def test_an_own_url_may_be_a_listener_and_is_the_pod_though_peers_keep_the_literal(tmp_path: Path) -> None:
+    text = """
+services:
+  one: {image: "kea:1", volumes: ["./one:/etc/kea:ro"], expose: [8000], networks: {n: {ipv4_address: 172.20.0.5}}}
+  two: {image: "kea:1", volumes: ["./two:/etc/kea:ro"], expose: [8000], networks: {n: {ipv4_address: 172.20.0.6}}}
+"""
+    peers = '[\n{"name": "one", "url": "http://172.20.0.5:8000/"},\n{"name": "two", "url": "http://172.20.0.6:8000/"}\n]\n'
+    made = pinned(tmp_path, text + NET, {"one/kea-one.conf": peers, "two/kea-two.conf": peers})
+    assert made.file("kea-one") == peers.replace("172.20.0.5", "@@POD_IP@@").replace("172.20.0.6", "10.96.0.6")
+    assert made.file("kea-two") == peers.replace("172.20.0.6", "@@POD_IP@@").replace("172.20.0.5", "10.96.0.5")
+    assert made.errors == []
+
+
 def test_an_own_address_that_no_peer_keeps_is_the_pod(tmp_path: Path) -> None:
     made = pinned(tmp_path, OWN % 'other: {image: "o:1", environment: {R: "redis://172.20.0.5:6379"}, networks: [n]}' + NET)
     assert made.pod("node")["spec"]["containers"][0]["args"][-1] == "$(POD_IP)" and made.ip("node") in (None, "None")
