@@ -77,15 +77,14 @@ _KINDS: Final = (
 
 def decoded(data: bytes, shown: str) -> str:
     """Bytes as text. Raises FileFault with the place of the first byte that is no UTF-8."""
+    form = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return data.decode("utf-16")
-        return data.decode("utf-8-sig")
+        return data.decode(form)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        span = Span(file=shown, line=line, column=column)
-        raise FileFault("yaml-syntax", f"{shown} is not UTF-8 text (byte {data[error.start]:#04x})", span) from None
+        before = data[: error.start].decode(form, "ignore")
+        span = Span(file=shown, line=before.count("\n") + 1, column=len(before) - before.rfind("\n"))
+        what = f"{shown} is not {form.removesuffix('-sig').upper()} text (byte {data[error.start]:#04x})"
+        raise FileFault("yaml-syntax", what, span) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +196,7 @@ def environment_of(
     before = known or lookup_in(environment)
     if not files:
         dotenv = os.path.join(directory, ".env")  # noqa: PTH118
-        if environment.get("COMPOSE_DISABLE_ENV_FILE") in _TRUE_WORDS or not os.path.isfile(dotenv):  # noqa: PTH113
+        if environment.get("COMPOSE_DISABLE_ENV_FILE") in _TRUE_WORDS or not os.path.exists(dotenv) or os.path.isdir(dotenv):  # noqa: PTH110, PTH112
             return {}, []
         files = [dotenv]
     values: dict[str, str] = {}
