@@ -274,7 +274,12 @@ TWELVE: dict[str, tuple[Line, ...]] = {
             lambda m: not any("172.24" in str(w.get("hostAliases")) for w in workloads(m.names).values()),
         ),
         _line("060", "no", "in the other modes the simulator of DHCP clients is told as not functional"),
-        _line("060", "no", "own URLs that Kea listens on: in mode pin they are the Service's address, on which a pod cannot listen"),
+        _line(
+            "060",
+            "yes",
+            "own URLs that Kea listens on are the pod's address in every mode",
+            lambda m: '"url": "http://@@POD_IP@@:' in carried(m.names) and '"url": "http://@@POD_IP@@:' in carried(m.pin),
+        ),
     ),
     "061 Internet.nl": (
         _line("061", "yes", "env files count in their order", lambda m: any(a.owner.address == "172.16.43.100" for a in m.names.addresses)),
