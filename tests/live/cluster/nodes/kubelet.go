@@ -95,7 +95,7 @@ func (k *kubelet) seeNode(ctx context.Context, node *core.Node) {
 			condition(core.NodePIDPressure, core.ConditionFalse),
 			condition(core.NodeReady, core.ConditionTrue),
 		},
-		Addresses:       []core.NodeAddress{{Type: core.NodeInternalIP, Address: "127.0.0.1"}, {Type: core.NodeHostName, Address: node.Name}},
+		Addresses:       []core.NodeAddress{{Type: core.NodeInternalIP, Address: "127.0.0.1"}}, // a host name would be looked up
 		DaemonEndpoints: core.NodeDaemonEndpoints{KubeletEndpoint: core.DaemonEndpoint{Port: int32(k.port)}},
 		NodeInfo: core.NodeSystemInfo{
 			KubeletVersion: "v1.36.3", OperatingSystem: "linux", Architecture: "amd64", OSImage: "none", KernelVersion: "none",

@@ -84,7 +84,9 @@ func newMetrics(k *kubelet, token string) http.Handler {
 	}
 	mux.HandleFunc("GET /apis/metrics.k8s.io/v1beta1/pods", m.podMetrics)
 	mux.HandleFunc("GET /apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods", m.podMetrics)
+	mux.HandleFunc("GET /apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods/{pod}", m.onePodMetrics)
 	mux.HandleFunc("GET /apis/metrics.k8s.io/v1beta1/nodes", m.nodeMetrics)
+	mux.HandleFunc("GET /apis/metrics.k8s.io/v1beta1/nodes/{node}", m.oneNodeMetrics)
 	mux.HandleFunc("GET /apis/custom.metrics.k8s.io/v1beta2/namespaces/{namespace}/{kind}/{name}/{metric}", m.custom)
 	mux.HandleFunc("GET /apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{metric}", m.external)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", func(w http.ResponseWriter, r *http.Request) {
@@ -310,6 +312,27 @@ func sampled(now time.Time, said *load) string {
 
 func seconds(at time.Time) float64 { return float64(at.UnixNano()) / 1e9 }
 
+// onePodMetrics answers `kubectl top pod NAME`.
+func (m *metrics) onePodMetrics(w http.ResponseWriter, r *http.Request) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	pod, err := m.kubelet.pods.Pods(r.PathValue("namespace")).Get(r.PathValue("pod"))
+	if err == nil {
+		if said := m.loadOf(pod); said != nil && !said.APIError {
+			if cpu, memory := m.sample(pod, said); cpu != nil {
+				give(w, typed("PodMetrics", podSample(pod, *cpu, *memory, sampled(time.Now(), said), said.WindowS)))
+				return
+			}
+		}
+	}
+	http.Error(w, "no sample", http.StatusNotFound)
+}
+
+func typed(kind string, value map[string]any) map[string]any {
+	value["kind"], value["apiVersion"] = kind, "metrics.k8s.io/v1beta1"
+	return value
+}
+
 func (m *metrics) nodeMetrics(w http.ResponseWriter, _ *http.Request) {
 	nodes, _ := m.kubelet.nodes.List(everything)
 	sort.Slice(nodes, func(a, b int) bool { return nodes[a].Name < nodes[b].Name })
@@ -317,18 +340,34 @@ func (m *metrics) nodeMetrics(w http.ResponseWriter, _ *http.Request) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	for _, node := range nodes {
-		cpu, memory := 0.0, 0.0
-		for _, pod := range m.podsOf("", everything) {
-			if c, b := m.sample(pod, m.loadOf(pod)); pod.Spec.NodeName == node.Name && c != nil {
-				cpu, memory = cpu+*c, memory+*b
-			}
-		}
-		items = append(items, map[string]any{
-			"metadata": map[string]any{"name": node.Name}, "timestamp": time.Now().UTC().Format(time.RFC3339), "window": "1s",
-			"usage": map[string]any{"cpu": fmt.Sprintf("%dm", int(cpu)), "memory": fmt.Sprintf("%dMi", int(memory))},
-		})
+		items = append(items, m.nodeSample(node.Name))
 	}
 	give(w, listOf("NodeMetricsList", "metrics.k8s.io/v1beta1", items))
+}
+
+// oneNodeMetrics answers `kubectl top node NAME`.
+func (m *metrics) oneNodeMetrics(w http.ResponseWriter, r *http.Request) {
+	if _, err := m.kubelet.nodes.Get(r.PathValue("node")); err != nil {
+		http.Error(w, "no such node", http.StatusNotFound)
+		return
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	give(w, typed("NodeMetrics", m.nodeSample(r.PathValue("node"))))
+}
+
+// nodeSample is the sum of what is served for the pods of a node. It needs the mutex.
+func (m *metrics) nodeSample(name string) map[string]any {
+	cpu, memory := 0.0, 0.0
+	for _, pod := range m.podsOf("", everything) {
+		if c, b := m.sample(pod, m.loadOf(pod)); pod.Spec.NodeName == name && c != nil {
+			cpu, memory = cpu+*c, memory+*b
+		}
+	}
+	return map[string]any{
+		"metadata": map[string]any{"name": name}, "timestamp": time.Now().UTC().Format(time.RFC3339), "window": "1s",
+		"usage": map[string]any{"cpu": fmt.Sprintf("%dm", int(cpu)), "memory": fmt.Sprintf("%dMi", int(memory))},
+	}
 }
 
 // custom serves a metric of each pod (`pods/*/NAME`) or of one other object.
