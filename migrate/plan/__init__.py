@@ -128,8 +128,9 @@ def decide(stack: Stack, inventory: Inventory, graph: object, answers: Answers) 
     services = record.take(decide_services(stack, pods, one_shots, workloads, names, texts, rendered, health, selectors, answers))
     running = frozenset(n for n in members if workloads[n].kind not in _NO_PODS)
     main_ports = {n: s.main.ports if s.main is not None else s.ports for n, s in services.items()}
+    served = frozenset(n for n, s in services.items() if s.main is not None)
     lan = {n: t.load_balancer_ip for n, t in texts.items() if t.load_balancer_ip is not None}
-    exposure = record.take(decide_exposure(stack, names.objects, selectors, main_ports, running, lan, answers))
+    exposure = record.take(decide_exposure(stack, names.objects, selectors, main_ports, running, served, lan, answers))
     outside = record.take(decide_outside(stack, names, answers))
     contents = read_contents(stack)
     settings, data = record.take(decide_settings(whole, texts, contents, names.objects, outside.variables, answers))

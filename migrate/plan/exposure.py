@@ -13,7 +13,7 @@ from migrate.findings import Action, Span
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.katenary import ingress_of
 from migrate.plan.proxies import route_of
-from migrate.plan.spelling import PROTOCOLS, is_port_name, is_subdomain
+from migrate.plan.spelling import LONGEST_LABEL, PROTOCOLS, is_port_name, is_subdomain, shortened
 from migrate.plan.types import Exposure, Ingress, IngressRule, ServiceObject, ServicePort
 from migrate.stack import Member, Stack
 from migrate.stack.data import image_facts
@@ -32,11 +32,12 @@ def decide_exposure(
     selectors: Mapping[str, Mapping[str, str]],
     main_ports: Mapping[str, tuple[ServicePort, ...]],
     running: frozenset[str],
+    served: frozenset[str],
     lan: Mapping[str, str],
     answers: Answers,
 ) -> Decided[Mapping[str, Exposure]]:
-    """The exposure of every service. `running` are those that have pods, `main_ports` the ports of the main Services, `lan` the
-    addresses on the LAN of services on macvlan and ipvlan networks (MIG238)."""
+    """The exposure of every service. `running` are those that have pods, `served` those that have a main Service, `main_ports` the ports of
+    the main Services, `lan` the addresses on the LAN of services on macvlan and ipvlan networks (MIG238)."""
     notes = Notes(stack.project)
     _twice(stack, notes)
     found = {}
@@ -44,7 +45,7 @@ def decide_exposure(
         own = Notes(stack.project, member.service, notes.decisions, notes.findings)
         found[name] = Exposure()
         if name in running:
-            found[name] = _service(stack, member, objects[name], selectors[name], main_ports[name], answers, own)
+            found[name] = _service(stack, member, objects[name], selectors[name], main_ports[name], name in served, answers, own)
             if name in lan and main_ports[name] and not found[name].services:
                 found[name] = _on_lan(found[name], member, objects[name], selectors[name], main_ports[name], lan[name], own)
     return notes.done(found)
@@ -70,6 +71,7 @@ def _service(
     name: str,
     selector: Mapping[str, str],
     main: tuple[ServicePort, ...],
+    served: bool,
     answers: Answers,
     notes: Notes,
 ) -> Exposure:
@@ -80,7 +82,7 @@ def _service(
     if label and label not in (*_TYPES, "clusterip", "headless"):
         notes.find("MIG319", f"service type {label!r} is unknown", "labels", "kompose.service.type", action=Action.REFUSED)
     _bad_labels(service.labels, label, notes)
-    ingress = _ingress(member, name, main, said, answers, notes)
+    ingress = _ingress(member, name, main if served else (), said, answers, notes)
     if service.network_mode == "host":
         notes.decide("exposure", "hostNetwork", "X2", "it uses the ports of its node", notes.span("network_mode"))
         return Exposure(ingress=ingress)
@@ -204,7 +206,7 @@ def _external(
         if not service_ports:
             continue
         external = ServiceObject(
-            name=f"{name}-published" if number == 0 else f"{name}-published-{number + 1}",
+            name=shortened(f"{name}-published" if number == 0 else f"{name}-published-{number + 1}", name, LONGEST_LABEL),
             selector=selector,
             ports=service_ports,
             type=kind,

@@ -43,6 +43,8 @@ def decide_networks(
             labels[_INTERNAL] = "internal"
         if member.service.network_mode == "none":
             labels[f"{_NET}none"] = "member"
+        elif _joins_nobody(stack, name, pods):
+            labels[f"{_NET}nobody"] = "member"
         if member.service.network_mode == "bridge":
             own.find("MIG336", "on Docker's default bridge it was reached by address only", "network_mode")
         _options(member.service, attached.get(name, ()), own)
@@ -59,7 +61,7 @@ def decide_networks(
     opened, hosts, alone = (
         _published(stack, objects, selectors, exposure),
         _host_callers(stack, objects, selectors, ports, notes),
-        _isolated(stack),
+        _isolated(stack, networking),
     )
     inside = _internal(stack, pods, networking, waits, notes)
     policies += [*opened, *inside, *alone, *hosts]
@@ -203,13 +205,22 @@ def _internal(
     return [Policy(name="egress-internal", spec=spec, span=span)]
 
 
-def _isolated(stack: Stack) -> list[Policy]:
-    """P4: `network_mode: none`."""
-    alone = [m.service for m in stack.members.values() if m.service.network_mode == "none"]
-    if not alone:
-        return []
-    spec = {"podSelector": {"matchLabels": {f"{_NET}none": "member"}}, "policyTypes": ["Ingress", "Egress"]}
-    return [Policy(name="net-none", spec=spec, span=alone[0].span)]
+def _joins_nobody(stack: Stack, name: str, pods: Mapping[str, Pod]) -> bool:
+    """Whether the pod was to share the network of a container that the stack does not have: then nobody of the stack reached it by name."""
+    modes = [stack.members[m].service.network_mode or "" for m in pods[name].members]
+    return not _networks_of(stack, name, pods) and any(m.startswith(("service:", "container:")) for m in modes)
+
+
+def _isolated(stack: Stack, networking: Mapping[str, Networking]) -> list[Policy]:
+    """P4: `network_mode: none`, and those who joined a container of nobody."""
+    found = []
+    for key, types in (("none", ["Ingress", "Egress"]), ("nobody", ["Ingress"])):
+        label = f"{_NET}{key}"
+        alone = [stack.members[n].service for n, w in networking.items() if label in w.labels]
+        if alone:
+            spec = {"podSelector": {"matchLabels": {label: "member"}}, "policyTypes": types}
+            found.append(Policy(name=f"net-{key}", spec=spec, span=alone[0].span))
+    return found
 
 
 def _host_callers(

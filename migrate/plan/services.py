@@ -86,7 +86,7 @@ def _known_ports(stack: Stack, pod: Pod, answers: Answers) -> tuple[KnownPort, .
 
 
 def _has_service(member: Member, workload: Workload, shot: OneShot | None, called: bool) -> bool:
-    if workload.kind == "none" or member.service.network_mode == "none":
+    if workload.kind == "none" or (member.service.network_mode == "none" and workload.kind != "StatefulSet"):
         return False
     job = shot is not None or workload.kind in ("Job", "CronJob", "init")
     return not job or (called and workload.kind != "init")

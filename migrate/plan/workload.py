@@ -162,7 +162,8 @@ def _host(name: str, waiting: Sequence[str], stack: Stack, callers: Sequence[Ref
     if answers.services.get(name, {}).get("kind") is not None or _schedule(stack.members[name].service.labels) is not None:
         return None
     waiter = waiting[0]
-    if not set(stack.members[name].service.networks) <= set(stack.members[waiter].service.networks):
+    one, other = stack.members[name].service, stack.members[waiter].service
+    if one.network_mode != other.network_mode or not set(one.networks) <= set(other.networks):
         return None
     everywhere = (stack.members[waiter].service.data.get("deploy") or {}).get("mode") == "global"
     if everywhere or replicas_of(stack.members[waiter], answers) != 1 or _scales(stack.members[waiter], answers):

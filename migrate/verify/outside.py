@@ -18,6 +18,7 @@ from migrate.verify.objects import at, mapping, sequence
 
 _LARGE_RANGE: Final = 100
 _INSIDE: Final = ("clusterip", "headless", "ingress")
+_TYPES: Final = frozenset({"nodeport", "loadbalancer", "clusterip", "headless"})
 
 
 def published(case: Case) -> Iterator[Finding]:
@@ -61,7 +62,8 @@ def _wanted_outside(case: Case, service: Service) -> Iterator[Published]:
     """Published ports without those that section 2.9 keeps inside: X1 (the plan closes them), X3, X5, X6, X7, X8."""
     networks = [case.stack.project.networks[n] for n in case.networks[service.name] if n in case.stack.project.networks]
     said = str(case.answers.services.get(service.name, {}).get("exposure") or "").lower()
-    said = said or service.labels.get("kompose.service.type", "").lower()
+    labelled = service.labels.get("kompose.service.type", "").lower()
+    said = said or (labelled if labelled in _TYPES else "")
     everywhere = str(case.answers.project.get("exposure") or "").lower()
     if (networks and all(n.internal for n in networks)) or said in _INSIDE or (not said and everywhere in _INSIDE):
         return
