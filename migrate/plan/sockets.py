@@ -82,7 +82,8 @@ def _may_join(stack: Stack, pods: Mapping[str, Pod], names: list[str], one_shots
         return False
     first, second = (stack.members[n] for n in names)
     counts = [answers.services.get(n, {}).get("replicas", stack.members[n].service.replicas) for n in names]
-    return counts[0] == counts[1] and not _declared(first) & _declared(second)
+    apart = first.service.network_mode != second.service.network_mode or set(first.service.networks) != set(second.service.networks)
+    return counts[0] == counts[1] and not apart and not _declared(first) & _declared(second)
 
 
 def _declared(member: Member) -> set[tuple[int, str]]:

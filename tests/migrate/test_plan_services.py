@@ -215,3 +215,15 @@ def test_paths_of_an_ingress(path: str, written: str | None, tmp_path: Path) -> 
     ingress = plan.services["a"].exposure.ingress
     assert (ingress.rules[0].path if ingress else None) == written
     assert ("MIG317" in codes(plan)) == (written is None)
+
+
+def test_no_ingress_without_a_service(tmp_path: Path) -> None:
+    text = "services: {a: {image: x, restart: 'no', environment: {VIRTUAL_HOST: a.b, VIRTUAL_PORT: '80'}}}"
+    assert "Ingress/a" not in objects_of(tmp_path, text)
+    assert "MIG319" in codes(plan_of(tmp_path, text))
+
+
+def test_names_of_published_services_are_short_enough(tmp_path: Path) -> None:
+    text = f"services: {{{'long' * 15}: {{image: x, ports: ['80:80', '192.0.2.1:81:81', '192.0.2.2:82:82']}}}}"
+    names = [k.partition("/")[2] for k in objects_of(tmp_path, text) if k.startswith("Service/")]
+    assert len(names) == 4 and all(len(n) <= 63 for n in names)

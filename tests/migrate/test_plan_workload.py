@@ -182,3 +182,38 @@ services:
 networks: {front: , back: }
 """
     assert plan_of(tmp_path, text).services["setup"].kind == "Job"
+
+
+def test_g4_users_on_different_networks_stay_apart(tmp_path: Path) -> None:
+    text = """
+services:
+  php: {image: x, volumes: ["run:/run/php"], networks: [back]}
+  web: {image: x, volumes: ["run:/run/php"], networks: [front]}
+networks: {front: , back: }
+volumes: {run: }
+"""
+    plan = plan_of(tmp_path, text)
+    assert plan.services["web"].pod.members == ("web",)
+    assert {"MIG124"} <= codes(plan)
+
+
+def test_c1_needs_the_network_mode_of_its_host(tmp_path: Path) -> None:
+    text = """
+services:
+  seed: {image: x, network_mode: none, restart: "no"}
+  web: {image: x, depends_on: {seed: {condition: service_completed_successfully}}}
+"""
+    assert plan_of(tmp_path, text).services["seed"].kind == "Job"
+
+
+def test_a_stateful_set_without_a_network_has_its_service(tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, "services: {a: {image: x, network_mode: none, volumes: ['vol:/data']}}\nvolumes: {vol: }")
+    assert objects["StatefulSet/a"]["spec"]["serviceName"] == "a" and "Service/a" in objects
+
+
+@pytest.mark.parametrize("mode", ["container:gone", "service:a"])
+def test_who_joins_nobody_is_open_to_nobody(mode: str, tmp_path: Path) -> None:
+    objects = objects_of(tmp_path, f"services: {{a: {{image: x, network_mode: '{mode}'}}, b: {{image: x}}}}")
+    labels = objects["Deployment/a"]["spec"]["template"]["metadata"]["labels"]
+    assert labels["compose-cutover/net-nobody"] == "member"
+    assert objects["NetworkPolicy/net-nobody"]["spec"]["policyTypes"] == ["Ingress"]
