@@ -20,6 +20,7 @@ _ROUTER_KEY = re.compile(r"(^|[-_.])default[-_.]?(router|gateway|gw)$", re.IGNOR
 _ZONE = re.compile(r"\sIN\s+(A|AAAA)\s+$|\bin-addr\b", re.IGNORECASE)
 _ZONE_KEYS = re.compile(r"^(address|host-record|ptr-record|local-data|local-data-ptr)$", re.IGNORECASE)
 SAN = re.compile(r"(?i:subjectAltName|-ip-addresses)|\bIP:$|^\s*IP\.\d+\s*=\s*[\"']?$")
+_INSTANCES = re.compile(r"instances:.*\bip:", re.DOTALL)
 _IDENTITY = re.compile(r"(?:^|[\s\"'=,;\[/])[\w.-]+@\[?$")
 _MULTIADDR = re.compile(r"/ip[46]/$")
 
@@ -48,6 +49,8 @@ def is_zone_record(o: Occurrence) -> bool:
 
 def is_certificate(o: Occurrence) -> bool:
     """An IP SAN of a certificate."""
+    if o.context == "literal_only" and (_INSTANCES.search(o.before) or any(k.endswith("instances.ip") for k in o.keys)):
+        return True
     return SAN.search(o.before) is not None or ("openssl" in o.syntaxes and o.context == "literal_only")
 
 

@@ -154,8 +154,10 @@ def option_in_line(before: str) -> str:
     >>> option_in_line("ExecStart=/bin/app --peers "), option_in_line("a - b = ")
     ('--peers', '')
     """
-    found = _COMMAND_OPTION.findall(before.partition("=")[2] or before)
-    return found[-1] if found and found[-1].startswith("--") else ""
+    segment = re.split(r"[;{}]", before)[-1]
+    begin = max((m.end() for m in _NAMED.finditer(segment)), default=0)
+    found = [option for option in _COMMAND_OPTION.findall(segment, begin) if option.startswith("--")]
+    return found[-1] if found else ""
 
 
 def simple_command(text: str, start: int) -> str:

@@ -18,7 +18,7 @@ _V6 = re.compile(
     r"(?<![0-9A-Za-z_:.\-])(\[)?([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?)(?:%[\w.-]+)?"
     r"(?(1)\]|(?![0-9A-Za-z_:]))"
 )
-_PREFIX = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.\d{0,3})?)(?=[${%\\])")
+_PREFIX = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.\d{0,3})?)(?=[${%]|\\\d)")
 _RANGE = re.compile(r"-(\d{1,3}(?:\.\d{1,3}){0,3})(?![0-9A-Za-z_.])|[ \t]+-[ \t]+(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
 _LENGTH = re.compile(r"/(?:(\d{1,3})(?![0-9.])|(\d{1,3}(?:\.\d{1,3}){3})(?![0-9]))")
 _MASK = re.compile(r"[ \t]+(?:(?:net|gen)?mask\s+)?(255(?:\.\d{1,3}){3})(?![0-9.])", re.IGNORECASE)
@@ -104,7 +104,7 @@ def _ipv4(text: str, m: re.Match[str]) -> Token | None:
     after, then = text[end : end + 1], text[end + 1 : end + 2]
     if address is None:
         return None
-    if (after and after in "${%") or (after == "\\" and then not in ('"', "'", "\n")):
+    if (after and after in "${%") or (after == "\\" and then.isdigit()):  # a group of sed; `\n` and `\"` end the address
         return _token(text, start, end, None, "prefix")
     if after == "-" and then.isalnum():
         return _token(text, start, end, address, "range") if _RANGE.match(text, end) else None

@@ -299,3 +299,21 @@ def test_an_ipv6_literal_asks_for_an_ipv6_address(tmp_path: Path) -> None:
     service = addressed(meaning(tmp_path, text, {"z.zone": zone})).outcome.services["dns"]
     lines = service.files[str(tmp_path / "z.zone")].text.splitlines()
     assert lines[1:] == ["db IN A @@ADDR:db@@", "db IN AAAA @@ADDR6:db@@"]
+
+
+def test_a_declaration_in_flow_style_is_no_use(tmp_path: Path) -> None:
+    text = """
+    services:
+      web: {image: "w:1", command: ["--port=1"], networks: {n: {ipv4_address: 172.28.0.10}}}
+      db: {image: "d:1", command: ["--peer=172.28.0.10"], networks: {"n": {"ipv4_address": "172.28.0.20"}}}
+    """
+    decided = addressed(meaning(tmp_path, dedent(text) + NET))
+    assert [(u.use.token, u.use.letter, u.use.service) for u in uses(decided)] == [("172.28.0.10", "b", "db")]
+
+
+def test_the_file_that_certificates_are_made_from(tmp_path: Path) -> None:
+    script = r"""'echo -ne "instances:\n    ip:\n      - 172.28.0.20\n" > c.yml'"""
+    assert _one(tmp_path, f"command: ['sh', '-c', {script}]")[:3] == ("r", "A7", "refused")
+    (tmp_path / "x").mkdir()
+    files = {"instances.yml": "instances:\n  - name: a\n    ip:\n      - 172.28.0.20\n"}
+    assert _one(tmp_path / "x", "volumes: ['./instances.yml:/c/instances.yml:ro']", files) == ("r", "A7", "rendered", "@@ADDR:db@@")
