@@ -88,7 +88,7 @@ def _producible(facts: _Facts, o: Occurrence) -> tuple[str, ...]:
 
 def _rule(facts: _Facts, text: Text, o: Occurrence, *, own: bool) -> str:
     if o.kind == "prefix":
-        return "A3"
+        return "A2" if o.context == "acl" else "A3"  # `'u'@'10.0.0.%'` is a range of callers
     virtual = o.address in facts.vips
     if o.kind in ("network", "range") and not (virtual and o.kind == "network"):
         return "A2"

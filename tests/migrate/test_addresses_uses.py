@@ -72,6 +72,7 @@ def test_a_use(tmp_path: Path, web: str, expected: tuple[str, str, str, str | No
         ("dnsmasq.conf", "address=/x.example/172.28.0.20\n", ("q", "A7", "rendered", "@@ADDR:db@@")),
         ("resolved.conf", "nameserver 172.28.0.20\n", ("f", "A7", "rendered", "@@ADDR:db@@")),
         ("app.conf", "my_ip = 172.28.0.10\n", ("j", "A6b", "rendered", "@@POD_IP@@")),
+        ("grants.sql", "GRANT ALL ON x.* TO 'u'@'172.28.0.%';\n", ("g", "A2", "left", None)),
         ("openssl.cnf", "[alt_names]\nIP.1 = 172.28.0.20\n", ("r", "A7", "rendered", "@@ADDR:db@@")),
     ],
 )
