@@ -253,10 +253,10 @@ def config(sources: Sources, /, form: str, verbosity: int | None) -> int:
     from migrate import compose
 
     arguments = sources.arguments()
-    project = compose.load(arguments.pop("files"), directory=Path(), **arguments)
-    _say(project.findings, verbosity)
-    _print(compose.config_text(project, form))
-    return _status(project.findings, "error")
+    text, findings = compose.config(arguments.pop("files"), form, directory=Path(), **arguments)
+    _say(findings, verbosity)
+    _print(text)
+    return _status(findings, "error")
 
 
 @program.command()

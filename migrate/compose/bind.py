@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
-from migrate.source import Node
+from migrate.source import Node, SourceMap
 
 from .draft import items, member_text, members, text
 from .model import (
@@ -15,17 +15,46 @@ from .model import (
     FileSource,
     FileUse,
     Healthcheck,
+    Model,
     Mount,
     Network,
     Port,
+    Project,
     Service,
     Subnet,
     Variable,
     Volume,
 )
+from .reading import Reading
 from .units import duration_ns, scalar_text
 
 MountKind = Literal["bind", "volume", "tmpfs", "npipe", "cluster", "image"]
+
+
+def project_of(reading: Reading) -> Project:
+    """The whole project."""
+    draft, nodes = reading.draft, members(reading.tree)
+    shown = {reading.assembly.names.shown(path): path for path in reading.users}
+    service_nodes, service_data = members(nodes.get("services")), reading.data["services"]
+    env_names = frozenset(shown)
+    return Project(
+        name=draft.name,
+        directory=Path(reading.directory),
+        files=tuple(reading.assembly.files),
+        data=reading.data,
+        services={key: service_of(key, node, service_data[key], env_names, shown) for key, node in service_nodes.items()},
+        unselected=tuple(draft.disabled),
+        unselected_spans={key: draft.spans[key].span for key in draft.disabled if key in draft.spans},
+        networks={key: network_of(key, node) for key, node in members(nodes.get("networks")).items()},
+        volumes={key: volume_of(key, node) for key, node in members(nodes.get("volumes")).items()},
+        secrets={key: file_source_of(key, node) for key, node in members(nodes.get("secrets")).items()},
+        configs={key: file_source_of(key, node) for key, node in members(nodes.get("configs")).items()},
+        extensions={key: node.plain() for key, node in draft.extensions.items()},
+        variables=dict(reading.assembly.used),
+        spans=SourceMap.of(reading.tree),
+        findings=reading.findings,
+        models={key: Model(key=key, data=node.plain() or {}, span=node.span) for key, node in draft.resources["models"].items()},
+    )
 
 
 def service_of(name: str, node: Node, data: Mapping[str, Any], env_files: frozenset[str], absolute: Mapping[str, str]) -> Service:

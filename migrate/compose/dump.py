@@ -8,9 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from .model import Project
+
+class Said(Protocol):
+    """A project in its canonical plain form."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Plain data, as `config` prints it."""
+
 
 _ORDER: Final = ("name", "services", "networks", "volumes", "secrets", "configs")
 
@@ -18,7 +25,7 @@ _HIDDEN: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\u
 """Characters beyond ASCII's own controls that steer a terminal or that YAML does not allow; both forms escape them."""
 
 
-def config_text(project: Project, format: str = "yaml") -> str:
+def config_text(project: Said, format: str = "yaml") -> str:
     """The project as `yaml` or `json` text, with a line end behind it. The same project gives the same bytes.
 
     Raises ValueError for another format.

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from migrate.compose import Project, faults, load
+from migrate.compose import faults, load
+from migrate.compose.model import Project
 from migrate.findings import Finding, Unusable
 from migrate.rules import rules
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from migrate.compose import Project, config_text, load
+from migrate.compose import config_text, load
+from migrate.compose.model import Project
 from migrate.findings import Unusable
 
 Write = Callable[..., Project]
