@@ -77,12 +77,12 @@ class Case:
     def joined(self, a: str, b: str) -> bool:
         """Whether the old network led from one service to the other: one network, or several through services that stand on more than one
         (routers); the host's network, the default bridge."""
-        modes = {self._mode(s) for s in (a, b)}
+        modes = {self.mode(s) for s in (a, b)}
         if self.share_pod(a, b) or ("host" in modes and "none" not in modes) or modes == {"bridge"}:
             return True
         return any(self._area.get(n) == self._area.get(m) for n in self.networks[a] for m in self.networks[b])
 
-    def _mode(self, service: str) -> str | None:
+    def mode(self, service: str) -> str | None:
         """The network mode of the namespace that a service is in (B6: its own, or the one that it joined)."""
         mates = (service, *sorted(self.stack.namesakes.get(service, ())))
         modes = [self.stack.project.services[m].network_mode for m in mates if m in self.stack.project.services]

@@ -65,7 +65,7 @@ def _pairs(case: Case) -> Iterator[Finding]:
     sides = Sides(
         world=case.world, services=services, pods={s: case.pods[s][0] for s in services},
         networks={s: case.networks[s] for s in services},
-        modes={s: case.stack.project.services[s].network_mode for s in services},
+        modes={s: case.mode(s) for s in services},
     )  # fmt: skip
     for difference in sides.differences():
         yield _told(case, difference)
