@@ -11,6 +11,8 @@ import itertools
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,15 @@ _COUNT = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "played: needs kubelets, metrics or a control plane of our own, which no other cluster has")
+    if hasattr(config, "workerinput") and _wanted():
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A worker in the middle of a test would outlive its killed controller by many seconds, and its programs with it."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def _wanted() -> bool:

@@ -98,6 +98,7 @@ def test_a_whole_run_leaves_nothing(place: Path, how: str) -> None:
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=heeding,
     )
     try:
         address = until(lambda: run_of(place), "the run to be in the middle of its tests", patience_s=180)
@@ -114,6 +115,11 @@ def test_a_whole_run_leaves_nothing(place: Path, how: str) -> None:
     left = list(place.glob("compose-cutover-live-*/*"))
     assert [str(path) for path in left] == ([address.folder] if how == "kill" else [])
     assert not (place / "home").exists(), "nothing is written to the user's home"
+
+
+def heeding() -> None:
+    """A shell that puts us into the background makes us and our children deaf for interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def cache_home() -> str:
