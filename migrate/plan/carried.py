@@ -470,7 +470,7 @@ def _split(content: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, byte
         except UnicodeDecodeError:
             binary[key] = data
             continue
-        if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", decoded):
+        if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]", decoded):
             binary[key] = data
         else:
             text[key] = decoded

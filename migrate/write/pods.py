@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 Manifest = Mapping[str, Any]
+
+_NO_KEY: Final = re.compile(
+    r"~|null|true|false|\.nan|[-+]?(\.inf|0[xob]?[0-9a-f_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?|\.[0-9_]+(e[-+]?[0-9]+)?)"
+    r"|\d{4}-\d\d?-\d\d?.*",
+    re.IGNORECASE,
+)
+_NO_TEXT: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
+"""What generators of Kustomize (5.5 to 5.8) damage or refuse: keys that YAML takes for something else, and these characters."""
 
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "ReplicaSet"})
 
@@ -33,7 +42,7 @@ def containers_of(workload: Manifest) -> Iterator[tuple[str, int, Mapping[str, A
 
 
 def file_maps(manifests: Sequence[Manifest]) -> frozenset[str]:
-    """The names of the ConfigMaps that hold files: no container reads them as environment, and text is text on the disk too.
+    """The names of the ConfigMaps that hold files: no container reads them as environment, and generators carry them unchanged.
 
     A file of control characters is binary in a ConfigMap although it may be valid UTF-8: a generator would take it for text.
     """
@@ -52,7 +61,8 @@ def _read_maps(container: Mapping[str, Any]) -> Iterator[str]:
 
 def _are_files(made: Manifest) -> bool:
     text, binary = made.get("data") or {}, made.get("binaryData") or {}
-    return bool(text or binary) and not any(_is_text(base64.b64decode(value)) for value in binary.values())
+    carried = not any(_NO_KEY.fullmatch(key) for key in (*text, *binary)) and not any(_NO_TEXT.search(value) for value in text.values())
+    return bool(text or binary) and carried and not any(_is_text(base64.b64decode(value)) for value in binary.values())
 
 
 def _is_text(data: bytes) -> bool:

@@ -12,14 +12,19 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
 
 import migrate
 from benchmarks.convert import corpus_files
+from migrate.write import save
+from migrate.write.helm import helm
+from migrate.write.kustomize import kustomize
 from migrate.write.overlay import operations_between
 from migrate.write.pods import file_maps
 from tests.live.tools import Tools
 from tests.migrate.helm_templates import Chart
 from tests.migrate.test_write_helm import EFFECTS, REFUSED, setting
+from tests.migrate.test_write_texts import TEXT, UNBUILT, stacks, without_empty
 from tests.migrate.written_stacks import ENVIRONMENTS, rich
 
 SAMPLES = ("ghost", "shop", "slides")
@@ -96,6 +101,30 @@ def test_environments(tools: Tools, home: Mapping[str, str], tmp_path: Path) -> 
     assert set(conversion.environments) == {"dev", "production"}
     for name, manifests in conversion.environments.items():
         kustomized(tools, home, tmp_path / "out" / "overlays" / name, manifests)
+
+
+DRAWN = settings(deadline=None, max_examples=20, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@DRAWN
+@given(manifests=stacks(TEXT.filter(lambda text: not UNBUILT.search(text))))
+def test_drawn_texts_in_a_kustomization(
+    tools: Tools, home: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory, manifests: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("drawn")
+    save(kustomize(manifests), folder / "out")
+    kustomized(tools, home, folder / "out" / "base", manifests)
+
+
+@DRAWN
+@given(manifests=stacks())
+def test_drawn_texts_in_a_chart(
+    tools: Tools, home: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory, manifests: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("drawn")
+    save(helm(manifests), folder / "chart")
+    given_back = objects(ran([tools.helm, "template", "release", str(folder / "chart")], home))
+    same({key: without_empty(thing) for key, thing in given_back.items()}, without_empty(manifests), folder)
 
 
 @pytest.fixture(scope="module")
