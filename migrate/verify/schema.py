@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from migrate.findings import Unusable
+from migrate.findings import Action, Unusable
 from migrate.source import Path_
 
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -73,7 +73,10 @@ def misfits(manifest: Mapping[str, Any], version: str) -> Iterator[Misfit]:
 def _schemas() -> Path:
     package = find_spec("kubernetes_validate")
     if package is None or not package.submodule_search_locations:
-        raise Unusable([])
+        from migrate.rules import found
+
+        message = "the package kubernetes-validate, which carries the Kubernetes schemas, is not installed for this Python"
+        raise Unusable([found("MIG004", message, action=Action.REFUSED, advice="install compose-cutover with its dependencies")])
     return Path(package.submodule_search_locations[0]) / "kubernetes-json-schema"
 
 

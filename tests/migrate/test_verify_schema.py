@@ -14,7 +14,8 @@ import pytest
 import yaml
 from referencing import Registry, Resource
 
-from migrate.verify import check
+from migrate.findings import Unusable
+from migrate.verify import check, schema
 from migrate.verify.schema import misfits, versions
 
 
@@ -169,3 +170,9 @@ def test_apis_that_are_not_served(api_version: str, kind: str, version: str, cod
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}}
     codes = [c for c, _ in messages(manifest, version=version) if c != "MIG930"]
     assert codes == ([code] if code else [])
+
+
+def test_schemas_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("migrate.verify.schema.find_spec", lambda name: None)
+    with pytest.raises(Unusable, match="kubernetes-validate.* is not installed"):
+        schema._schemas()
