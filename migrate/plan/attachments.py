@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -22,6 +23,7 @@ _LAYER_2: Final = ("macvlan", "ipvlan")
 _LONGEST_INTERFACE: Final = 15
 _GUESSED_PREFIXES: Final = {4: (24, 16, 8), 6: (64, 48)}
 _PRIMARY: Final = "eth0"
+_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
 
 
 def decide_attachments(
@@ -103,7 +105,7 @@ class _Net:
 
     def gateway(self, subnet: Subnet) -> Address:
         """The address of the bridge itself: the one said, else the first."""
-        return next((g for g in self.gateways if g in subnet), subnet[min(1, subnet.num_addresses - 1)])
+        return next((g for g in self.gateways if g in subnet), _first(subnet))
 
     def free(self, taken: set[Address]) -> Iterator[Address]:
         """Addresses of the first subnet that nobody has, in order; of the range that Docker gave from, if one is said."""
@@ -116,6 +118,11 @@ class _Net:
         """The address with the length of its subnet; None if it lies in none."""
         subnet = next((n for n in self.subnets if address in n), None)
         return f"{address}/{subnet.prefixlen}" if subnet is not None else None
+
+
+def _first(subnet: Subnet) -> Address:
+    """The first address that a machine may have; of a single address that one."""
+    return subnet[min(1, subnet.num_addresses - 1)]
 
 
 def _subnet(text: Any) -> Subnet | None:
@@ -197,7 +204,8 @@ def _attachment(work: _Work, net: _Net, names: Sequence[str], ips: tuple[str, ..
     key = net.network.key
     points = [work.stack.project.services[n].networks[key] for n in names]
     interface = next((str(i) for p in points if (i := p.data.get("interface_name")) and str(i) != _PRIMARY), f"net{number}")
-    macs = [m for n, p in zip(names, points, strict=True) if (m := p.mac_address or _mac_of(work.stack.project.services[n], key))]
+    said = (p.mac_address or _mac_of(work.stack.project.services[n], key) for n, p in zip(names, points, strict=True))
+    macs = [m for m in said if m and _MAC.fullmatch(m)]
     return Attachment(
         key=key, network=object_name(key), interface=interface[:_LONGEST_INTERFACE], ips=ips,
         mac=macs[0].lower() if macs and net.driver != "ipvlan" else None,
@@ -217,7 +225,7 @@ def _definition(net: _Net, namespace: str) -> NetworkDefinition:
     if net.driver == "bridge":
         config["bridge"] = _bridge_name(namespace, name, options.get("com.docker.network.bridge.name"))
         first = net.subnets[0] if net.subnets else None
-        config["isGateway"] = first is not None and not net.network.internal and net.gateway(first) == first[1] not in net.fixed
+        config["isGateway"] = first is not None and not net.network.internal and net.gateway(first) == _first(first) not in net.fixed
     else:
         if net.master is not None:
             config["master"] = net.master
