@@ -174,5 +174,5 @@ def test_apis_that_are_not_served(api_version: str, kind: str, version: str, cod
 
 def test_schemas_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("migrate.verify.schema.find_spec", lambda name: None)
-    with pytest.raises(Unusable, match="kubernetes-validate.* is not installed"):
+    with pytest.raises(Unusable, match=r"kubernetes-validate.* is not installed"):
         schema._schemas()
