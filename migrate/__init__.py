@@ -35,7 +35,7 @@ def convert(
     *,
     directory: str | Path = ".",
     environment: Mapping[str, str] | None = None,
-    stdin: str | None = None,
+    stdin: str | bytes | None = None,
     project_name: str | None = None,
     profiles: Sequence[str] = (),
     env_files: Sequence[str] = (),

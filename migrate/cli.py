@@ -59,7 +59,7 @@ class Sources:
         return {
             "files": self.file,
             "environment": dict(os.environ),
-            "stdin": _standard_input() if "-" in self.file else None,
+            "stdin": _standard_bytes() if "-" in self.file else None,
             "project_name": self.project_name,
             "profiles": self.profile,
             "env_files": self.env_file,
@@ -495,12 +495,17 @@ def _status(findings: Iterable[Finding], fail_on: str) -> int:
 
 
 def _standard_input() -> str:
+    try:
+        return _standard_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise OutputError("standard input", f"is not UTF-8 (byte {error.start})") from None
+
+
+def _standard_bytes() -> bytes:
     if sys.stdin is None:
         raise OutputError("standard input", "is closed")
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise OutputError("standard input", f"is not UTF-8 (byte {error.start})") from None
+        return sys.stdin.buffer.read()
     except OSError as error:
         raise OutputError("standard input", error.strerror or str(error)) from None
 

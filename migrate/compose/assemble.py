@@ -14,7 +14,7 @@ from typing import Final
 from migrate.findings import Action, Severity, Span
 from migrate.source import Node, Path_, Unreadable, YamlFault, read_within
 
-from .discovery import FileFault, Names, Place, environment_of, lookup_in_order, read_text
+from .discovery import FileFault, Names, Place, decoded, environment_of, lookup_in_order, read_text
 from .draft import members, with_members
 from .faults import EarlyLog, Log, did_you_mean
 from .form import formed
@@ -52,7 +52,7 @@ class Assembly:
     log: Log
     names: Names
     home: str
-    stdin: str | None
+    stdin: str | bytes | None
     interpolate: bool
     files: list[Path] = field(default_factory=list)
     lent: dict[str, Node] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Assembly:
         """The documents of a file, read once. Raises FileFault or Unreadable."""
         if place.path in self._texts:
             return self._texts[place.path]
-        text = (self.stdin or "") if not place.path else read_text(place.path, place.shown)
+        text = read_text(place.path, place.shown) if place.path else self._standard_input(place.shown)
         roots, faults, repeated = read_within(text, place.shown, self.log.allowance.values)
         self.log.allowance.takes_values(repeated)
         for fault in faults:
@@ -88,6 +88,9 @@ class Assembly:
             self.files.append(Path(place.path))
         self._texts[place.path] = found
         return found
+
+    def _standard_input(self, shown: str) -> str:
+        return decoded(self.stdin, shown) if isinstance(self.stdin, bytes) else self.stdin or ""
 
     def try_documents(self, place: Place, *, user: Node | None = None, may_be_empty: bool = False) -> list[Document] | None:
         """As `documents`, with faults in the log, a missing file at the place of its user; None if the file cannot be read."""

@@ -54,8 +54,6 @@ def read_text(path: str, shown: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise FileFault("file-missing", f"file {shown} cannot be read: {reason}", span) from None
-    if len(data) > LARGEST_FILE:
-        raise FileFault("file-missing", f"file {shown} has more than {LARGEST_FILE >> 20} MiB and is not read", span)
     return decoded(data, shown)
 
 
@@ -76,7 +74,10 @@ _KINDS: Final = (
 
 
 def decoded(data: bytes, shown: str) -> str:
-    """Bytes as text. Raises FileFault with the place of the first byte that is no UTF-8."""
+    """Bytes as text. Raises FileFault for too many, and with the place of the first byte that is no UTF-8."""
+    if len(data) > LARGEST_FILE:
+        span = Span(file=shown, line=1, column=1)
+        raise FileFault("file-missing", f"file {shown} has more than {LARGEST_FILE >> 20} MiB and is not read", span)
     form = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(form)

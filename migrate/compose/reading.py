@@ -32,7 +32,7 @@ class Options(TypedDict, total=False):
 
     directory: Required[Path]
     environment: Required[Mapping[str, str]]
-    stdin: str | None
+    stdin: str | bytes | None
     project_name: str | None
     profiles: Sequence[str]
     env_files: Sequence[str]

@@ -356,7 +356,7 @@ def _check_itself(found: Project, text: str, folder: Path) -> None:
     """What `config` prints is a project that gives itself.
 
     Not where it prints, as the real program does, what reads otherwise: a `$` in a key (doubled, and keys are not interpolated), an empty
-    name or content (left out), a host without address or twice. Most of these are faults when they are read again.
+    name, content or context (left out), a host without address or twice. Most of these are faults when they are read again.
     """
     again = load(
         ["-"], stdin=text, directory=folder, environment={}, project_directory=str(found.directory), all_resources=True, profiles=["*"]
@@ -366,6 +366,7 @@ def _check_itself(found: Project, text: str, folder: Path) -> None:
         return
     for service in (*first["services"].values(), *second["services"].values()):
         service["extra_hosts"] = sorted({*service.get("extra_hosts", ())})
+        service.get("build", {}).setdefault("context", str(found.directory))
     for section in ("networks", "volumes", "secrets", "configs"):
         for key, entry in first.get(section, {}).items():
             entry.setdefault("name", second[section][key]["name"])
@@ -399,6 +400,7 @@ class Figures:
     seconds: float = 0.0
     memory: int = 0
     failures: list[tuple[int, str]] = field(default_factory=list)
+    shown: int = 0
 
     def join(self, other: Figures) -> None:
         """Add the figures of another slice."""
@@ -481,8 +483,8 @@ def main() -> int:
         figures = run(options.only, 1, options.seed)
     else:
         figures = run_all(options.inputs, options.seed, options.jobs, _tell)
-    for number, text in figures.failures[:20]:
-        print(f"input {number}:\n{text}")
+    if options.only is not None:
+        _tell(figures, 1)
     print(f"\n{sum(figures.kinds.values())} inputs {dict(sorted(figures.kinds.items()))}")
     print(f"ended {dict(sorted(figures.ends.items()))}; {len(figures.classes)} classes of faults")
     slowest = f"slowest {figures.slowest[0]:.2f} s CPU (input {figures.slowest[1]})"
@@ -492,6 +494,9 @@ def main() -> int:
 
 
 def _tell(figures: Figures, done: int) -> None:
+    for number, text in figures.failures[figures.shown :]:
+        print(f"input {number}:\n{text}", file=sys.stderr, flush=True)
+    figures.shown = len(figures.failures)
     if done % 10_000 < SLICE:
         print(f"{done} inputs, {len(figures.failures)} failed, {figures.memory >> 20} MB", file=sys.stderr, flush=True)
 

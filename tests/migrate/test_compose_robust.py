@@ -204,3 +204,22 @@ def test_of_very_many_faults_the_number_is_told(tmp_path: Path) -> None:
     assert len(found) == MOST_OF_A_KIND + 1
     assert last.message == "500 more faults of this kind from here on are not told one by one [unknown-key]"
     assert place(last)[1:3] == ("compose.yaml", MOST_OF_A_KIND + 4)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (GOOD.encode("utf-16"), None),
+        (GOOD.encode("utf-8-sig"), None),
+        (GOOD.encode("latin-1"), ("MIG001", "-", 4, 11)),
+        (b"# x\n" * (3 << 20), ("MIG004", "-", 1, 1)),
+    ],
+    ids=["UTF-16", "mark", "latin-1", "large"],
+)
+def test_standard_input_is_read_as_files_are(tmp_path: Path, data: bytes, said: tuple[str, str, int, int] | None) -> None:
+    if said is None:
+        assert load(["-"], stdin=data, directory=tmp_path, environment={}).services["web"].data["user"] == "é"
+        return
+    with pytest.raises(Unusable) as refused:
+        load(["-"], stdin=data, directory=tmp_path, environment={})
+    assert [place(f) for f in refused.value.findings] == [said]
