@@ -37,11 +37,21 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a value stands and, if it is not the value itself, how it was written there (before interpolation and canonical form)."""
+    """Where a value stands and, if it is not the value itself, how it was written there (before interpolation and canonical form).
+
+    `derived`: nobody wrote it, it is a default or follows from what stands there.
+    """
 
     span: Span
     written: str | None = None
+    derived: bool = False
 
+
+QUOTED: Final = "!quoted"
+"""The tag of a text in quotes, which begins behind its place."""
+
+DERIVED: Final = "!derived"
+"""The tag of a value that nobody wrote; a file cannot give it."""
 
 Value: TypeAlias = "str | int | float | bool | dict[str, Node] | list[Node] | None"
 
@@ -50,8 +60,8 @@ class Node:
     """A value with its place. Nodes are shared and never changed after reading.
 
     `line` and `column` are those of a scalar itself, and of a collection's key where it has one. `written` is the text in the
-    file where the value is not that text. `tag` is `!reset`, `!override` or empty. `faults` tell what is wrong with the value;
-    they count only if the value survives merging.
+    file where the value is not that text. `tag` is `!reset`, `!override`, QUOTED, DERIVED or empty. `faults` tell what is wrong with
+    the value; they count only if the value survives merging.
     """
 
     __slots__ = ("column", "faults", "file", "line", "tag", "value", "written")
@@ -86,6 +96,10 @@ class Node:
         """Another value at the same place; how it was written first is kept, `faults` are added."""
         first = self.written if self.written is not None else written
         return Node(value, self.file, self.line, self.column, first, self.tag, (*self.faults, *faults) if faults else self.faults)
+
+    def derived(self, value: Value) -> Node:
+        """A value that nobody wrote and that follows from this one: a default, or what it implies."""
+        return Node(value, self.file, self.line, self.column, None, DERIVED, self.faults)
 
     def at(self, other: Node) -> Node:
         """The same value at the place of another."""
@@ -141,7 +155,9 @@ class SourceMap:
         node, steps = self._walk(path)
         if node is None:
             return None
-        return Origin(span=node.span, written=node.written if steps == len(path) else None)
+        if steps < len(path):
+            return Origin(span=node.span)
+        return Origin(span=node.span, written=node.written, derived=node.tag == DERIVED)
 
     def span(self, *path: str | int) -> Span:
         """The place of `path` (its nearest ancestor's if unknown). An empty map answers line 0 of no file."""
@@ -438,6 +454,8 @@ class _Reader:
         node = Node(value, self.file, mark.line + 1, mark.column + 1, None if value is text else text)
         if tag in ("!reset", "!override"):
             node.tag = tag
+        elif event.style in ("'", '"'):
+            node.tag = QUOTED
         self._count(mark)
         self._finished(node, event.anchor, 1, 0, plain=tag is None and not event.style)
 

@@ -342,7 +342,7 @@ def _passed_through(services: Node, lookup: Lookup) -> Node:
             made[name] = service
             continue
         known = members(environment)
-        passed = {key: known[key].with_value(value, written=key) for key, value in given.items()}
+        passed = {key: Node(value, known[key].file, known[key].line, known[key].column, key) for key, value in given.items()}
         made[name] = with_members(service, environment=environment.with_value({**known, **passed}))
     return services.with_value(made)
 

@@ -39,9 +39,9 @@ def _build(service: Service_, directory: str, lookup: Lookup) -> None:
         return
     added: dict[str, Node] = {}
     if "context" not in build.value:
-        added["context"] = build.with_value(directory)
+        added["context"] = build.derived(directory)
     if "dockerfile" not in build.value and "dockerfile_inline" not in build.value:
-        added["dockerfile"] = build.with_value("Dockerfile")
+        added["dockerfile"] = build.derived("Dockerfile")
     if "args" in build.value:
         given = {name: inherited(name, node, lookup) for name, node in members(build.value["args"]).items()}
         added["args"] = build.value["args"].with_value({name: node for name, node in given.items() if node.value is not None})
@@ -72,9 +72,9 @@ def _port(node: Node) -> Node:
     port = members(node)
     added = {}
     if "mode" not in port:
-        added["mode"] = node.with_value("ingress")
+        added["mode"] = node.derived("ingress")
     if "protocol" not in port:
-        added["protocol"] = node.with_value("tcp")
+        added["protocol"] = node.derived("tcp")
     return with_members(node, **added) if added else node
 
 
@@ -109,9 +109,9 @@ def _throttles(service: Service_, directory: str, lookup: Lookup) -> None:
         return
     whole = {}
     for key, node in members(limits).items():
-        empty: dict[str, Node] = {"path": node.with_value(""), "weight" if key == "weight_device" else "rate": node.with_value("0")}
+        empty: dict[str, Node] = {"path": node.derived(""), "weight" if key == "weight_device" else "rate": node.derived("0")}
         if key == "weight_device":
-            empty["weight"] = node.with_value(0)
+            empty["weight"] = node.derived(0)
         whole[key] = node.with_value([item.with_value({**empty, **members(item)}) for item in items(node)]) if items(node) else node
     service["blkio_config"] = limits.with_value(whole)
 
@@ -124,7 +124,7 @@ def _depends_on(service: Service_, directory: str, lookup: Lookup) -> None:
 
 def _dependency(node: Node) -> Node:
     entry = {key: child for key, child in members(node).items() if key != "restart" or child.value}
-    return node.with_value(entry if "required" in entry else {**entry, "required": node.with_value(True)})
+    return node.with_value(entry if "required" in entry else {**entry, "required": node.derived(True)})
 
 
 def _secrets(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -150,7 +150,7 @@ def _secret(node: Node) -> Node:
     source = member_text(node, "source")
     if source is None or "target" in members(node):
         return node
-    return with_members(node, target=node.with_value(f"/run/secrets/{source}"))
+    return with_members(node, target=node.derived(f"/run/secrets/{source}"))
 
 
 def _extra_hosts(service: Service_, directory: str, lookup: Lookup) -> None:
@@ -184,7 +184,7 @@ def _counted(node: Node) -> Node:
     """A request that says neither count nor names wants all; what says nothing leaves it."""
     known = members(node)
     if "count" not in known and "device_ids" not in known:
-        return with_members(node, count=node.with_value(-1))
+        return with_members(node, count=node.derived(-1))
     return node.with_value({key: child for key, child in known.items() if not (key in ("count", "device_ids") and child.value in (0, []))})
 
 
@@ -205,7 +205,7 @@ def _specified(node: Node) -> Node:
     spec = members(node).get("discrete_resource_spec")
     if spec is None:
         return node
-    empty = {"kind": spec.with_value(""), "value": spec.with_value(0)}
+    empty = {"kind": spec.derived(""), "value": spec.derived(0)}
     return with_members(node, discrete_resource_spec=spec.with_value({**empty, **members(spec)}))
 
 
@@ -254,9 +254,9 @@ def _implied(service: Service_, directory: str, lookup: Lookup) -> None:
 
 
 def _waiting(place: Node, restart: bool) -> Node:
-    entry = {"condition": place.with_value("service_started"), "required": place.with_value(True)}
+    entry = {"condition": place.derived("service_started"), "required": place.derived(True)}
     if restart:
-        entry["restart"] = place.with_value(True)
+        entry["restart"] = place.derived(True)
     return place.with_value(entry)
 
 
@@ -291,4 +291,4 @@ def complete_resources(draft: Draft) -> None:
             elif "name" not in members(node):
                 external = (found := members(node).get("external")) is not None and found.value is True
                 named = node.with_value({}) if node.value is None else node
-                draft.resources[section][key] = with_members(named, name=node.with_value(key if external else f"{draft.name}_{key}"))
+                draft.resources[section][key] = with_members(named, name=node.derived(key if external else f"{draft.name}_{key}"))

@@ -139,6 +139,10 @@ def _build_contexts(name: str, build: dict[str, Node], draft: Draft, log: Log) -
     for key, node in members(build.get("additional_contexts")).items():
         value = text(node) or ""
         other = value.removeprefix("service:")
+        known = draft.services.get(other) or draft.disabled.get(other)
+        if other != value and known is not None and "build" not in known:
+            message = f"service {name} builds from service {other}, which builds nothing"
+            log.add("undefined-service", message, span=node.span, path=_path(name, "build", "additional_contexts", key))
         if other != value and other not in draft.services and other not in draft.disabled:
             hint = did_you_mean(other, draft.services, log.allowance)
             message = f"service {name} builds from service {other!r}, which is not defined{hint}"
@@ -246,7 +250,7 @@ def health_tests(draft: Draft, log: Log) -> None:
             continue
         message = f"the health check of service {name} must begin with CMD, CMD-SHELL or NONE; CMD is put before it"
         log.add("bad-healthcheck", message, span=test.span, path=_path(name, "healthcheck", "test"), action=Action.ASSUMED)
-        service["healthcheck"] = with_members(health, test=test.with_value([test.with_value("CMD"), *words]))
+        service["healthcheck"] = with_members(health, test=test.with_value([test.derived("CMD"), *words]))
 
 
 def watched_paths(draft: Draft, log: Log) -> None:
@@ -346,7 +350,7 @@ def resource_sources(draft: Draft, log: Log) -> None:
             if not sources or (section == "secrets" and len(sources) == 1 and not text(said[sources[0]])):
                 message = f"{section[:-1]} {key} has no source ({wanted}); a placeholder is assumed"
                 log.add("resource-source", message, span=node.span, path=(section, key), action=Action.ASSUMED)
-                draft.resources[section][key] = with_members(node, environment=node.with_value(variable_name(key)))
+                draft.resources[section][key] = with_members(node, environment=node.derived(variable_name(key)))
             elif len(sources) > 1:
                 message = f"{section[:-1]} {key} has several sources ({', '.join(sources)}); {sources[0]} is taken"
                 log.add("exclusive", message, span=node.span, path=(section, key), action=Action.ASSUMED)

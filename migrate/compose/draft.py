@@ -16,7 +16,7 @@ Service_ = dict[str, Node]
 class Draft:
     """`services` are the enabled ones, `disabled` those of inactive profiles; `spans` the node of each service's key.
 
-    `resources` holds the top-level sections by name. `broken` are services that cannot be converted.
+    `named` is what the files call the project. `resources` holds the top-level sections by name.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Draft:
     spans: dict[str, Node] = field(default_factory=dict)
     resources: dict[str, dict[str, Node]] = field(default_factory=dict)
     extensions: dict[str, Node] = field(default_factory=dict)
+    named: Node | None = None
 
 
 def draft_of(tree: Node, name: str, directory: str) -> Draft:
@@ -39,6 +40,7 @@ def draft_of(tree: Node, name: str, directory: str) -> Draft:
         spans=dict(services),
         resources={section: dict(members(top.get(section))) for section in SECTIONS},
         extensions={key: node for key, node in top.items() if key.startswith("x-")},
+        named=top.get("name"),
     )
 
 

@@ -22,7 +22,9 @@ _FORMATS: Final[Mapping[str, Callable[[str, str, Lookup, Allowance], EnvFile]]] 
 
 def inherited(name: str, node: Node, lookup: Lookup) -> Node:
     """A name without value takes that of the surroundings, if there is one."""
-    return node if node.value is not None or (value := lookup(name)) is None else node.with_value(value, written=name)
+    if node.value is not None or (value := lookup(name)) is None:
+        return node
+    return Node(value, node.file, node.line, node.column, name)
 
 
 def complete_environment(draft: Draft, lookup: Lookup, names: Names, log: Log) -> dict[str, Node]:

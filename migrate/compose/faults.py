@@ -72,8 +72,9 @@ class Fault:
     span: Span | None = None
 
 
+LIST: Final = "a list"
 PAIRS: Final = "a mapping or a list of NAME=VALUE"
-"""What is wanted of pairs; a single text is one of them all the same where a later file adds it to a mapping."""
+"""What is wanted of lists, and of pairs; a single text is one of them all the same where a later file adds it to a mapping."""
 
 
 def spoiled(node: Node, kind: str, message: str) -> Node:

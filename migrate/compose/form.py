@@ -11,9 +11,9 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from migrate.source import Node, Timestamp, resolve
+from migrate.source import QUOTED, Node, Timestamp, resolve
 
-from .faults import PAIRS, Fault, edits, nearest, spoiled
+from .faults import LIST, PAIRS, Fault, edits, nearest, spoiled
 from .merge import told_twins
 from .schema import Kind, Type, elsewhere
 from .short import Scope
@@ -302,7 +302,7 @@ def _form_list(node: Node, type_: Type, scope: Scope) -> Node:
     if isinstance(value, dict) or value is None:
         return _wrong(node, "a list")
     if not isinstance(value, list):
-        return _form_list(_repaired(node, [Node(value, node.file, node.line, node.column, node.written)], "a list"), type_, scope)
+        return _form_list(_repaired(node, [Node(value, node.file, node.line, node.column, node.written)], LIST), type_, scope)
     items: list[Node] = []
     for child in value:
         made = formed(child, item, scope)
@@ -387,8 +387,8 @@ def _form_pairs(node: Node, type_: Type, scope: Scope) -> Node:
         if sign and name != name.rstrip() and type_.unset:
             message = f"a blank stands before the = of {name.rstrip()}; it is left out"
             faults.append(Fault(kind="bad-env-name", message=message, keep=True, span=child.span))
-            name = name.rstrip()
         entry = _pair_value(child, name, rest if sign else None)
+        name = name.rstrip() if sign and type_.unset else name
         made.pop(name, None)
         made[name] = formed(entry, type_.item, scope) if type_.item is not None else entry
     return node.with_value(made, faults=tuple(faults))
@@ -398,10 +398,11 @@ def _pair_value(item: Node, name: str, value: str | None) -> Node:
     """The value of an item NAME=VALUE at its own place, with what stands there if variables were replaced in it."""
     if value is None:
         return Node(None, item.file, item.line, item.column, item.written)
-    written = item.written
-    if written is not None and written.startswith(f"{name}="):
-        written = written[len(name) + 1 :]
-    return Node(value, item.file, item.line, item.column + len(name) + 1, written if written != value else None)
+    head, sign, written = (item.written or "").partition("=")
+    if item.written is not None and (not sign or head.count("{") != head.count("}")):
+        return Node(value, item.file, item.line, item.column, item.written)
+    column = item.column + len(head if sign else name) + (2 if item.tag == QUOTED else 1)
+    return Node(value, item.file, item.line, column, written if sign and written != value else None)
 
 
 def _pairs_inside(child: Node, type_: Type, scope: Scope) -> dict[str, Node]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from migrate.source import Node
 
-from .faults import PAIRS, Fault
+from .faults import LIST, PAIRS, Fault
 from .schema import ANY, STR, Merge, Type
 
 
@@ -35,6 +35,8 @@ def merged(base: Node | None, over: Node, type_: Type) -> Node:
         if type_.merge == "logging" and _driver(base) != _driver(over) and _driver(base) and _driver(over):
             return over
         return _maps(base, base.value, over, over.value, type_)
+    if isinstance(base.value, list) and isinstance(over.value, list) and (_is_scalar(base) or _is_scalar(over)):
+        return over if _is_scalar(base) else _conflict(base, over, type_)
     if isinstance(base.value, list) and isinstance(over.value, list):
         return _lists(base.value, over, over.value, type_)
     if isinstance(base.value, (dict, list)):
@@ -45,6 +47,11 @@ def merged(base: Node | None, over: Node, type_: Type) -> Node:
 def _is_lone(fault: Fault) -> bool:
     """Whether a fault says that pairs are a single text, which is one more pair of the earlier files."""
     return fault.kind == "wrong-type" and fault.keep and fault.message.startswith(PAIRS)
+
+
+def _is_scalar(node: Node) -> bool:
+    """Whether a list is a scalar that was read as one: it replaces nothing and is replaced by everything."""
+    return any(fault.kind == "wrong-type" and fault.message.startswith(f"{LIST} is wanted") for fault in node.faults)
 
 
 _NULL_IS_REFUSED: Final = ("logging", "subnet")

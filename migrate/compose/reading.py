@@ -14,7 +14,7 @@ from migrate.source import Node
 from .assemble import Assembly, Document
 from .complete import complete_resources, complete_service
 from .consistency import checked
-from .discovery import Names, Surroundings, project_name, surroundings
+from .discovery import Names, Surroundings, normalised, project_name, surroundings
 from .draft import Draft, draft_of, members, text
 from .environment import complete_environment
 from .faults import Log
@@ -151,7 +151,10 @@ def _tell_outside(read: Mapping[str, Node], where: Surroundings, names: Names, l
 
 def _tree(draft: Draft) -> Node:
     """The canonical tree: what `migrate config` prints, with the place of everything."""
-    values: dict[str, Node] = {"name": Node(draft.name)}
+    said = draft.named
+    is_said = said is not None and isinstance(said.value, str) and normalised(said.value) == draft.name
+    name = said.with_value(draft.name, written=str(said.value)) if said is not None and is_said else Node("").derived(draft.name)
+    values: dict[str, Node] = {"name": name}
     services = {}
     for key, service in draft.services.items():
         place = draft.spans[key]

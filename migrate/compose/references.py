@@ -161,7 +161,7 @@ def undefined_files(draft: Draft, log: Log) -> None:
                         f"service {name} uses {section[:-1]} {source!r}, which is not defined ({listed}); a placeholder is assumed{hint}"
                     )
                     log.add(kind, message, span=node.span, path=_path(name, section, index), action=Action.ASSUMED)
-                    known[source] = node.with_value({"environment": node.with_value(variable_name(source))})
+                    known[source] = node.with_value({"environment": node.derived(variable_name(source))})
 
 
 def variable_name(source: str) -> str:

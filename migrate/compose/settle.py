@@ -94,7 +94,7 @@ def _missing(node: Node, key: str, path: Path_, log: Log, kind: str) -> Node | N
     also = f"; {assumed} is assumed" if assumed else "; the entry is left out"
     action = Action.ASSUMED if assumed else Action.DROPPED
     log.add(kind, f"{key} is missing{also}", span=node.span, path=path, action=action)
-    return Node(assumed, node.file, node.line, node.column) if assumed else None
+    return node.derived(assumed) if assumed else None
 
 
 def _list(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
@@ -173,7 +173,7 @@ def _words(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
         return None
     if cut:
         log.add("MIG056", "a shell operator cuts the text, and the rest of it is lost", span=node.span, path=path)
-    return node.with_value([Node(word, node.file, node.line, node.column) for word in words], written=text)
+    return node.with_value([Node(word, node.file, node.line, node.column, node.written or text) for word in words], written=text)
 
 
 def _text(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:

@@ -74,7 +74,7 @@ def long_test(node: Node, scope: Scope) -> Node:
     """A health check as text runs in a shell (rule 63)."""
     if not isinstance(node.value, str):
         return node
-    return node.with_value([node.with_value("CMD-SHELL"), node], written=node.value)
+    return node.with_value([node.derived("CMD-SHELL"), node], written=node.value)
 
 
 def _keys_of(node: Node, made: Callable[[Node], Node]) -> Node:
@@ -101,9 +101,7 @@ def long_names(node: Node, scope: Scope) -> Node:
 
 def long_depends_on(node: Node, scope: Scope) -> Node:
     """`depends_on: [db]` waits for the start (rule 89)."""
-    return _keys_of(
-        node, lambda item: item.with_value({"condition": item.with_value("service_started"), "required": item.with_value(True)})
-    )
+    return _keys_of(node, lambda item: item.with_value({"condition": item.derived("service_started"), "required": item.derived(True)}))
 
 
 def long_gpus(node: Node, scope: Scope) -> Node:
@@ -316,9 +314,9 @@ def _mount(node: Node, kind: str, source: str | None, target: str, options: list
     for option in options:
         block, key = _OPTIONS.get(option, ("", ""))
         if block:
-            details.setdefault(block, {})[key] = node.with_value(True if key == "nocopy" else option)
+            details.setdefault(block, {})[key] = node.with_value(True if key == "nocopy" else option, written=_text(node))
     if kind == "bind":
-        details["bind"]["create_host_path"] = node.with_value(True)
+        details["bind"]["create_host_path"] = node.derived(True)
     values = made.value if isinstance(made.value, dict) else {}
     return made.with_value({**values, **{block: node.with_value(detail) for block, detail in details.items()}})
 
@@ -440,7 +438,7 @@ def _external(node: Node, *, open_: bool) -> Node:
     inner = external.value
     if not isinstance(inner, dict):
         return node
-    changed = {**value, "external": external.with_value(True)}
+    changed = {**value, "external": external.derived(True)}
     others = [] if open_ else [key for key in inner if key != "name" and not key.startswith("x-")]
     faults = [Fault(kind="unknown-key", message=f"unknown key {key!r} under external; it is left out", keep=True) for key in others]
     if "name" in inner:

@@ -64,9 +64,9 @@ class Symbols:
         lines = self.disk.lines(self.disk.named(variable.span.file))
         line = lines[variable.span.line - 1] if 0 < variable.span.line <= len(lines) else ""
         start = variable.span.column - 1
-        for quoted in (f'"{variable.name}=', f"'{variable.name}="):  # the place of an item in quotes does not count the quote
-            if line[: start + 1].endswith(quoted):
-                start -= len(quoted) - 1
+        for quoted in (f'"{variable.name}=', f"'{variable.name}="):  # the quotes are around the name too
+            if line[:start].endswith(quoted):
+                start -= len(quoted)
         raw = _scalar(line[start:])
         for candidate in (raw, raw.removeprefix(f"{variable.name}=")):
             if "$" in candidate and _emptied(made := self._kept(candidate)) == value:
