@@ -36,7 +36,8 @@ def odd(made: random.Random) -> str:
     for i in range(made.randint(1, 5)):
         point = [
             *maybe(f'ipv4_address: "{one(ADDRESSES)}"', 0.7), *maybe(f'ipv6_address: "{one(ADDRESSES)}"', 0.3),
-            *maybe("mac_address: zz", 0.1), *maybe("interface_name: averyveryverylongname", 0.1), *maybe("link_local_ips: [169.254.1.1, x]", 0.1),
+            *maybe("mac_address: zz", 0.1), *maybe("interface_name: averyveryverylongname", 0.1),
+            *maybe("link_local_ips: [169.254.1.1, x]", 0.1),
         ]  # fmt: skip
         networks = f"networks: {{n: {{{', '.join(point)}}}}}"
         stands = one((networks, networks, "network_mode: host", "network_mode: none", 'network_mode: "service:s0"' if i else networks))
