@@ -21,6 +21,7 @@ from migrate.write.helm import helm
 from migrate.write.kustomize import kustomize
 from migrate.write.overlay import operations_between
 from migrate.write.pods import file_maps
+from tests.live.cluster import Cluster, Space
 from tests.live.tools import Tools
 from tests.migrate.helm_templates import Chart
 from tests.migrate.test_write_helm import EFFECTS, REFUSED, setting
@@ -161,3 +162,61 @@ def test_the_release_gives_the_namespace_where_none_is_named(tools: Tools, home:
     settings = ["--set", "namespace.name=,namespace.create=false", "-n", "of-release"]
     text = ran([tools.helm, "template", "release", str(chart[0]), *settings], home)
     assert {o["metadata"]["namespace"] for o in objects(text).values()} == {"of-release"}
+
+
+def test_a_chart_is_installed_changed_and_undone(cluster: Cluster, space: Space, tmp_path: Path) -> None:
+    """The release lives in the namespace of the test, and what it leaves behind is nothing."""
+    (tmp_path / "compose.yaml").write_text(
+        "name: blog\nservices:\n  web: {image: 'web:1', ports: ['8080:80'], environment: {DB_PASSWORD: s3cret}, volumes: ['data:/data']}\n"
+        "volumes: {data: {}}\n"
+    )
+    migrate.convert("compose.yaml", directory=tmp_path).write(tmp_path / "chart", form="helm")
+    values = ["--set", "namespace.name=,namespace.create=false", "-n", space.name]
+
+    def helm_does(*arguments: str) -> None:
+        done = cluster.helm(*arguments)
+        assert done.code == 0, done.err
+
+    def replicas() -> Any:
+        return cluster.get(f"/apis/apps/v1/namespaces/{space.name}/statefulsets/web")["spec"]["replicas"]
+
+    helm_does("install", "blog", str(tmp_path / "chart"), *values)
+    assert replicas() == 1
+    assert cluster.ask("GET", f"/api/v1/namespaces/{space.name}/secrets/web-env").accepted
+    helm_does("upgrade", "blog", str(tmp_path / "chart"), *values, "--set", "services.web.replicas=2")
+    assert replicas() == 2
+    helm_does("rollback", "blog", "1", "-n", space.name)
+    assert replicas() == 1
+    helm_does("uninstall", "blog", "-n", space.name)
+    assert not cluster.ask("GET", f"/apis/apps/v1/namespaces/{space.name}/statefulsets/web").accepted
+    assert not cluster.ask("GET", f"/api/v1/namespaces/{space.name}/secrets/web-env").accepted
+
+
+def test_an_overlay_is_applied_and_its_lines_change_what_they_name(cluster: Cluster, space: Space, tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "web.conf").write_text("listen 80;\n")
+    (tmp_path / "compose.yaml").write_text(
+        "name: blog\nservices:\n  web: {image: 'web:1', ports: ['8080:80'], volumes: ['./conf:/etc/web:ro']}\n"
+    )
+    (tmp_path / "plan.yaml").write_text(
+        f"version: 1\nenvironments: {{dev: {{project: {{namespace: {space.name}, exposure: nodeport}}}}}}\n"
+    )
+    conversion = migrate.convert("compose.yaml", directory=tmp_path, plan=tmp_path / "plan.yaml")
+    conversion.write(tmp_path / "out", form="kustomize")
+    overlay = tmp_path / "out" / "overlays" / "dev"
+
+    def apply() -> Any:
+        done = space.kubectl("apply", "-k", str(overlay))
+        assert done.code == 0, done.err
+        return space.get("apps/v1/deployments", "web")["spec"]
+
+    before = apply()
+    assert before["replicas"] == 1 and space.get("v1/services", "web-published")["spec"]["type"] == "NodePort"
+    text = (overlay / "kustomization.yaml").read_text()
+    (overlay / "kustomization.yaml").write_text(text.replace("count: 1", "count: 3").replace('newTag: "1"', 'newTag: "2"'))
+    after = apply()
+    assert after["replicas"] == 3 and after["template"]["spec"]["containers"][0]["image"] == "web:2"
+    (tmp_path / "out" / "base" / "files" / "files-conf" / "web.conf").write_text("listen 81;\n")
+    renamed = apply()["template"]["spec"]["volumes"][0]["configMap"]["name"]
+    assert renamed != after["template"]["spec"]["volumes"][0]["configMap"]["name"]
+    assert space.get("v1/configmaps", renamed)["data"] == {"web.conf": "listen 81;\n"}
