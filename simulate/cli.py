@@ -324,6 +324,7 @@ def _finish(result: Result, output: str | None, fail_on: str, views: Sequence[Ca
     """Write, print, and end with the status that `fail_on` asks for."""
     from simulate import with_command
     from simulate.report import build
+    from simulate.traffic.limits import WITHOUT_COMPILER, has_compiler
 
     result = with_command(result, _command_line())
     written = result.write(output) if output is not None else ()
@@ -340,6 +341,8 @@ def _finish(result: Result, output: str | None, fail_on: str, views: Sequence[Ca
     warnings = list(_warnings(result))
     for text in warnings:
         click.echo(f"warning: {shown(text)}", err=True)
+    if not has_compiler():
+        click.echo(f"note: {WITHOUT_COMPILER}", err=True)
     if warnings and fail_on == "warning":
         raise SystemExit(1)
 

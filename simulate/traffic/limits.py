@@ -20,6 +20,9 @@ def files(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(Path(__file__).with_name(f"{name}.py")) for name in names)
 
 
+WITHOUT_COMPILER = "numba is not installed: plain Python simulates the requests, about a hundred times slower, with the same results"
+
+
 class Unsupported(Exception):
     """Compiled batches cannot do what was asked; event order can."""
 
@@ -39,7 +42,7 @@ def has_compiler() -> bool:
 def why_plain(spec: TrafficSpec) -> str | None:
     """Why only plain Python can run a spec; None if compiled code can."""
     if not has_compiler():
-        return "numba is not installed: plain Python simulates the requests, about a hundred times slower, with the same results"
+        return WITHOUT_COMPILER
     if len(spec.sources) > 127:
         return "more than 127 sources"
     if any(source.kind == "closed" and source.users > 1_000_000 for source in spec.sources):

@@ -83,6 +83,9 @@ class OrderedPlane:
         begin = int(w.m[k.H_RECORDS])
         self._harvest.append(w.m[begin : begin + n * k.R_SIZE].reshape(n, k.R_SIZE).copy())
         w.m[k.H_RECORD_COUNT] = 0
+        wanted = 2 * (int(w.m[k.H_LIVE_CALLS]) + 4)
+        if w.m[k.H_RECORD_ROOM] < wanted:
+            w.room_for_records(wanted)
 
     def advance(self, t_s: float) -> Trigger | None:
         """Process every event with time <= t_s; stop after the first trigger's event and report it."""

@@ -85,7 +85,7 @@ class World:
         for machine in spec.machines:
             self.place_background(self.nodes[machine.name], machine.background)
         if record:
-            self.m[k.H_RECORDS], self.m[k.H_RECORD_ROOM] = self.take(RECORDS * k.R_SIZE), RECORDS
+            self.room_for_records(RECORDS)
 
     # -------------------------------------------------------------- memory
 
@@ -166,6 +166,10 @@ class World:
         self.room_for_triggers(0)
         if self.rows:
             self._more_timers()
+
+    def room_for_records(self, rows: int) -> None:
+        """A table of so many ended requests, empty; every open one may end at one instant."""
+        self.m[k.H_RECORDS], self.m[k.H_RECORD_ROOM], self.m[k.H_RECORD_COUNT] = self.take(rows * k.R_SIZE), rows, 0
 
     def room_for_triggers(self, probes: int) -> None:
         """Every pod may boot, drain or run out of memory at one instant, and every probe may end."""
