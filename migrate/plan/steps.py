@@ -89,10 +89,11 @@ def _labelled(member: Member, notes: Notes) -> list[InitContainer]:
 
 
 def _words(text: str) -> list[str]:
-    """A command of a label: a JSON or YAML list, else shell words (the peer splits at every comma, which breaks texts).
+    """A command of a label: a JSON or YAML list; words with commas, as the peer has them, if the first is a program alone; else shell words
+    (the peer splits at every comma, which breaks texts).
 
-    >>> _words("['sh', '-c', 'echo a, b']"), _words("sleep 3")
-    (['sh', '-c', 'echo a, b'], ['sleep', '3'])
+    >>> _words("['sh', '-c', 'echo a, b']"), _words("sleep 3"), _words("sh,-c,echo a"), _words("echo a,b")
+    (['sh', '-c', 'echo a, b'], ['sleep', '3'], ['sh', '-c', 'echo a'], ['echo', 'a,b'])
     """
     stripped = text.strip()
     if stripped.startswith("["):
@@ -103,6 +104,9 @@ def _words(text: str) -> list[str]:
         listed = documents[0].plain() if documents else None
         if isinstance(listed, list):
             return [str(w) for w in listed]
+    program, comma, _ = stripped.partition(",")
+    if comma and not re.search(r"\s", program.strip()):
+        return [w.strip().strip("\"'") for w in stripped.split(",")]
     return split_command(stripped)[0] or ([stripped] if stripped else [])
 
 
