@@ -18,7 +18,7 @@ import urllib3
 import yaml
 
 from migrate import live
-from tests.live.machine import ENDS_WITH_PARENT, Address, environment
+from tests.live.machine import Address, environment
 from tests.live.tools import Tools
 
 PATIENCE_S = 60.0
@@ -56,7 +56,9 @@ class Cluster:
 
     def run(self, *command: str, cwd: Path | None = None) -> Done:
         """A program with this cluster as its own, and nothing of the user's; it ends with this process."""
-        given = environment(str(self.folder)) | {"KUBECONFIG": self.kubeconfig, ENDS_WITH_PARENT: "yes"}
+        given = environment(str(self.folder)) | {"KUBECONFIG": self.kubeconfig}
+        if self.address is None:  # plug-ins of somebody's kubeconfig read his home
+            given = {**os.environ, **given, **{name: value for name, value in os.environ.items() if name in {"HOME", "XDG_CONFIG_HOME"}}}
         done = subprocess.run(
             command, stdin=self.lifeline, capture_output=True, text=True, env=given, cwd=cwd or self.folder, timeout=300, check=False
         )

@@ -15,6 +15,7 @@ def deployment(name: str = "web", replicas: int = 2, image: str = "web:1", cpu: 
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
+@pytest.mark.played
 def test_pods_become_ready_and_every_write_is_recorded_in_order(space: Space) -> None:
     with Recorder(space=space) as recorder:
         space.apply(deployment(replicas=3))

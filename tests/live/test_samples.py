@@ -65,14 +65,21 @@ def await_ready(space: Space, manifests: Sequence[dict[str, Any]]) -> None:
     until(lambda: all(one.ready for one in live.status(space.cluster.server, manifests)), "every object to be as it should be")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", CASES)
-def test_the_sample_is_taken_runs_and_goes(space: Space, case: str, form: str) -> None:
+def test_the_sample_is_taken(space: Space, case: str, form: str) -> None:
     conversion, folder = written(space, case, form)
     dry = space.kubectl("apply", "--dry-run=server", "-f", rendered(space, folder, form))
     assert dry.code == 0, dry.err
     assert dry.out.count("(server dry run)") == len(conversion.manifests) - (1 if form == "helm" else 0)
+
+
+@pytest.mark.played
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("case", CASES)
+def test_the_sample_runs_and_goes(space: Space, case: str, form: str) -> None:
+    conversion, folder = written(space, case, form)
     install(space, folder, form)
     shown = list(yaml.safe_load_all(Path(rendered(space, folder, form)).read_text())) if form != "plain" else list(conversion.manifests)
     objects = [thing for thing in shown if thing["kind"] != "Namespace"]
@@ -87,6 +94,7 @@ def test_the_sample_is_taken_runs_and_goes(space: Space, case: str, form: str) -
     until(lambda: not space.items("apps/v1/deployments") and not space.items("v1/pods"), "everything to be gone")
 
 
+@pytest.mark.played
 @pytest.mark.parametrize("case", CASES)
 def test_services_lead_to_the_pods_that_are_ready(space: Space, case: str) -> None:
     """Every Service of a converted stack has the endpoints that its pods give: selectors and ports name something that runs."""
@@ -110,6 +118,7 @@ def addresses(space: Space, service: str) -> list[str]:
     return [address for endpoint in ready for address in endpoint["addresses"]]
 
 
+@pytest.mark.played
 def test_applied_twice_changes_nothing_and_a_change_is_shown_before(space: Space) -> None:
     server = space.cluster.server
     conversion = converted("shop", space.name)
@@ -131,6 +140,7 @@ def test_applied_twice_changes_nothing_and_a_change_is_shown_before(space: Space
     assert live.diff(server, changed) == difference, "a difference changes nothing"
 
 
+@pytest.mark.played
 def test_updated_undone_scaled_and_deleted(space: Space) -> None:
     conversion = converted("shop", space.name)
     live.apply(space.cluster.server, conversion.manifests, force=True)

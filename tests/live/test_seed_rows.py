@@ -107,6 +107,7 @@ def rows(history: str) -> list[tuple[str, str]]:
     return [(found[1], found[2].strip()) for line in history.splitlines() if (found := re.match(r"(\d+)\s+(.*)$", line))]
 
 
+@pytest.mark.played
 def test_a_paused_rollout_waits_and_goes_on(space: Space) -> None:
     space.apply(my_app(1))
     assert space.kubectl("rollout", "status", "deployment/my-app", "--timeout=60s").code == 0
