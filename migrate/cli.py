@@ -246,16 +246,35 @@ def _without_overlays(options: Mapping[str, Any], environments: Iterable[str]) -
 
 @program.command()
 @from_sources
+@click.argument("services", metavar="[SERVICE]...", nargs=-1)
 @form("yaml", "json", default="yaml")
+@click.option("--services", "listing", flag_value="services", help="Print the names of the services, one a line.")
+@click.option("--images", "listing", flag_value="images", help="Print the names of the images.")
+@click.option("--networks", "listing", flag_value="networks", help="Print the names of the networks.")
+@click.option("--volumes", "listing", flag_value="volumes", help="Print the names of the volumes.")
+@click.option("--profiles", "listing", flag_value="profiles", help="Print the names of the profiles.")
+@click.option("--all-resources", is_flag=True, help="Include resources that no service uses.")
+@click.option("-o", "--output", metavar="FILE", help="Write the project into FILE.")
 @told
-def config(sources: Sources, /, form: str, verbosity: int | None) -> int:
-    """The canonical project, comparable with `docker compose config`."""
+def config(sources: Sources, /, services: tuple[str, ...], form: str, verbosity: int | None, **options: Any) -> int:
+    """The canonical project, comparable with `docker compose config`; with SERVICE only these and what they need."""
     from migrate import compose
+    from migrate.compose.listing import NoSuchService
 
-    arguments = sources.arguments()
-    text, findings = compose.config(arguments.pop("files"), form, directory=Path(), **arguments)
+    said = sources.arguments()
+    said |= {"wanted": services, "listing": options["listing"], "all_resources": options["all_resources"]}
+    try:
+        text, findings = compose.config(said.pop("files"), form, directory=Path(), **said)
+    except NoSuchService as unknown:
+        raise click.UsageError(f"no such service: {unknown}") from None
     _say(findings, verbosity)
-    _print(text)
+    if options["output"] is None:
+        _print(text)
+    else:
+        from migrate.write.texts import staged
+
+        with staged({Path(options["output"]): text}) as commit:
+            commit()
     return _status(findings, "error")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 from migrate.findings import Finding
@@ -33,11 +34,22 @@ def load(files: Sequence[str], **options: Unpack[Options]) -> Project:
         return project_of(read(files, **options))
 
 
-def config(files: Sequence[str], format: str = "yaml", **options: Unpack[Options]) -> tuple[str, tuple[Finding, ...]]:
-    """The canonical project as text, and what loading it saw. Raises as `load` does, and ValueError for another format."""
+def config(
+    files: Sequence[str], format: str = "yaml", *, wanted: Sequence[str] = (), listing: str | None = None, **options: Unpack[Options]
+) -> tuple[str, tuple[Finding, ...]]:
+    """The canonical project as text, and what loading it saw.
+
+    With `wanted` only these services and what they need; with `listing` the names of one kind (`listing.LISTS`). Raises as `load` does,
+    listing.NoSuchService for one that is not there or not selected, and ValueError for another format or listing.
+    """
+    from .listing import listed, narrowed
+
     with _no_collector():
         found = read(files, **options)
-        return config_text(found, format), found.findings
+        if listing is not None:
+            return listed(found, listing), found.findings
+        whole = replace(found, data=narrowed(found.data, wanted)) if wanted else found
+        return config_text(whole, format), found.findings
 
 
 @contextmanager
