@@ -168,7 +168,7 @@ def _form_bool(node: Node, type_: Type, scope: Scope) -> Node:
 
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]{1,40}\Z")
-_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?\Z")
+_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?\Z")
 
 
 def _number(node: Node, value: str, whole: bool) -> Node:
