@@ -102,7 +102,7 @@ class Server:
                     body=None if body is None else _sent(body),
                     headers=headers,
                     timeout=TIMEOUT_S,
-                    retries=False,
+                    retries=_again(),
                 )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise ServerFault(self.host, f"does not answer ({type(error).__name__})") from None
@@ -176,6 +176,15 @@ def _home(config: Any, kubeconfig: str | None, context: str | None) -> str:
         return STAND_IN
     chosen = next((one for one in contexts if one.get("name") == context), None) if context is not None else active
     return str(mapping(mapping(chosen).get("context")).get("namespace") or STAND_IN)
+
+
+def _again() -> Any:
+    """Connections that the server closed while they were idle are opened anew, and one that is too busy (429) is asked again when it says;
+    only for requests that change nothing when they come twice."""
+    import urllib3
+
+    idempotent = frozenset({"GET", "PATCH"})
+    return urllib3.Retry(total=4, connect=1, read=1, redirect=0, allowed_methods=idempotent, raise_on_status=False, raise_on_redirect=False)
 
 
 def _sent(body: Any) -> bytes:

@@ -32,6 +32,9 @@ _COUNT = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "played: needs kubelets, metrics or a control plane of our own, which no other cluster has")
+    if _wanted() and not os.environ.get(FOREIGN):
+        kept = [part for part in os.environ.get("NO_PROXY", "").split(",") if part]
+        os.environ["NO_PROXY"] = ",".join([*kept, "127.0.0.1", "localhost"])
     if hasattr(config, "workerinput") and _wanted():
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 

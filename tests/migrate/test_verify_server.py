@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -322,3 +324,45 @@ def test_warnings_of_headers(header: str, texts: tuple[str, ...]) -> None:
             return [header]
 
     assert live._warnings(Headers()) == texts
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A server that is too busy at first, and that closes a connection without a word."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if self.path == "/version" and self.asked.count("/version") == 1:
+            self.answer(429, b"{}", {"Retry-After": "0"})
+        elif self.path == "/dropped" and self.asked.count("/dropped") == 1:
+            self.close_connection = True
+        else:
+            self.answer(200, b'{"gitVersion": "v1.36.3"}', {})
+
+    def answer(self, code: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        config = tmp_path / "config"
+        config.write_text(
+            f"{{clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{listening.server_port}'}}}}],"
+            " users: [{name: u, user: {token: t}}], contexts: [{name: x, context: {cluster: c, user: u}}], current-context: x}"
+        )
+        connected = live.connect(str(config))
+        connected.client.rest_client.pool_manager.connection_pool_kw["timeout"] = 5
+        assert connected.version() == "v1.36.3" and Busy.asked.count("/version") == 2
+        assert connected.ask("GET", "/dropped").accepted and Busy.asked.count("/dropped") == 2
+        connected.client.close()
+        listening.shutdown()
