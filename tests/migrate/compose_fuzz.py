@@ -218,7 +218,7 @@ def mutated_tree(tree: Any, chance: random.Random) -> Any:
         places = _places(tree) if isinstance(tree, (dict, list)) else []
         if not places:
             return chance.choice(VALUES)
-        node, key = chance.choice(places)
+        node, key = places[max(chance.randrange(len(places)), chance.randrange(len(places)))]  # rather deep than at the top
         kind = chance.randrange(9)
         if kind <= 2:
             node[key] = _fresh(chance.choice(VALUES))
@@ -276,7 +276,7 @@ def made(number: int, seed: int, known: list[tuple[dict[str, str], list[str]]]) 
     chance = random.Random(f"{seed} {number}")
     texts, names = chance.choice(known)
     files, names = dict(texts), list(names)
-    kind = chance.choices(("text", "tree", "bytes", "mixed"), (30, 55, 5, 10))[0]
+    kind = chance.choices(("text", "tree", "bytes", "mixed"), (20, 65, 5, 10))[0]
     if kind == "mixed":
         more, others = chance.choice(known)
         files |= {f"m-{name}" if name in names else name: text for name, text in more.items()}
