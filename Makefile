@@ -29,7 +29,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	LIVE=$(LIVE) $(BIN)/python -m pytest -n $(LIVE_WORKERS) --dist worksteal tests/live
+	LIVE=$(LIVE) $(BIN)/python -m pytest -n $(LIVE_WORKERS) --dist worksteal --doctest-modules tests/live
 	$(BIN)/python -m pytest -n auto --dist worksteal --doctest-modules --ignore=tests/live
 
 # Go 1.26 or newer; once, about six minutes on two cores. Kept in the user's cache.
@@ -37,7 +37,7 @@ live-tools:
 	$(PYTHON) -m tests.live.tools build
 
 test-live: $(VENV)/.test
-	LIVE=required $(BIN)/python -m pytest -n $(LIVE_WORKERS) --dist worksteal tests/live
+	LIVE=required $(BIN)/python -m pytest -n $(LIVE_WORKERS) --dist worksteal --doctest-modules tests/live
 
 lock: pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --output-file requirements/demo.lock pyproject.toml requirements/build.in
