@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_without_go_programs_that_any_go_built_of_these_sources_will_do(module: 
     assert tools.built() == tools.Tools(folder=folder)
     monkeypatch.setattr(tools, "go_version", lambda: "go1.26.8-linux-amd64")
     assert tools.built() is None, "another Go builds its own"
+
+
+def test_what_nobody_asked_for_in_two_weeks_is_removed(module: Path) -> None:
+    old, new = tools.cache() / "old", tools.cache() / "new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    tools._remove_forgotten()
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 @pytest.mark.parametrize(
