@@ -366,6 +366,7 @@ def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], serve
     """Manifests against the Kubernetes schemas and each other, and the old network against the new where a Compose file is found."""
     from migrate.report.data import json_text
     from migrate.verify import read
+    from migrate.verify.server import merged
 
     _check_kinds(external)
     if options["upgrade"] and form != "text":
@@ -382,7 +383,7 @@ def verify(sources: Sources, /, manifests: str, external: tuple[str, ...], serve
 
     result = read.verified(found, version, external, compose)
     of_server, sentence = _of_server(found, external, beside) if server else ((), "")
-    findings = in_reading_order((*result.findings, *of_server))
+    findings = in_reading_order(merged(result.findings, of_server))
     report = _verification(findings, manifests)
     if options["upgrade"]:
         from migrate.write import dump_stream

@@ -57,6 +57,16 @@ def findings(
             yield _told("MIG961", warning, Action.ASSUMED, manifest, (), where, origins)
 
 
+def merged(local: Iterable[Finding], of_server: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Both, but of one and the same fault (code, object, field) only what the server says: that stands on the line of the Compose file."""
+    told = {_fault(finding) for finding in of_server if finding.path}
+    return (*(finding for finding in local if _fault(finding) not in told), *of_server)
+
+
+def _fault(finding: Finding) -> tuple[str, str, str | None]:
+    return finding.code, finding.message.partition(": ")[0], finding.path
+
+
 def elsewhere(judged: Iterable[Judged], manifests: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """One finding for each namespace that is not there yet, in whose stead another was asked."""
     missing = dict.fromkeys((namespace(manifests[one.position]), one.namespace) for one in judged if one.namespace is not None)

@@ -161,7 +161,9 @@ def test_the_command_names_file_line_and_object(space: Space, stack: Path) -> No
     command = [sys.executable, "-m", "migrate", "-p", "stack", "verify", "all.yaml", "--server"]
     done = subprocess.run(command, cwd=stack, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    line = next(line for line in done.stdout.splitlines() if line.startswith(f"compose.yaml:{LINES['replicas: 2']}:"))
+    told_of = [line for line in done.stdout.splitlines() if "spec.replicas" in line]
+    assert len(told_of) == 1, "one fault, one finding, whoever saw it"
+    line = next(line for line in told_of if line.startswith(f"compose.yaml:{LINES['replicas: 2']}:"))
     assert "MIG930" in line and "Deployment web: spec.replicas: Invalid value: -1" in line
 
 

@@ -12,6 +12,8 @@ import pytest
 
 import migrate
 from migrate import live
+from migrate.findings import Action
+from migrate.rules import found
 from migrate.source import Path_, SourceMap
 from migrate.verify import server
 from migrate.verify.objects import mapping
@@ -227,6 +229,14 @@ def test_findings_of_what_was_judged(conversion: migrate.Conversion) -> None:
     assert found[0].span is not None and found[0].span.line == 13 and found[0].path == "spec.replicas"
     assert "create deployments.apps in namespace a" in found[3].message
     assert [f.code for f in server.elsewhere(judged, manifests)] == ["MIG962"]
+
+
+def test_one_fault_is_told_once_as_the_server_says_it() -> None:
+    local = [
+        found("MIG930", f"Deployment {name}: spec.replicas: -1", action=Action.REFUSED, path="spec.replicas") for name in ("web", "db")
+    ]
+    of_server = [found("MIG930", "Deployment web: spec.replicas: must be 0 or more", action=Action.REFUSED, path="spec.replicas")]
+    assert [f.message for f in server.merged(local, of_server)] == [local[1].message, of_server[0].message]
 
 
 def test_what_must_be_there_is_asked_once() -> None:
