@@ -143,7 +143,6 @@ def test_what_is_not_there_yet_is_a_wrong_command_line(run: Said, small: str) ->
     converting = ["--format helm", "--format kustomize", "--addresses pin", "--service-cidr 10.96.0.0/31", "--service-cidr me"]
     converting += ["--report x.pdf", "--diff", "--kubernetes-version 1.12", "--fail-on info"]
     others = [
-        "verify . --server",
         "graph -o x.png",
         "rules MIG000",
         "nothing",
