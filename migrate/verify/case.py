@@ -11,6 +11,7 @@ from migrate.addresses.types import Addressing, DecidedUse
 from migrate.findings import Action, Finding, Span
 from migrate.plan.decision import Answers, Names
 from migrate.plan.naming import decide_names
+from migrate.plan.spelling import object_name
 from migrate.rules import found
 from migrate.stack import Stack
 from migrate.stack.names import Directory
@@ -108,7 +109,8 @@ class Case:
         if own := self._by_workload.get(wanted):
             return own
         chosen = self._by_service.get(wanted, ())
-        return chosen or self._by_container.get(wanted, ())
+        said = self.stack.project.services[service].container_name
+        return chosen or self._by_container.get(object_name(said or service), ())
 
     @cached_property
     def _by_workload(self) -> Mapping[str, tuple[int, ...]]:
