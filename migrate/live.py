@@ -26,6 +26,7 @@ from migrate.verify.standing import waiting_for
 
 JSON: Final = "application/json"
 APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
 MANAGER: Final = "compose-cutover"
 STAND_IN: Final = "default"
 TIMEOUT_S: Final = 30.0
@@ -33,6 +34,7 @@ ASKS_AT_MOST: Final = 20
 """How often an object is asked for again, each time without what could not be read."""
 
 _UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_TWICE: Final = "duplicate entries for key"
 _VOLATILE: Final = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
 
@@ -314,16 +316,22 @@ def _judged(server: Server, position: int, manifest: Mapping[str, Any], where: s
 
 
 def _dry(server: Server, manifest: Mapping[str, Any], where: str | None) -> Answer:
-    """The dry run of an apply; in a namespace that stands in, where a foreign object of that name may be, of a creation."""
+    """The dry run of an apply; in a namespace that stands in, where a foreign object of that name may be, of a creation.
+
+    Lists that give a key twice can only be created or merged: `kubectl apply` takes them, and so does the server, with a warning.
+    """
     query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": MANAGER}
-    if where is None:
-        return server.ask("PATCH", server.path(manifest), manifest, query={**query, "force": "true"}, media=APPLY)
-    moved = {**manifest, "metadata": {**mapping(manifest.get("metadata")), "namespace": where}}
+    moved = manifest if where is None else {**manifest, "metadata": {**mapping(manifest.get("metadata")), "namespace": where}}
     path = server.path(moved, where)
-    if server.ask("GET", path).code == 404:
-        return server.ask("PATCH", path, moved, query={**query, "force": "true"}, media=APPLY)
+    is_foreign = where is not None and server.ask("GET", path).code != 404
+    if not is_foreign:
+        answer = server.ask("PATCH", path, moved, query={**query, "force": "true"}, media=APPLY)
+        if not (answer.code == 500 and _TWICE in str(answer.body.get("message"))):
+            return answer
     answer = server.ask("POST", path.rpartition("/")[0], moved, query=query)
-    return Answer(code=200, body={}, warnings=answer.warnings) if answer.code == 409 else answer  # refused values are told before
+    if answer.code == 409 and is_foreign:  # refused values are told before
+        return Answer(code=200, body={}, warnings=answer.warnings)
+    return server.ask("PATCH", path, moved, query=query, media=MERGE) if answer.code == 409 else answer
 
 
 def absent(server: Server, kind: tuple[str, str], called: str, where: str) -> bool:

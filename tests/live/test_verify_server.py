@@ -244,6 +244,19 @@ def test_fields_that_may_not_change_on_what_is_there(space: Space, stack: Path) 
     assert any(f["path"] == "spec.selector" and "immutable" in f["message"] for f in findings if f["code"] == "MIG930")
 
 
+def test_what_kubectl_apply_takes_is_not_refused(space: Space, stack: Path) -> None:
+    """A variable given twice: a server-side apply cannot merge it, but the server takes the object, and warns."""
+
+    def change(manifests: dict[tuple[str, str], dict[str, Any]]) -> None:
+        pod(manifests, "web")["containers"][0]["env"] *= 2
+
+    for _ in ("created", "there already"):
+        _, findings, _ = told(space, stack, change)
+        of_server = [f for f in findings if f["file"] == "compose.yaml" and f["code"] in {"MIG930", "MIG961"}]
+        assert {f["code"] for f in of_server} == {"MIG961"} and any("MODE" in f["message"] for f in of_server)
+        space.kubectl("apply", "-f", str(stack / "all.yaml"))
+
+
 # ------------------------------------------------------------------ accounts
 
 
