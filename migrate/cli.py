@@ -548,9 +548,9 @@ def _told_text(findings: Iterable[Finding], verbosity: int | None) -> str:
 
 
 def _say(findings: Iterable[Finding], verbosity: int | None) -> None:
-    from migrate.report import terminal
+    from migrate.report.plain_text import SHOWN, terminal
 
-    _error(terminal(findings, verbosity=verbosity or 0, colour=_colour()))
+    _error(terminal(findings, verbosity=verbosity or 0, colour=_colour(), shown=SHOWN))
 
 
 def _hint(findings: Sequence[Finding], verbosity: int | None) -> None:

@@ -37,16 +37,34 @@ def one_line(text: str) -> str:
     return clean(re.sub(r"\s*\n\s*", " ", text))
 
 
-def terminal(findings: Iterable[Finding], *, verbosity: int = 0, colour: bool = False) -> str:
+SHOWN: Final = 200
+"""Findings of one code that are told one by one beside a result; nobody reads more."""
+
+
+def terminal(findings: Iterable[Finding], *, verbosity: int = 0, colour: bool = False, shown: int | None = None) -> str:
     """What people see first: errors, then warnings, folded; infos only with `verbosity` 1, errors alone with -1.
 
-    Infos are counted; of those that tell what was dropped one line a code says what and where, so that no loss is silent.
+    Infos are counted; of those that tell what was dropped one line a code says what and where, so that no loss is silent. Of one code
+    `shown` are told at most (without -v), and how many more there are.
     """
     ordered = in_reading_order(findings)
     wanted = {-1: (Severity.ERROR,), 0: (Severity.ERROR, Severity.WARNING)}.get(verbosity, tuple(Severity))
     folds = folded(finding for finding in ordered if finding.severity in wanted)
-    lines = [line for fold in folds for line in _fold(fold, colour)]
+    lines = [line for fold in folds for line in _fold(fold, colour)] if shown is None or verbosity > 0 else _bounded(folds, shown, colour)
     return "".join(f"{line}\n" for line in (*lines, *(_dropped(ordered) if verbosity == 0 else ())))
+
+
+def _bounded(folds: Iterable[Fold], shown: int, colour: bool) -> Iterator[str]:
+    """The lines of the folds, of each code and severity `shown` at most, and behind them one for those that are left out."""
+    counts: dict[tuple[Severity, str], int] = {}
+    for fold in folds:
+        key = (fold.first.severity, fold.first.code)
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] <= shown:
+            yield from _fold(fold, colour)
+    for (severity, code), count in counts.items():
+        if count > shown:
+            yield f"{code} {severity}: {count - shown} more; -v tells them"
 
 
 def _dropped(findings: Iterable[Finding]) -> Iterator[str]:

@@ -158,6 +158,14 @@ def test_text_has_every_finding_use_and_decision() -> None:
         assert part in text
 
 
+def test_the_terminal_is_not_flooded() -> None:
+    many = [found("MIG006", f"unknown key {number}", action=Action.DROPPED, span=HERE, path=str(number)) for number in range(1000)]
+    lines = terminal(many, shown=200).splitlines()
+    assert len([line for line in lines if "unknown key" in line]) == 200
+    assert lines[-1] == "MIG006 error: 800 more; -v tells them"
+    assert terminal(many, shown=200, verbosity=1) == terminal(many, verbosity=1)
+
+
 def test_terminal_shows_first_what_must_be_decided() -> None:
     lines = terminal(FINDINGS).splitlines()
     assert lines[0] == "stack/compose.yaml:7:5 MIG210 error: web needs a literal [refused]"
