@@ -87,6 +87,7 @@ class Tables:
         self.n[[k.RECORDS, k.BACKGROUNDS]] = len(v["record_f"]), len(v["background"])
         self.n[[k.WARM_COLUMNS, k.STEP_COLUMNS]] = v["warm_from"].shape[1], v["step_kind"].shape[1]
         self.n[[k.ENDPOINT_COLUMNS, k.GROUPS]] = v["endpoint"].shape[1], self.groups
+        self.n[[k.KEPT_ROOM, k.JOBS_ROOM]] = len(v["kept"]), len(v["jf"])
 
     def replace(self, **tables: Any) -> None:
         """Other tables in the place of some, of any length; room to sort the pods and background of a node follows."""
@@ -139,6 +140,11 @@ class Tables:
         tables |= {name: longer(getattr(self, name), rows + 1) for name in ("group_start", "group_order")}
         self.replace(**tables, trigger=longer(self.trigger, 4 * rows), endpoint=wider(self.endpoint, rows))
 
+    def room_for_latencies(self, rows: int) -> None:
+        """A table of at least so many latencies."""
+        if rows > len(self.kept):
+            self.replace(kept=longer(self.kept, 2 * rows), kept_source=longer(self.kept_source, 2 * rows))
+
     def more_records(self) -> None:
         """Twice the rows of records."""
         rows = 2 * len(self.record_f)
@@ -163,7 +169,7 @@ def wider(table: Any, columns: int) -> Any:
     return larger
 
 
-def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], int], *, record: bool) -> Tables:
+def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], int], *, record: bool, keep: bool) -> Tables:
     """The state at time 0 without pods; `proxies` tells the first row of each edge's endpoint lists."""
     points: list[tuple[float, float]] = []
     services, sources = len(spec.behaviours), len(spec.sources)
@@ -190,6 +196,7 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
         "turn": (rows,), "pod_hash": (PODS,), "out": (sources, 9), "histogram": (sources, k.BUCKETS), "a_source": (CHUNK,),
         "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "a_key": (CHUNK,),
         "coming": (PODS,), "record_i": (CHUNK if record else 0, 4),
+        "kept": (CHUNK if keep else 0,), "kept_source": (CHUNK if keep else 0,),
     }  # fmt: skip
     tables: dict[str, Any] = {name: np.zeros(shape, np.float64 if name in k.FLOATS else np.int64) for name, shape in shapes.items()}
     tables |= {
@@ -203,7 +210,7 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
         "points": np.array(points).reshape(-1, 2),
         **own,
     }
-    return Tables(tables, (-1, 0, 0, -1, 0, -1, int(record), 0))
+    return Tables(tables, (-1, 0, 0, -1, 0, -1, int(record), 0, 0))
 
 
 def _padded(rows: list[list[float]], width: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from simulate.spec import Background, Edge, TrafficSpec
 from simulate.traffic import arrays, cpu, draws, setup
 from simulate.traffic import kernels as k
 from simulate.traffic.books import LITTLE_RATIO
+from simulate.traffic.latencies import Latencies
 from simulate.traffic.limits import Unsupported
 from simulate.traffic.memory import memory_of
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
@@ -30,7 +32,7 @@ class BatchPlane:
 
     engine = "batch"
 
-    def __init__(self, spec: TrafficSpec, *, record: bool = False) -> None:
+    def __init__(self, spec: TrafficSpec, *, record: bool = False, keep: bool = False) -> None:
         setup.checked(spec)
         self.spec = spec
         self.now = 0.0
@@ -48,7 +50,7 @@ class BatchPlane:
             seed=spec.seed, horizon_s=spec.horizon_s, behaviours=spec.behaviours, edges=tuple(self._entry), sources=spec.sources,
             machines=spec.machines,
         )  # fmt: skip
-        self._s = arrays.build(full, {to for _, to in entries}, self._first, record=record)
+        self._s = arrays.build(full, {to for _, to in entries}, self._first, record=record, keep=keep)
         self._services = {behaviour.name: i for i, behaviour in enumerate(spec.behaviours)}
         self._nodes = {machine.name: i for i, machine in enumerate(spec.machines)}
         self._background = [tuple(machine.background) for machine in spec.machines]
@@ -56,6 +58,7 @@ class BatchPlane:
             self._s.node[i, :2] = math.inf if machine.cores is None else machine.cores, machine.speed
         self._s.node[len(spec.machines)] = math.inf, 1.0, 0.0, 1.0
         self._memory = memory_of(spec)
+        self._kept = Latencies(len(spec.sources))
         self._pods: dict[str, int] = {}
         self._names: list[str] = []
         self._triggers: deque[Trigger] = deque()
@@ -100,12 +103,13 @@ class BatchPlane:
 
     def _guarded(self, limit: float) -> bool:
         """Go to `limit`, or to the first trigger before it: then once more from the start, and no further."""
-        saved = self._s.saved()
+        saved, kept = self._s.saved(), self._kept.mark()
         self._advance(limit)
         found = self._s.trigger[: self._s.g[k.TRIGGERS], 0]
         if len(found) and found.min() < limit:
             limit = float(found.min())
             self._s.restore(saved)
+            self._kept.back_to(kept)
             self._advance(limit)
         rows = self._s.trigger[: self._s.g[k.TRIGGERS]].tolist()
         self._s.g[k.TRIGGERS] = 0
@@ -135,8 +139,17 @@ class BatchPlane:
                 self._s.more_jobs()
             elif needs == k.NEEDS_WIDTH:
                 self._s.wider(int(self._s.g[k.NEEDED]))
+            elif needs == k.NEEDS_KEEPING:
+                self._keep()
             else:
                 self._s.more_records()
+
+    def _keep(self) -> None:
+        """Latencies out of the table, which is as long as a chunk may need."""
+        s, n = self._s, int(self._s.g[k.KEPT])
+        self._kept.add(s.kept_source[:n], s.kept[:n])
+        s.g[k.KEPT] = 0
+        s.room_for_latencies(len(s.jf) + arrays.CHUNK)
 
     # -------------------------------------------------------------- groups
 
@@ -528,6 +541,12 @@ class BatchPlane:
             by_cause = {outcome: n for outcome, n in zip(OUTCOMES, ends, strict=True) if n}
             counters[edge.caller, edge.callee] = EdgeCounters(arrived, arrived, 0, by_cause, 0, late, flying)
         return counters
+
+    def latencies(self, t_s: float) -> Mapping[str, Any]:
+        """Every latency of `ok` up to t_s, sorted, in single precision, if they were to be kept."""
+        self._reach(t_s)
+        self._keep()
+        return dict(zip([source.name for source in self.spec.sources], self._kept.sorted(), strict=True))
 
     def records(self) -> list[RequestRecord]:
         """One record per request in order of (source, number), if they were asked for; those in flight have no end."""

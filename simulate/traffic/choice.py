@@ -49,8 +49,9 @@ def _of_source(source: Source, spec: TrafficSpec) -> float:
 class ChoosingPlane:
     """`engine` names what runs now; `reason` says why it is not a faster one (None: it is the fastest)."""
 
-    def __init__(self, spec: TrafficSpec, *, record: bool = False) -> None:
-        self._spec, self._record = spec, record
+    def __init__(self, spec: TrafficSpec, *, record: bool = False, keep: bool = False) -> None:
+        self._spec = spec
+        self._wanted = {"record": record, "keep": keep}
         self._log: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         plain = why_plain(spec)
         self._ordered = why_ordered(spec)
@@ -59,11 +60,11 @@ class ChoosingPlane:
         self._fast: Name = "events" if self._ordered else "batch"
         self._plane: BatchPlane | OrderedPlane | HeapPlane
         if plain:
-            self._plane = HeapPlane(spec, record=record)
+            self._plane = HeapPlane(spec, **self._wanted)
         elif expected(spec) > SHORT or self._is_compiled():
             self._plane = self._made(self._fast)
         else:
-            self._plane = HeapPlane(spec, record=record, most=SHORT)
+            self._plane = HeapPlane(spec, **self._wanted, most=SHORT)
 
     def _is_compiled(self) -> bool:
         return is_kept("enter", *files(EVENTS)) if self._fast == "events" else is_kept("advance", *files(BATCHES))
@@ -72,12 +73,12 @@ class ChoosingPlane:
         if name == "batch":
             from simulate.traffic.batch import BatchPlane
 
-            return BatchPlane(self._spec, record=self._record)
+            return BatchPlane(self._spec, **self._wanted)
         if name == "events":
             from simulate.traffic.ordered import OrderedPlane
 
-            return OrderedPlane(self._spec, record=self._record)
-        return HeapPlane(self._spec, record=self._record)
+            return OrderedPlane(self._spec, **self._wanted)
+        return HeapPlane(self._spec, **self._wanted)
 
     @property
     def engine(self) -> str:
@@ -101,7 +102,7 @@ class ChoosingPlane:
         """Remember what was asked; of several times that were reached without a trigger the last is enough."""
         if self._last:
             return
-        if verb in ("read", "usage", "sources", "edges"):
+        if verb in ("read", "usage", "sources", "edges", "latencies"):
             if self._log and self._log[-1][:2] == (REACHED, arguments):
                 return
             verb = "sources"
@@ -180,6 +181,11 @@ class ChoosingPlane:
         """Cumulative counters of every edge, exact at t_s."""
         counters: Mapping[tuple[str, str], EdgeCounters] = self._do("edges", t_s)
         return counters
+
+    def latencies(self, t_s: float) -> Mapping[str, Any]:
+        """Every latency of `ok` up to t_s, sorted, in single precision, if they were to be kept."""
+        found: Mapping[str, Any] = self._do("latencies", t_s)
+        return found
 
     def records(self) -> list[RequestRecord]:
         """One record per request, if they were asked for."""

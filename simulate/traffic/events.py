@@ -139,6 +139,9 @@ from simulate.traffic.layout import (
     H_FREE_CALLS,
     H_FREE_ROW,
     H_FREE_ROWS,
+    H_KEPT,
+    H_KEPT_COUNT,
+    H_KEPT_ROOM,
     H_LIVE_CALLS,
     H_LIVE_ROWS,
     H_NEXT_SOURCE,
@@ -664,6 +667,10 @@ def end_request(m: Any, f: Any, c: int, outcome: int, t: float) -> None:
     if outcome == OK:
         f[m[s + S_LATENCY] + m[m[a + A_POD] + P_ORDINAL]] += latency
         m[m[s + S_HISTOGRAM] + bucket(latency)] += 1
+        if m[H_KEPT_ROOM] > 0:
+            row = m[H_KEPT] + 2 * m[H_KEPT_COUNT]
+            m[row], f[row + 1] = m[s + S_ORDINAL], latency
+            m[H_KEPT_COUNT] += 1
     if m[H_RECORD_ROOM] > 0:
         row = m[H_RECORDS] + R_SIZE * m[H_RECORD_COUNT]
         m[H_RECORD_COUNT] += 1
@@ -1168,6 +1175,8 @@ def needs(m: Any) -> int:
     if m[H_FREE_ROWS] < (m[H_LIVE_ROWS] + 4) * m[H_FANOUT] or m[H_FREE_CALLS] < (m[H_LIVE_CALLS] + 4) * m[H_FANOUT]:
         return NEEDS_ROWS
     if m[H_RECORD_ROOM] > 0 and m[H_RECORD_ROOM] - m[H_RECORD_COUNT] <= m[H_LIVE_CALLS] + 4:
+        return NEEDS_RECORDS
+    if m[H_KEPT_ROOM] > 0 and m[H_KEPT_ROOM] - m[H_KEPT_COUNT] <= m[H_LIVE_CALLS] + 4:
         return NEEDS_RECORDS
     return OVERFLOWED if m[H_OVERFLOW] == 1 else DONE
 

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
+from struct import pack, unpack
 from typing import Any
 
 from simulate.spec import Background, TrafficSpec
@@ -52,9 +53,10 @@ class HeapPlane:
 
     engine = "heap"
 
-    def __init__(self, spec: TrafficSpec, *, record: bool = False, most: float = math.inf) -> None:
+    def __init__(self, spec: TrafficSpec, *, record: bool = False, keep: bool = False, most: float = math.inf) -> None:
         setup.checked(spec)
         self._left = most
+        self._kept: dict[str, list[float]] | None = {source.name: [] for source in spec.sources} if keep else None
         self.spec = spec
         self.now = 0.0
         self._queue: list[tuple[float, int, Path, int, Callable[..., None], Any, Any]] = []
@@ -390,6 +392,8 @@ class HeapPlane:
             source.latency_sums_s[ordinal] = source.latency_sums_s.get(ordinal, 0.0) + latency
             number = bucket(latency)
             source.histogram[number] = source.histogram.get(number, 0) + 1
+            if self._kept is not None:
+                self._kept[source.spec.name].append(latency)
         else:
             source.failed[outcome] = source.failed.get(outcome, 0) + 1
         if self._records is not None:
@@ -802,6 +806,11 @@ class HeapPlane:
         """Cumulative counters of every edge, exact at t_s."""
         self._reach(t_s)
         return {name: edge.counters() for name, edge in self._edges.items()}
+
+    def latencies(self, t_s: float) -> Mapping[str, Any]:
+        """Every latency of `ok` up to t_s, sorted, in single precision, if they were to be kept."""
+        self._reach(t_s)
+        return {name: sorted(unpack(f"{len(kept)}f", pack(f"{len(kept)}f", *kept))) for name, kept in (self._kept or {}).items()}
 
     def records(self) -> list[RequestRecord]:
         """One record per request in order of (source, number), if they were asked for; those in flight have no end."""

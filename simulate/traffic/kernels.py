@@ -46,11 +46,11 @@ RANDOM, ROUND_ROBIN, HASH = range(3)
 OK, NO_ENDPOINT, REFUSAL, TIMED_OUT, KILL, OUT_OF_MEMORY, LATE, ARRIVALS, VANISHED = range(9)
 FLYING = -1
 # positions in `g`
-FREE_JOB, FREE_JOBS, TRIGGERS, FILLED, SEQUENCES, LOST_JOB, RECORDING, NEEDED = range(8)
+FREE_JOB, FREE_JOBS, TRIGGERS, FILLED, SEQUENCES, LOST_JOB, RECORDING, NEEDED, KEPT = range(9)
 BOOTED, DRAINED, PROBED = range(3)
 # distributions
 CONST, UNIFORM, EXP, LOGNORMAL, ERLANG, HYPEREXP, PARETO, QUANTILES = range(8)
-DONE, NEEDS_JOBS, NEEDS_WIDTH, NEEDS_RECORDS = range(4)
+DONE, NEEDS_JOBS, NEEDS_WIDTH, NEEDS_RECORDS, NEEDS_KEEPING = range(5)
 CPU_STEP, WAIT_STEP = range(2)
 BUCKETS = 4096
 NEVER = 1 << 62
@@ -76,6 +76,7 @@ FLOATS = (
     "batch_draw",
     "points",
     "record_f",
+    "kept",
 )
 INTEGERS = (
     "pi",
@@ -105,19 +106,22 @@ INTEGERS = (
     "a_key",
     "coming",
     "record_i",
+    "kept_source",
 )
 """Tables of the state, in order: doubles one after the other in one array `f`, integers in one array `n` behind a header.
 Two flat arrays: in compiled code they are two addresses."""
 # the header of `n`: sizes, then where each table begins
-(WIDTH, SOURCES, PODS, GROUPS, CHUNKED, RECORDS, BACKGROUNDS, WARM_COLUMNS, STEP_COLUMNS, ENDPOINT_COLUMNS) = range(8, 18)
-OFFSETS = 18
+(WIDTH, SOURCES, PODS, GROUPS, CHUNKED, RECORDS, BACKGROUNDS, WARM_COLUMNS, STEP_COLUMNS, ENDPOINT_COLUMNS, KEPT_ROOM, JOBS_ROOM) = range(
+    9, 21
+)
+OFFSETS = 21
 (
     O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T, O_A_DEMAND,
-    O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
+    O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_KEPT, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
     O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY, O_ENDPOINT, O_ENDPOINTS, O_TURN,
-    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_A_KEY, O_COMING, O_RECORD_I,
-) = range(OFFSETS, OFFSETS + 46)  # fmt: skip
-HEADER = OFFSETS + 46
+    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_A_KEY, O_COMING, O_RECORD_I, O_KEPT_SOURCE,
+) = range(OFFSETS, OFFSETS + 48)  # fmt: skip
+HEADER = OFFSETS + 48
 
 
 G64 = np.uint64(0x9E3779B97F4A7C15)
@@ -430,6 +434,9 @@ def end_request(f: Any, n: Any, source: int, sequence: int, p: int, arrived: flo
     if outcome == OK:
         n[n[O_HISTOGRAM] + source * BUCKETS + bucket(t - arrived)] += 1
         f[n[O_LATENCY] + p * n[SOURCES] + source] += t - arrived
+        if n[KEPT_ROOM] > 0:
+            f[n[O_KEPT] + n[KEPT]], n[n[O_KEPT_SOURCE] + n[KEPT]] = t - arrived, source
+            n[KEPT] += 1
     if n[RECORDING] == 1:
         f[n[O_RECORD_F] + sequence * 3 + 2] = end
         n[n[O_RECORD_I] + sequence * 4 + 3] = outcome
@@ -685,6 +692,7 @@ def run_plain(f: Any, n: Any, p: int, node: int, begin: int, end: int, limit: fl
     jf, ji, jk, orders, times, demand_of = n[O_JF], n[O_JI], n[O_JK], n[O_A_ORDER], n[O_A_T], n[O_A_DEMAND]
     sources, numbers, keys, timeouts, sequences = n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_SF] + TIMEOUT, n[SEQUENCES]
     outs, histograms, latencies, recording = n[O_OUT], n[O_HISTOGRAM], n[O_LATENCY] + p * n[SOURCES], n[RECORDING] == 1
+    whole = recording or n[KEPT_ROOM] > 0
     service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
     workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
     queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
@@ -714,7 +722,7 @@ def run_plain(f: Any, n: Any, p: int, node: int, begin: int, end: int, limit: fl
             x, y = jf + done * JF, ji + done * JI
             span, source = t - f[x + ARRIVED_S], n[y + SOURCE]
             residence += span
-            if recording or t > f[x + DEADLINE]:
+            if whole or t > f[x + DEADLINE]:
                 end_request(f, n, source, n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, t)
             else:
                 n[outs + source * 9 + OK] += 1
@@ -1022,6 +1030,8 @@ def advance(f: Any, n: Any, limit: float) -> int:
             return NEEDS_WIDTH
         if n[RECORDING] == 1 and n[SEQUENCES] + count > n[RECORDS]:
             return NEEDS_RECORDS
+        if n[KEPT_ROOM] > 0 and n[KEPT] + n[JOBS_ROOM] - n[FREE_JOBS] + count > n[KEPT_ROOM]:
+            return NEEDS_KEEPING
         full = count == n[CHUNKED]
         chunk(f, n, count, f[n[O_A_T] + count - 1] if full else limit)
         n[FILLED] = -1

@@ -14,6 +14,7 @@ from simulate.traffic import cpu, draws, setup
 from simulate.traffic import layout as k
 from simulate.traffic.books import LITTLE_RATIO
 from simulate.traffic.events import enter
+from simulate.traffic.latencies import Latencies
 from simulate.traffic.limits import Overflowed
 from simulate.traffic.memory import memory_of
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
@@ -30,14 +31,15 @@ class OrderedPlane:
 
     engine = "events"
 
-    def __init__(self, spec: TrafficSpec, *, record: bool = False) -> None:
+    def __init__(self, spec: TrafficSpec, *, record: bool = False, keep: bool = False) -> None:
         setup.checked(spec)
         self.spec = spec
         described = {(edge.caller, edge.callee): edge for edge in spec.edges}
         self._edges = {name: described.get(name, Edge(caller=name[0], callee=name[1])) for name in setup.edges_of(spec)}
-        self._w = World(spec, self._edges, record=record)
+        self._w = World(spec, self._edges, record=record, keep=keep)
         self._recording = record
         self._memory = memory_of(spec)
+        self._kept = Latencies(len(spec.sources))
         self._behaviour_number = {v: i for i, v in enumerate(self._w.services.values())}
         self._pods: dict[str, int] = {}
         self._names: list[str] = []
@@ -79,6 +81,17 @@ class OrderedPlane:
         w.m[k.H_TRIGGER_COUNT] = 0
 
     def _gather(self) -> None:
+        """Records and latencies out of their tables, which are as long as one event may need."""
+        if self._recording:
+            self._gather_records()
+        w, n = self._w, int(self._w.m[k.H_KEPT_COUNT])
+        begin, wanted = int(w.m[k.H_KEPT]), 2 * (int(w.m[k.H_LIVE_CALLS]) + 4)
+        self._kept.add(w.m[begin : begin + 2 * n : 2], w.f[begin + 1 : begin + 1 + 2 * n : 2])
+        w.m[k.H_KEPT_COUNT] = 0
+        if 0 < w.m[k.H_KEPT_ROOM] < wanted:
+            w.room_for_latencies(wanted)
+
+    def _gather_records(self) -> None:
         w, n = self._w, int(self._w.m[k.H_RECORD_COUNT])
         begin = int(w.m[k.H_RECORDS])
         self._harvest.append(w.m[begin : begin + n * k.R_SIZE].reshape(n, k.R_SIZE).copy())
@@ -331,6 +344,12 @@ class OrderedPlane:
                 n[k.E_CALLS], n[k.E_ATTEMPTS], n[k.E_RETRIES], ends, n[k.E_ABANDONED], n[k.E_LATE], n[k.E_OUTSTANDING]
             )  # fmt: skip
         return found
+
+    def latencies(self, t_s: float) -> Mapping[str, Any]:
+        """Every latency of `ok` up to t_s, sorted, in single precision, if they were to be kept."""
+        self._reach(t_s)
+        self._gather()
+        return dict(zip([source.name for source in self.spec.sources], self._kept.sorted(), strict=True))
 
     def records(self) -> list[RequestRecord]:
         """One record per request in order of (source, number), if they were asked for; those in flight have no end."""

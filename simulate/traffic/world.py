@@ -56,7 +56,7 @@ def _distributions(spec: TrafficSpec) -> Iterator[Distribution | None]:
 class World:
     """One array `m` of integers, `f` the same as doubles. Entities are addresses in it; it grows at its end only."""
 
-    def __init__(self, spec: TrafficSpec, edges: Mapping[tuple[str, str], Edge], *, record: bool) -> None:
+    def __init__(self, spec: TrafficSpec, edges: Mapping[tuple[str, str], Edge], *, record: bool, keep: bool) -> None:
         self.spec = spec
         self._allocate(WORDS)
         self.used = k.HEADER
@@ -86,6 +86,8 @@ class World:
             self.place_background(self.nodes[machine.name], machine.background)
         if record:
             self.room_for_records(RECORDS)
+        if keep:
+            self.room_for_latencies(RECORDS)
 
     # -------------------------------------------------------------- memory
 
@@ -170,6 +172,10 @@ class World:
     def room_for_records(self, rows: int) -> None:
         """A table of so many ended requests, empty; every open one may end at one instant."""
         self.m[k.H_RECORDS], self.m[k.H_RECORD_ROOM], self.m[k.H_RECORD_COUNT] = self.take(rows * k.R_SIZE), rows, 0
+
+    def room_for_latencies(self, rows: int) -> None:
+        """A table of so many latencies with their sources, empty."""
+        self.m[k.H_KEPT], self.m[k.H_KEPT_ROOM], self.m[k.H_KEPT_COUNT] = self.take(2 * rows), rows, 0
 
     def room_for_triggers(self, probes: int) -> None:
         """Every pod may boot, drain or run out of memory at one instant, and every probe may end."""

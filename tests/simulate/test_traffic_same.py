@@ -66,6 +66,31 @@ def test_every_kernel_where_all_can_run() -> None:
     assert all(other == first for other in others)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_latency_is_kept_by_every_engine(seed: int) -> None:
+    made = world(random.Random(seed))
+    planes = [make_plane(made.spec, engine=engine, keep=True, record=True) for engine in ("heap", "events", "auto")]
+    kept = []
+    for plane in planes:
+        counted = told(plane, made.story)["sources"]
+        kept.append({name: [float(one) for one in values] for name, values in plane.latencies(8.0).items()})  # type: ignore[attr-defined]
+        assert {name: len(values) for name, values in kept[-1].items()} == {name: one.ok for name, one in counted.items()}
+    assert kept[0] == kept[1] == kept[2]
+
+
+def test_every_latency_of_batches_is_kept() -> None:
+    from simulate.traffic.batch import BatchPlane
+
+    dice = random.Random(4)
+    spec, story = random_spec(dice), random_story(dice)
+    planes = (BatchPlane(spec, record=True, keep=True), HeapPlane(spec, record=True, keep=True))
+    for plane in planes:
+        told_by_batches(plane, story, 1.0)
+    fast, slow = ({name: [float(one) for one in found] for name, found in plane.latencies(12.0).items()} for plane in planes)
+    assert fast == slow
+    assert sum(map(len, fast.values())) > 100
+
+
 def test_threads_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(digests, ["events"] * 8))
