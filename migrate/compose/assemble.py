@@ -238,6 +238,8 @@ class Assembly:
         settled(model, PROJECT, (), EarlyLog(self.log))
         sections = model.value if isinstance(model.value, dict) else {}
         imported: dict[str, Node] = {key: sections[key] for key in IMPORTED if key in sections}
+        if "services" in imported:
+            imported["services"] = _with_contexts(imported["services"], base)
         if values and "services" in imported:
             imported["services"] = _passed_through(imported["services"], inner)
         whole = model.with_value(imported)
@@ -330,6 +332,16 @@ class _Lender:
             message = f"service {name} extends {target}, which {where} does not have{hint}"
             log.add("extends-not-found", message, span=extends.span, path=path)
         return base
+
+
+def _with_contexts(services: Node, directory: str) -> Node:
+    """Builds that say no context have that of the included file, whoever completes them."""
+    made = dict(members(services))
+    for name, service in made.items():
+        build = members(service).get("build")
+        if build is not None and isinstance(build.value, dict) and "context" not in build.value:
+            made[name] = with_members(service, build=with_members(build, context=build.derived(directory)))
+    return services.with_value(made)
 
 
 def _passed_through(services: Node, lookup: Lookup) -> Node:

@@ -90,15 +90,19 @@ def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
         return over.with_value(_by_subnet(old, new, type_))
     if type_.merge == "ports":
         new = [_added(item, old) for item in new]
-    if type_.merge:
-        return over.with_value(unique([*old, *new], type_))
+    whole = [*old, *_further(old, new)]
+    return over.with_value(unique(whole, type_) if type_.merge else whole)
+
+
+def _further(old: list[Node], new: list[Node]) -> list[Node]:
+    """The items that are not there already, word for word."""
     known = {repr(item.plain()) for item in old}
     added: list[Node] = []
     for item in new:
         if (said := repr(item.plain())) not in known:
             known.add(said)
             added.append(item)
-    return over.with_value([*old, *added])
+    return added
 
 
 def _added(port: Node, old: list[Node]) -> Node:

@@ -102,11 +102,10 @@ def _list(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     if not isinstance(value, list) or item is None:
         return node
     left: list[Node] = []
-    for index, child in enumerate(unique(value, type_)):
+    once = _refused_twins(value, path, log) if type_.refuse else unique(value, type_)
+    for index, child in enumerate(once):
         if (kept := settled(child, item, (*path, index), log)) is not None:
             left.append(kept)
-    if type_.refuse:
-        left = _refused_twins(left, path, log)
     return Node(left, node.file, node.line, node.column, node.written)
 
 
@@ -114,6 +113,9 @@ def _refused_twins(items: list[Node], path: Path_, log: Log) -> list[Node]:
     seen: set[object] = set()
     left: list[Node] = []
     for index, item in enumerate(items):
+        if isinstance(item.value, (dict, list)):
+            left.append(item)
+            continue
         if item.value in seen:
             log.add("not-unique", f"{item.value} is listed twice", span=item.span, path=(*path, index), action=Action.ASSUMED)
             continue

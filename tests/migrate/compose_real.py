@@ -226,6 +226,22 @@ DIFFERENCES: Final = (
         excuse=r"control characters are not allowed|special characters are not allowed",
     ),
     Difference(
+        code="build-secrets-twice",
+        reason="a build secret in short form in two files is there twice, because the first has its long form by then",
+        chosen="once",
+        text=web("build: {context: ., secrets: [s]}") + "secrets: {s: {file: f}}\n",
+        files={"d.yaml": "services: {web: {build: {secrets: [s]}}}\n"},
+        excuse=r"\.build\.secrets: ",
+    ),
+    Difference(
+        code="other-kinds-in-later-files",
+        reason="a later file may say numbers or nested values where lists or pairs are merged; they are lost or printed as Go prints them",
+        chosen="a conflict of kinds, or the wrong type",
+        text=web("dns: [1.1.1.1], labels: {a: b}"),
+        files={"d.yaml": "services: {web: {dns: 5}}\n"},
+        excuse=r"ours: .*(merge-type-conflict|a text( or a number)? is wanted here, not a (mapping|list))",
+    ),
+    Difference(
         code="label-files",
         reason="5.6.1 prints the names of label files; 2.40.3 folds them into the labels (rule 58)",
         chosen="folded, because a conversion needs the labels",

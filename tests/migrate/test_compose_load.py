@@ -180,3 +180,29 @@ def test_the_slide(repository: Path) -> None:
     }
     assert (loaded.services["solr"].image, loaded.services["solr"].container_name) == ("dockerhub.ebaotech.com/solr:v1.6.8", "solr")
     assert loaded.networks["prod_net"].subnets[0].subnet == "10.10.10.0/24"
+
+
+def test_a_build_without_context_belongs_to_the_included_file(project: Write) -> None:
+    files = {
+        "compose.yaml": "include: [sub/i.yaml]\nservices: {own: {build: {target: t}}}\n",
+        "sub/i.yaml": "services: {inner: {build: {dockerfile: D}}}\n",
+    }
+    loaded = project(files)
+    contexts = {name: service["build"]["context"] for name, service in loaded.data["services"].items()}
+    assert contexts == {"inner": str(loaded.directory / "sub"), "own": str(loaded.directory)}
+
+
+def test_a_later_file_hides_no_fault_of_an_earlier_one(project: Write) -> None:
+    files = {"a.yaml": web("privileged: [a]"), "b.yaml": "services:\n  web:\n    privileged: !override true\n"}
+    assert "MIG007" in codes(project(files, names=("a.yaml", "b.yaml")))
+    late = {"a.yaml": web("mem_limit: 10x"), "b.yaml": "services:\n  web:\n    mem_limit: 10m\n"}
+    assert codes(project(late, names=("a.yaml", "b.yaml"))) == []
+
+
+def test_texts_of_numbers_are_decimal_and_sizes_follow_the_real_program(project: Write) -> None:
+    loaded = project({"compose.yaml": web("scale: '010'\ncpus: 0.123456789\nmem_limit: 1e9\nshm_size: '-1'\nports: ['9-11']")})
+    service = loaded.data["services"]["web"]
+    assert (service["scale"], service["cpus"], service["shm_size"]) == (10, 0.12345679, "-1")
+    assert "mem_limit" not in service
+    assert [port["target"] for port in service["ports"]] == [10, 11, 9]
+    assert codes(loaded) == ["MIG057"]
