@@ -88,7 +88,7 @@ def test_every_latency_of_batches_is_kept() -> None:
         told_by_batches(plane, story, 1.0)
     fast, slow = ({name: [float(one) for one in found] for name, found in plane.latencies(12.0).items()} for plane in planes)
     assert fast == slow
-    assert sum(map(len, fast.values())) > 100
+    assert sum(map(len, fast.values())) > 50
 
 
 def test_threads_at_once() -> None:
