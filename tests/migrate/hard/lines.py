@@ -38,7 +38,7 @@ def _bracketed(made: Made) -> bool:
 
 
 def _sockets_together(made: Made) -> bool:
-    return {c["name"] for c in workloads(made.names)["ca"]["containers"]} == {"ca", "hsm"} and told(made.names, "MIG123", "hsm")
+    return {"ca", "hsm"} <= set(workloads(made.names)) and told(made.names, "MIG124", "hsm", "one node")
 
 
 TWELVE: dict[str, tuple[Line, ...]] = {
@@ -315,7 +315,12 @@ TWELVE: dict[str, tuple[Line, ...]] = {
             "what Consul answers follows the pinned addresses, ports as they were",
             lambda m: f'address = "{pinned(m.pin)["ca"]}"\n  port    = 9095' in carried(m.pin) and "@@ADDR:ca@@" in carried(m.names),
         ),
-        _line("062", "yes", "the socket in a volume brings both containers into one pod", _sockets_together),
+        _line(
+            "062",
+            "partly",
+            "the socket in a volume brings both containers onto one node; into one pod only on the same networks, and one has none",
+            _sockets_together,
+        ),
         _line(
             "062",
             "partly",
