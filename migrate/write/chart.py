@@ -32,7 +32,8 @@ class Part:
 
 @dataclass(slots=True)
 class Chart:
-    """Machinery of one chart. `parts` tells of each (workload, list, position) whose settings its container has."""
+    """Machinery of one chart. `parts` tells of each (workload, list, position) whose settings its container has, `mains` whose are those
+    of a workload as a whole."""
 
     name: str
     namespace: str
@@ -40,6 +41,8 @@ class Chart:
     values: Values = field(default_factory=Values)
     files: frozenset[str] = frozenset()
     parts: dict[tuple[str, str, int], Part] = field(default_factory=dict)
+    services: frozenset[str] = frozenset()
+    mains: dict[str, str] = field(default_factory=dict)
     environment_maps: dict[str, str] = field(default_factory=dict)
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     node_bound: frozenset[str] = frozenset()
@@ -52,6 +55,9 @@ class Chart:
         chart = cls(name=namespace, namespace=namespace, manifests=manifests, files=_chart_files(manifests))
         chart.objects = {(m["kind"], m["metadata"]["name"]): m for m in manifests}
         chart.parts = dict(_parts(manifests))
+        chart.services = frozenset(part.service for part in chart.parts.values())
+        for (owner, _, _), part in chart.parts.items():
+            chart.mains.setdefault(owner, part.service)
         chart.environment_maps = dict(_environment_maps(manifests, chart.parts))
         chart.node_bound = frozenset(_node_bound(manifests))
         return chart
@@ -89,7 +95,7 @@ class Chart:
         """The expression for the Secret that stands for the one of this name; empty if the chart makes it."""
         default = "" if ("Secret", name) in self.objects else name
         owner = name.removesuffix("-env")
-        if name.endswith("-env") and any(part.service == owner for part in self.parts.values()):
+        if name.endswith("-env") and owner in self.services:
             return self.setting(owner, "existingSecret", default=default, schema=NAME)
         return self.global_setting("secrets", name, "existingSecret", default=default, schema=NAME)
 
@@ -97,7 +103,7 @@ class Chart:
         """Where the settings of a claim stand: with its service, or apart if several share it."""
         owner = str((claim["metadata"].get("labels") or {}).get("app.kubernetes.io/name", ""))
         name = str(claim["metadata"]["name"])
-        if any(part.service == owner for part in self.parts.values()):
+        if owner in self.services:
             return "services", owner, "persistence", name
         return "persistence", name
 

@@ -127,7 +127,7 @@ def _exposure(chart: Chart, published: Manifest) -> str:
 def _autoscaler(chart: Chart, thing: dict[str, Any]) -> Placed:
     name = thing["metadata"]["name"]
     target = thing["spec"]["scaleTargetRef"]["name"]
-    service = next((part.service for (owner, _, _), part in chart.parts.items() if owner == target), name)
+    service = chart.mains.get(target, name)
 
     def value(key: str) -> str:
         return autoscaler(chart, service, name, key)

@@ -35,18 +35,16 @@ def place_workload(chart: Chart, workload: dict[str, Any]) -> None:
     for key, position, container in containers_of(workload):
         part = chart.parts.get((name, key, position))
         _place_container(chart, container, originals[key, position], part)
-    main = next((part for (owner, _, _), part in chart.parts.items() if owner == name), None)
+    main = chart.mains.get(name)
     if main is not None:
-        _place_replicas(chart, workload, main.service)
+        _place_replicas(chart, workload, main)
         labels = workload["metadata"].get("labels") or {}
-        if labels.get(_VERSION) and chart.values.settings["services", main.service, "image", "tag"].default == labels[_VERSION]:
-            tag = access(variable(main.service), "image", "tag")
+        if labels.get(_VERSION) and chart.values.settings["services", main, "image", "tag"].default == labels[_VERSION]:
+            tag = access(variable(main), "image", "tag")
             labels[_VERSION] = Given(condition=tag, value=Say(expression=f'{tag} | trunc 63 | trimAll "-._" | toJson'))
         if kind == "CronJob":
-            spec["schedule"] = Say(
-                expression=f"{chart.setting(main.service, 'schedule', default=spec['schedule'], schema=_SCHEDULE)} | toJson"
-            )
-        _place_templates(chart, workload, pod, main.service)
+            spec["schedule"] = Say(expression=f"{chart.setting(main, 'schedule', default=spec['schedule'], schema=_SCHEDULE)} | toJson")
+        _place_templates(chart, workload, pod, main)
     _place_volumes(chart, pod)
     _place_external(chart, workload)
     _place_pull_secrets(chart, pod)

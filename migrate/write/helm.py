@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from migrate.write.chart import Chart
@@ -105,7 +105,7 @@ def _templates(chart: Chart) -> dict[str, File]:
     services = {variable(path[1]): path[1] for path in chart.values.settings if path[0] == "services"}
     for name, found in by_file(objects).items():
         text = template([placed_objects[id(manifest)] for manifest in found])
-        head = [f'{used} := index $.Values.services "{service}"' for used, service in services.items() if _uses(text, used)]
+        head = [f'{used} := index $.Values.services "{services[used]}"' for used in _variables(text) if used in services]
         text = "".join(f"{{{{- {line} }}}}\n" for line in head) + text
         files[f"templates/{name}"] = File(text=text, mode=mode_of(name))
     return files
@@ -115,8 +115,9 @@ def _workloads_first(manifest: Manifest) -> bool:
     return "template" not in str((manifest.get("spec") or {}).keys()).lower()
 
 
-def _uses(text: str, name: str) -> bool:
-    return any(re.search(rf"{re.escape(name)}(?![A-Za-z0-9_])", action) for action in re.findall(r"\{\{.*?\}\}", text))
+def _variables(text: str) -> Iterable[str]:
+    """The variables that the actions of a template name, in the order of their first use."""
+    return dict.fromkeys(name for action in re.findall(r"\{\{.*?\}\}", text) for name in re.findall(r"\$[A-Za-z_]\w*", action))
 
 
 def _notes(chart: Chart) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migrate.write.dump import dump, dump_stream
@@ -22,6 +23,8 @@ from migrate.write.pods import WORKLOADS, Manifest, containers_of, pod_of
 from migrate.write.tree import File
 
 _TYPE: Final = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+_PATTERN: Final = re.compile(r"[^A-Za-z0-9_./:@-]|:(?=@|\Z)")
+"""In an image: what Kustomize takes for a part of a pattern, or cannot take apart."""
 _REPLICATED: Final = frozenset({"Deployment", "StatefulSet"})
 _PUBLISHED: Final = ("type", "loadBalancerIP", "externalTrafficPolicy")
 _RULES: Final = ("ingressClassName", "rules", "tls")
@@ -119,13 +122,18 @@ def _images(both: Sequence[tuple[Manifest, Manifest]], own: Sequence[Manifest]) 
     for old, new in both:
         if _same_containers(old, new):
             pairs += zip(_references(old), _references(new), strict=True)
+    pairs += [(image, image) for manifest in fixed for image in _references(manifest)]
+    told = dict.fromkeys(pairs)
+    plain = [pair for pair in told if not _PATTERN.search(pair[0])]
+    odd = [pair for pair in told if _PATTERN.search(pair[0])]
     entries: dict[str, dict[str, str]] = {}
-    for before, after in pairs:
+    for before, after in plain:
         name = split_image(before)[0]
         entries.setdefault(name, _image(name, after))
-    found = list(entries.values())
-    pairs += [(image, image) for manifest in fixed for image in _references(manifest)]
-    return found if all(_transformed(before, found) == after for before, after in pairs) else []
+    transformers = _Transformers(list(entries.values()))
+    right = all(transformers.apply(before) == after for before, after in plain)
+    kept = all(before == after and not transformers.touches(before) for before, after in odd)
+    return list(transformers.entries) if right and kept else []
 
 
 def _references(manifest: Manifest) -> list[str]:
@@ -144,19 +152,48 @@ def _image(name: str, wanted: str) -> dict[str, str]:
     return entry
 
 
-def _transformed(reference: str, entries: Sequence[Mapping[str, str]]) -> str:
-    """What Kustomize's image transformers make of a reference: each takes the name for a pattern."""
-    for entry in entries:
-        try:
-            matches = re.match(rf"{entry['name']}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?\Z", reference)
-        except re.error:
-            return ""
-        if matches:
-            name, tag, digest = split_image(reference)
+@dataclass(slots=True)
+class _Transformers:
+    """Machinery of one overlay: image transformers as Kustomize runs them, one after the other, each name taken for a pattern.
+
+    A dot of a name stands for any character. Entries are found by the places of their dots, not by trying them all.
+    """
+
+    entries: Sequence[dict[str, str]]
+    dotted: dict[int, dict[tuple[int, ...], dict[str, list[int]]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for position, entry in enumerate(self.entries):
+            name = entry["name"]
+            dots = tuple(place for place, character in enumerate(name) if character == ".")
+            self.dotted.setdefault(len(name), {}).setdefault(dots, {}).setdefault(name, []).append(position)
+
+    def _matching(self, name: str, after: int) -> int | None:
+        """The first entry behind `after` whose pattern the name fits."""
+        found: list[int] = []
+        for dots, names in self.dotted.get(len(name), {}).items():
+            masked = list(name)
+            for place in dots:
+                masked[place] = "."
+            found += [position for position in names.get("".join(masked), ()) if position > after]
+        return min(found, default=None)
+
+    def touches(self, odd: str) -> bool:
+        """Whether an image that cannot be taken apart may fit an entry: its name is what stands before some colon or `@`."""
+        cuts = [len(odd), *(place for place, character in enumerate(odd) if character in ":@")]
+        return any(self._matching(odd[:cut], -1) is not None for cut in cuts)
+
+    def apply(self, reference: str) -> str:
+        """What becomes of an image."""
+        name, tag, digest = split_image(reference)
+        position = self._matching(name, -1)
+        while position is not None:
+            entry = self.entries[position]
             if "newTag" in entry or "digest" in entry:
                 tag, digest = entry.get("newTag", ""), entry.get("digest", "")
-            reference = entry.get("newName", name) + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
-    return reference
+            name = entry.get("newName", name)
+            position = self._matching(name, position)
+        return name + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
 
 
 def _replicas(both: Sequence[tuple[Manifest, Manifest]]) -> list[dict[str, Any]]:

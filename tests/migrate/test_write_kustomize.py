@@ -168,3 +168,28 @@ def test_a_link_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(migrate.OutputError, match="in the way"):
         save(tree, folder)
     assert list(elsewhere.iterdir()) == [] and sorted(p.name for p in folder.iterdir()) == [".compose-cutover", "a", "base"]
+
+
+def test_images_that_cannot_be_taken_apart_have_no_line_and_stay() -> None:
+    def thing(name: str, image: str) -> dict[str, Any]:
+        spec = {"template": {"spec": {"containers": [{"name": name, "image": image}]}}, "replicas": 1}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "n"}, "spec": spec}
+
+    base = [thing("a", "r.example.com/a:1"), thing("b", "r.example.com/b:"), thing("c", "r.example.com/${C}:1")]
+    tree = kustomize(base)
+    assert yaml.safe_load(tree.files["overlays/dev/kustomization.yaml"].data)["images"] == [{"name": "r.example.com/a", "newTag": "1"}]
+    assert by_name(build(tree, "overlays/dev")) == by_name(base)
+    # The name of `b:` would be changed by the line of `b:1`.
+    tree = kustomize([*base, thing("d", "r.example.com/b:1")])
+    assert "images" not in yaml.safe_load(tree.files["overlays/dev/kustomization.yaml"].data)
+
+
+def test_a_dot_of_an_image_name_stands_for_any_character() -> None:
+    def thing(name: str, image: str) -> dict[str, Any]:
+        spec = {"template": {"spec": {"containers": [{"name": name, "image": image}]}}, "replicas": 1}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": "n"}, "spec": spec}
+
+    base = [thing("a", "a-b/c:2"), thing("b", "a.b/c:1")]
+    tree = kustomize(base)
+    assert "images" not in yaml.safe_load(tree.files["overlays/dev/kustomization.yaml"].data)
+    assert by_name(build(tree, "overlays/dev")) == by_name(base)
