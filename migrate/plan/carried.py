@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os.path
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from migrate.addresses.types import RewrittenFile, RewrittenService
 from migrate.compose.model import FileSource, FileUse
 from migrate.findings import Action, Span
 from migrate.plan.contents import Content
+from migrate.plan.data_keys import data_key, is_private, item_keys, items_of, split_text
 from migrate.plan.decision import Answers, Notes
 from migrate.plan.escaping import escaped
 from migrate.plan.spelling import digits, label, legal_keys, object_name, shortened, slug
@@ -30,7 +30,6 @@ _INSTALLS: Final = re.compile(
     r"\b(npm\s+(i|install|ci)|(yarn|pnpm)(\s+(i|install))?(\s|$)|composer\s+install|bundle\s+install|pip3?\s+install|mvnw?\b|gradlew?\b"
     r"|go\s+(build|run|mod)|cargo\s+(build|run)|make\b)"
 )
-_LONGEST_KEY: Final = 253
 _LIMIT_BYTES: Final = 1 << 20
 _APPLY_LIMIT_BYTES: Final = 1 << 18
 _NO_FILES: Final = frozenset({"hostpath", "emptydir", "persistentvolumeclaim"})
@@ -141,7 +140,7 @@ class Carrier:
                 continue
             target = use.target or f"/{use.source}"
             target = target if target.startswith("/") else f"/{target}"
-            key = _key(PurePosixPath(target).name)
+            key = data_key(PurePosixPath(target).name)
             self._owner_of_file(use, "configs", index)
             if source.external:
                 name = object_name(source.name)
@@ -158,7 +157,7 @@ class Carrier:
             if source is None:
                 continue
             self._owner_of_file(use, "secrets", index)
-            item = _key(source.name if source.external else use.source)
+            item = data_key(source.name if source.external else use.source)
             name = object_name(source.name) if source.external else self.objects.secrets[use.source]
             made = _Made(name=name, data=b"", rendered=False)
             if source.external or self.answers.of(self.member.service.name, "secrets") == "external":
@@ -239,13 +238,13 @@ class Carrier:
         name = self._name_for(kind, name, key, content)
         if kind == "Secret" and ("Secret", name) not in self.objects.made:
             self.notes.find("MIG402", IN_CLEAR, span=source.span, action=Action.MAPPED)
-        self.objects.make(kind, name, None, source.span, *_split({key: content}), annotations=self._labels(source))
+        self.objects.make(kind, name, None, source.span, *split_text({key: content}), annotations=self._labels(source))
         return _Made(name=name, data=content, rendered=rewritten is not None and rewritten.rendered)
 
     def _name_for(self, kind: Any, name: str, key: str, content: bytes) -> str:
         """The name of the object; another one where a service sees another content under the same key."""
         known = self.objects.made.get((kind, name))
-        text, binary = _split({key: content})
+        text, binary = split_text({key: content})
         if known is None or all(held.get(key, new[key]) == new[key] for held, new in ((known.text, text), (known.binary, binary)) if new):
             return name
         return shortened(f"{name}-{digits(content.hex())}", name + content.hex(), 63)
@@ -264,7 +263,7 @@ class Carrier:
         if not found:
             return
         base = PurePosixPath(mount.source or "file").name
-        private = any(_is_private(path or base, data) for path, (data, _, _) in found.items())
+        private = any(is_private(path or base, data) for path, (data, _, _) in found.items())
         shown = _relative(self.stack, mount.source or "")
         self.notes.find(
             "MIG411" if private else "MIG410",
@@ -277,7 +276,7 @@ class Carrier:
         total = sum(len(data) for data, _, _ in found.values())
         if total > _APPLY_LIMIT_BYTES:
             self.notes.find("MIG414", f"{shown} has {total} bytes", "volumes", index, action=Action.MAPPED, span=mount.span)
-        keys = _item_keys(found, base)
+        keys = item_keys(found, base)
         name = self._data_object("Secret" if private else "ConfigMap", shown, {keys[p]: d for p, (d, _, _) in found.items()})
         kind = "secret" if private else "configMap"
         items = [(keys[p], p or PurePosixPath(mount.target).name, 0o755 if executable else None) for p, (_, executable, _) in found.items()]
@@ -301,11 +300,11 @@ class Carrier:
             if target in hidden:
                 continue
             base, data = PurePosixPath(target).name, rewritten.text.encode()
-            name = self._data_object("ConfigMap", target, {_key(base): data})
+            name = self._data_object("ConfigMap", target, {data_key(base): data})
             known = self.contents.get(rewritten.source)
             mode = 0o755 if data.startswith(b"#!") or (known is not None and known.executable) else None
             made = _Made(name=name, data=data, rendered=rewritten.rendered)
-            self._mount_made("files", made, [(_key(base), base, mode)], target, "configMap")
+            self._mount_made("files", made, [(data_key(base), base, mode)], target, "configMap")
 
     def _read(self, classified: ClassifiedMount, index: int) -> dict[str, tuple[bytes, bool, bool]]:
         """Relative path -> (bytes after rewriting, executable, rendered at start)."""
@@ -356,7 +355,7 @@ class Carrier:
             joined = b"\0".join(k.encode() + b"\0" + v for k, v in sorted(content.items()))
             name = shortened(f"{name}-{digits(joined.hex())}", shown + joined.hex(), 63)
         self.objects.names[kind, identity] = name
-        self.objects.make(kind, name, self.member.service.name, self.member.service.span, *_split(content))
+        self.objects.make(kind, name, self.member.service.name, self.member.service.span, *split_text(content))
         return name
 
     def _volume_name(self, purpose: str, name: str) -> str:
@@ -368,7 +367,7 @@ class Carrier:
         self, purpose: str, name: str, items: list[tuple[str, str, int | None]], target: str, kind: str, *, single: str | None
     ) -> None:
         volume = self._volume_name(purpose, name)
-        self.volumes.append(Volume(name=volume, source={kind: _items(kind, name, items)}))
+        self.volumes.append(Volume(name=volume, source={kind: items_of(kind, name, items)}))
         sub_path = items[0][1] if single is not None else None
         self.mounts.append(VolumeMount(volume=volume, path=target, sub_path=sub_path, read_only=True))
         if sub_path is not None:
@@ -376,7 +375,7 @@ class Carrier:
 
     def _mount_copied(self, name: str, kind: str, items: list[tuple[str, str, int | None]], target: str, single: str | None) -> None:
         source, copy = self._volume_name("source", name), self._volume_name("copy", name)
-        self.volumes.append(Volume(name=source, source={kind: _items(kind, name, items)}))
+        self.volumes.append(Volume(name=source, source={kind: items_of(kind, name, items)}))
         self.volumes.append(Volume(name=copy, source={"emptyDir": {}}))
         self.mounts.append(VolumeMount(volume=copy, path=target, sub_path=items[0][1] if single is not None else None))
         self.init.append(
@@ -398,7 +397,7 @@ class Carrier:
         single: str | None,
     ) -> None:
         source, ready = self._volume_name("template", name), self._volume_name("rendered", name)
-        self.volumes.append(Volume(name=source, source={kind: _items(kind, name, items)}))
+        self.volumes.append(Volume(name=source, source={kind: items_of(kind, name, items)}))
         self.volumes.append(Volume(name=ready, source={"emptyDir": {}}))
         self.mounts.append(VolumeMount(volume=ready, path=target, sub_path=items[0][1] if single is not None else None, read_only=True))
         tokens = dict.fromkeys(m[0] for data, _, rendered in found.values() if rendered for m in _TOKEN.finditer(data.decode()))
@@ -439,47 +438,6 @@ class Carrier:
         self.init.append(
             InitContainer(name=name, image=self.tools, command=("/bin/sh", "-c", script), env=tuple(env), mounts=tuple(mounts))
         )
-
-
-def _items(kind: str, name: str, items: list[tuple[str, str, int | None]]) -> dict[str, Any]:
-    listed = [{"key": key, "path": path, **({"mode": mode} if mode is not None else {})} for key, path, mode in items]
-    return {"secretName" if kind == "secret" else "name": name, "defaultMode": 0o644, "items": listed}
-
-
-def _key(name: str) -> str:
-    key = re.sub(r"[^-._a-zA-Z0-9]", "-", name) or "file"
-    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 6]}-{digits(name)}"
-
-
-def _item_keys(found: Mapping[str, tuple[bytes, bool, bool]], base: str) -> dict[str, str]:
-    keys: dict[str, str] = {}
-    for path in found:
-        key = _key(path.replace("/", "__") or base)
-        if key in keys.values() or len(key) > 253:
-            key = f"{key[:240]}-{digits(path)}"
-        keys[path] = key
-    return keys
-
-
-def _split(content: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, bytes]]:
-    text: dict[str, str] = {}
-    binary: dict[str, bytes] = {}
-    for key, data in content.items():
-        try:
-            decoded = data.decode("utf-8")
-        except UnicodeDecodeError:
-            binary[key] = data
-            continue
-        if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]", decoded):
-            binary[key] = data
-        else:
-            text[key] = decoded
-    return text, binary
-
-
-def _is_private(path: str, data: bytes) -> bool:
-    name = PurePosixPath(path).name
-    return any(fnmatch.fnmatch(name, p) for p in knowledge()["secret_files"]) or b"PRIVATE KEY-----" in data
 
 
 def _relative(stack: Stack, source: str) -> str:

@@ -100,8 +100,8 @@ def _advertised(facts: Facts, use: Use) -> Fate:
 
 
 def _may_listen(facts: Facts, use: Use) -> bool:
-    """Whether the program may listen there: it says so (*own_literal*), or the own address stands with a port, in a URL or alone, and not to
-    be told to others. No socket can be bound to the address of a Service."""
+    """Whether the program may listen there: it says so (*own_literal*), or the own address stands with a port, in a URL or alone, and not
+    to be told to others. No socket can be bound to the address of a Service."""
     if use.context == "own_literal":
         return True
     o = facts.occurrence(use)
