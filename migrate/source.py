@@ -64,7 +64,7 @@ class Node:
     the value; they count only if the value survives merging.
     """
 
-    __slots__ = ("column", "faults", "file", "line", "tag", "value", "written")
+    __slots__ = ("_words", "column", "faults", "file", "line", "tag", "value", "written")
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class Node:
         self.written = written
         self.tag = tag
         self.faults = faults
+        self._words: str | None = None
 
     def __repr__(self) -> str:
         return f"Node({self.value!r} at {self.span})"
@@ -111,6 +112,12 @@ class Node:
         if isinstance(value, (dict, list)):
             return 1 + sum(child.count() for child in (value.values() if isinstance(value, dict) else value))
         return 1
+
+    def words(self) -> str:
+        """The value as a text that equal values share; made once, because lists are compared again with every file."""
+        if self._words is None:
+            self._words = repr(self.plain())
+        return self._words
 
     def plain(self) -> Any:
         """The value without places: dicts, lists and scalars, all new."""

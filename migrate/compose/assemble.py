@@ -19,7 +19,7 @@ from .draft import members, with_members
 from .faults import EarlyLog, Log, did_you_mean
 from .form import formed
 from .interpolate import Lookup, interpolate_tree
-from .merge import merged
+from .merge import merged, uniqued
 from .schema import PROJECT, SERVICE
 from .settle import settled
 from .short import Scope
@@ -27,7 +27,7 @@ from .short import Scope
 DEEPEST_CHAIN: Final = 100
 """Services that may extend each other in a row, and files that may include each other."""
 
-MOST_DOCUMENTS: Final = 1000
+MOST_DOCUMENTS: Final = 100
 """YAML documents that one file may have."""
 
 VALUES_OF_AN_INCLUDE: Final = 100
@@ -116,6 +116,7 @@ class Assembly:
         for document in documents:
             if whole is not None:
                 settled(whole, PROJECT, (), EarlyLog(self.log))
+                whole = uniqued(whole, PROJECT)
             layer = self._layer(document, directory, lookup, trail)
             if layer is not None:
                 whole = layer if whole is None else merged(whole, layer, PROJECT)
@@ -236,6 +237,7 @@ class Assembly:
         inner = lookup_in_order(lookup, values)
         model = self.model(documents, base, inner, (*trail, *paths[1:]))
         settled(model, PROJECT, (), EarlyLog(self.log))
+        model = uniqued(model, PROJECT)
         sections = model.value if isinstance(model.value, dict) else {}
         imported: dict[str, Node] = {key: sections[key] for key in IMPORTED if key in sections}
         if "services" in imported:

@@ -41,7 +41,8 @@ def merged(base: Node | None, over: Node, type_: Type) -> Node:
         return _lists(base.value, over, over.value, type_)
     if isinstance(base.value, (dict, list)):
         return _conflict(base, over, type_)
-    return over
+    conflicts = tuple(fault for fault in base.faults if fault.kind == "merge-type-conflict")
+    return over.with_value(over.value, faults=conflicts) if conflicts else over
 
 
 def _is_lone(fault: Fault) -> bool:
@@ -89,29 +90,41 @@ def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
     if type_.merge == "subnet":
         return over.with_value(_by_subnet(old, new, type_))
     if type_.merge == "ports":
-        new = [_added(item, old) for item in new]
+        new = _told_ports(old, new)
     whole = [*old, *_further(old, new)]
     return over.with_value(unique(whole, type_) if type_.merge else whole)
 
 
 def _further(old: list[Node], new: list[Node]) -> list[Node]:
     """The items that are not there already, word for word."""
-    known = {repr(item.plain()) for item in old}
+    known = {item.words() for item in old}
     added: list[Node] = []
     for item in new:
-        if (said := repr(item.plain())) not in known:
+        if (said := item.words()) not in known:
             known.add(said)
             added.append(item)
     return added
 
 
-def _added(port: Node, old: list[Node]) -> Node:
+def _told_ports(old: list[Node], new: list[Node]) -> list[Node]:
     """A port for a target that an earlier layer publishes otherwise is added to it and does not replace it (MIG062)."""
-    target = (_member(port, "target"), str(_member(port, "protocol") or "tcp"))
-    others = [o for o in old if (_member(o, "target"), str(_member(o, "protocol") or "tcp")) == target and _port_key(o) != _port_key(port)]
-    if not others or any(_port_key(o) == _port_key(port) for o in old):
-        return port
-    message = f"port {target[0]} is published as {_member(port, 'published')} beside {_member(others[0], 'published')}, not instead of it"
+    known = {_port_key(port) for port in old}
+    published: dict[Hashable, Node] = {}
+    for port in old:
+        published.setdefault(_port_target(port), port)
+    return [
+        port if other is None or _port_key(port) in known else _added(port, other)
+        for port, other in ((port, published.get(_port_target(port))) for port in new)
+    ]
+
+
+def _port_target(port: Node) -> Hashable:
+    return _member(port, "target"), str(_member(port, "protocol") or "tcp")
+
+
+def _added(port: Node, other: Node) -> Node:
+    target, first, second = _member(port, "target"), _member(port, "published"), _member(other, "published")
+    message = f"port {target} is published as {first} beside {second}, not instead of it"
     return port.with_value(port.value, faults=(Fault(kind="MIG062", message=message, keep=True),))
 
 
@@ -190,6 +203,19 @@ _KEYS: Final[dict[Merge, Callable[[Node], Hashable]]] = {
     "text": _text_key,
     "path": lambda node: _member(node, "path"),
 }
+
+
+def uniqued(node: Node, type_: Type) -> Node:
+    """The tree of one file with its lists made unique, as the real program does before it merges the next file."""
+    value = node.value
+    if isinstance(value, dict):
+        made = {key: uniqued(child, type_.keys.get(key) or type_.item or ANY) for key, child in value.items()}
+        return node if all(made[key] is child for key, child in value.items()) else node.with_value(made)
+    if isinstance(value, list) and type_.item is not None:
+        once = unique(value, type_)
+        inner = [uniqued(child, type_.item) for child in once] if type_.item.kind in ("map", "list") else once
+        return node if len(inner) == len(value) and all(a is b for a, b in zip(inner, value, strict=True)) else node.with_value(inner)
+    return node
 
 
 def told_twins(items: list[Node], type_: Type) -> list[Node]:

@@ -242,6 +242,14 @@ DIFFERENCES: Final = (
         excuse=r"ours: .*(merge-type-conflict|a text( or a number)? is wanted here, not a (mapping|list))",
     ),
     Difference(
+        code="no-hosts-twice",
+        reason="two empty extra_hosts in a row become a list that the real program's own schema refuses",
+        chosen="no hosts",
+        text=web("extra_hosts: {}"),
+        files={"d.yaml": "services: {web: {extra_hosts: {}}}\n"},
+        excuse=r"extra_hosts must be a mapping",
+    ),
+    Difference(
         code="label-files",
         reason="5.6.1 prints the names of label files; 2.40.3 folds them into the labels (rule 58)",
         chosen="folded, because a conversion needs the labels",
@@ -302,7 +310,7 @@ CLASSES: Final[tuple[tuple[str, str], ...]] = (
     (r"non-string key", "non-string-key"),
     (r"required variable", "required-variable"),
     (r"invalid interpolation format|Invalid template", "interpolation-format"),
-    (r"failed to cast to expected type", "cast"),
+    (r"error while interpolating (?!\S+\.ulimits\.\[\]).*failed to cast to expected type", "cast"),
     (r"additional properties|false schema", "unknown-key"),
     (r"missing property", "missing-key"),
     (r"value must be one of", "bad-enum"),
