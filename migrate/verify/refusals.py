@@ -96,7 +96,7 @@ def refusals(status: Mapping[str, Any], manifest: Mapping[str, Any]) -> tuple[Re
 
 
 def _caused(cause: Mapping[str, Any], text: str, manifest: Mapping[str, Any]) -> Refusal:
-    path = _field(str(cause.get("field") or ""), manifest)
+    path = field_path(str(cause.get("field") or ""), manifest)
     message = _discreet(str(cause.get("message") or text), path, manifest)
     return Refusal(path=path, message=message, reason=str(cause.get("reason") or "Invalid"), told_by=422)
 
@@ -148,20 +148,20 @@ def _places(text: str, manifest: Mapping[str, Any]) -> Iterator[tuple[Path_, str
     if typed:
         body = typed.partition("): ")[2].removeprefix("errors:")
         for match in _TYPED.finditer(body):
-            yield _field(match["path"], manifest), match["message"]
+            yield field_path(match["path"], manifest), match["message"]
         return
     for match in _UNKNOWN.finditer(text):
-        yield _field(match["path"], manifest), "unknown field"
+        yield field_path(match["path"], manifest), "unknown field"
     for match in _UNMARSHAL.finditer(text):
         wanted = tuple(match["path"].split("."))
         for path in _indexed(manifest, wanted, match["got"]):
             yield path, f"is a {match['got']}, must be {match['type']}"
 
 
-def _field(text: str, manifest: Mapping[str, Any]) -> Path_:
+def field_path(text: str, manifest: Mapping[str, Any]) -> Path_:
     """`spec.ports[0].port`, `data[a.b]` or `.spec.containers[name="c"].image` as a path, entries named by keys looked up.
 
-    >>> _field('.spec.containers[name="b"].image', {"spec": {"containers": [{"name": "a"}, {"name": "b"}]}})
+    >>> field_path('.spec.containers[name="b"].image', {"spec": {"containers": [{"name": "a"}, {"name": "b"}]}})
     ('spec', 'containers', 1, 'image')
     """
     path: list[str | int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from migrate.source import Path_, SourceMap
 from migrate.verify import path_text, source_of
 from migrate.verify.objects import TEMPLATES, at, mapping, name, namespace, sequence
 from migrate.verify.references import external_of, promised
-from migrate.verify.refusals import Judged
+from migrate.verify.refusals import Judged, field_path
 
 if TYPE_CHECKING:
     from migrate.verify.origins import Origins
@@ -33,6 +34,7 @@ CLASSES: Final[tuple[tuple[str, Path_, str], ...]] = (
     ("PersistentVolumeClaim", ("spec", "storageClassName"), "storageclass"),
     ("Ingress", ("spec", "ingressClassName"), "ingressclass"),
 )
+_PLACE: Final = re.compile(r"((?:metadata|spec|status|data)(?:\.\w+|\[[^\]]*\])+): ")
 POD_CLASSES: Final[tuple[tuple[Path_, str], ...]] = ((("priorityClassName",), "priorityclass"), (("runtimeClassName",), "runtimeclass"))
 
 
@@ -54,7 +56,20 @@ def findings(
         for refusal in one.refusals:
             yield _told("MIG930", refusal.message, Action.REFUSED, manifest, refusal.path, where, origins)
         for warning in one.warnings:
-            yield _told("MIG961", warning, Action.ASSUMED, manifest, (), where, origins)
+            path, text = _placed(warning, manifest)
+            yield _told("MIG961", text, Action.ASSUMED, manifest, path, where, origins)
+
+
+def _placed(warning: str, manifest: Mapping[str, Any]) -> tuple[Path_, str]:
+    """The place that a warning begins with, if it does, and the rest of its text.
+
+    >>> _placed("spec.ports[0].name: is long", {})
+    (('spec', 'ports', 0, 'name'), 'is long')
+    >>> _placed("policy/v1beta1 is deprecated: use policy/v1", {})
+    ((), 'policy/v1beta1 is deprecated: use policy/v1')
+    """
+    place = _PLACE.match(warning)
+    return (field_path(place[1], manifest), warning[place.end() :]) if place is not None else ((), warning)
 
 
 def merged(local: Iterable[Finding], of_server: Sequence[Finding]) -> tuple[Finding, ...]:
