@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -70,8 +71,7 @@ class Claims:
             wanted = shortened(f"data-{slug(mount.target)}", mount.target)
             return f"anonymous {member.service.name} {mount.target}", wanted, "V8", "an anonymous volume at a data target"
         source = Path(mount.source or "/")
-        directory = self.stack.project.directory
-        shown = str(source.relative_to(directory)) if source.is_relative_to(directory) else str(source)
+        shown = beside(source, self.stack.project.directory)
         rule, why = ("V9", "a directory of the host") if classified.kind == "host-directory" else ("V7", "a data directory")
         return f"path {source}", shortened(f"data-{slug(shown)}", shown), rule, why
 
@@ -268,3 +268,16 @@ def _node_groups(claims: Mapping[str, Claim]) -> Mapping[str, str]:
             first, second = sorted((other, root(name)), key=order.__getitem__)
             group[second] = first
     return {name: root(name) for name in bound}
+
+
+def beside(source: Path, directory: Path) -> str:
+    """A path as a claim's name tells it: from the project's directory where both have an ancestor below the root, so that the name is
+    the same wherever the project lies.
+
+    >>> beside(Path("/home/me/shop/data"), Path("/home/me/shop")), beside(Path("/home/me/data"), Path("/home/me/shop"))
+    ('data', '../data')
+    >>> beside(Path("/srv/data"), Path("/home/me/shop"))
+    '/srv/data'
+    """
+    common = os.path.commonpath([source, directory])
+    return str(source) if common == os.sep else os.path.relpath(source, directory)
