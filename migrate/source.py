@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -64,7 +64,7 @@ class Node:
     the value; they count only if the value survives merging.
     """
 
-    __slots__ = ("_words", "column", "faults", "file", "line", "tag", "value", "written")
+    __slots__ = ("_identity", "_words", "column", "faults", "file", "line", "tag", "value", "written")
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class Node:
         self.tag = tag
         self.faults = faults
         self._words: str | None = None
+        self._identity: Any = None
 
     def __repr__(self) -> str:
         return f"Node({self.value!r} at {self.span})"
@@ -112,6 +113,12 @@ class Node:
         if isinstance(value, (dict, list)):
             return 1 + sum(child.count() for child in (value.values() if isinstance(value, dict) else value))
         return 1
+
+    def identity(self, key_of: Callable[[Node], Any]) -> Any:
+        """What makes this item of a list the same as another; asked of `key_of` once, because lists are compared again with every file."""
+        if self._identity is None:
+            self._identity = key_of(self)
+        return self._identity
 
     def words(self) -> str:
         """The value as a text that equal values share; made once, because lists are compared again with every file."""

@@ -174,7 +174,7 @@ class Assembly:
             tree = self._read(document.root, directory, lookup)
             section = tree.value.get("services") if isinstance(tree.value, dict) else None
             if section is not None and isinstance(section.value, dict):
-                services.update({name: formed(node, SERVICE, scope) for name, node in section.value.items()})
+                services.update({name: uniqued(formed(node, SERVICE, scope), SERVICE) for name, node in section.value.items()})
         return _Lender(assembly=self, place=place, directory=directory, lookup=lookup, services=services, lent={})
 
     # --- include

@@ -91,8 +91,7 @@ def _lists(old: list[Node], over: Node, new: list[Node], type_: Type) -> Node:
         return over.with_value(_by_subnet(old, new, type_))
     if type_.merge == "ports":
         new = _told_ports(old, new)
-    whole = [*old, *_further(old, new)]
-    return over.with_value(unique(whole, type_) if type_.merge else whole)
+    return over.with_value([*old, *_further(old, new)])
 
 
 def _further(old: list[Node], new: list[Node]) -> list[Node]:
@@ -108,12 +107,12 @@ def _further(old: list[Node], new: list[Node]) -> list[Node]:
 
 def _told_ports(old: list[Node], new: list[Node]) -> list[Node]:
     """A port for a target that an earlier layer publishes otherwise is added to it and does not replace it (MIG062)."""
-    known = {_port_key(port) for port in old}
+    known = {port.identity(_port_key) for port in old}
     published: dict[Hashable, Node] = {}
     for port in old:
         published.setdefault(_port_target(port), port)
     return [
-        port if other is None or _port_key(port) in known else _added(port, other)
+        port if other is None or port.identity(_port_key) in known else _added(port, other)
         for port, other in ((port, published.get(_port_target(port))) for port in new)
     ]
 
@@ -245,7 +244,7 @@ def unique(items: list[Node], type_: Type) -> list[Node]:
     places: dict[Hashable, int] = {}
     result: list[Node] = []
     for item in items:
-        key = key_of(item)
+        key = item.identity(key_of)
         if key is None or any(not fault.keep for fault in item.faults):
             result.append(item)
         elif key in places:

@@ -245,7 +245,18 @@ ATTACKS: Final[Mapping[str, Attack]] = {
     "a long list": Attack(text=plain("x-a: [" + "a," * 120_000 + "]\n" + W), told=("yaml-syntax",), place=(1, 200_007)),
     "a long mapping": Attack(text=lambda: f"x-a: {{{_numbered('k#: ', 110_000)}}}\n{W}", told=("yaml-syntax",)),
     "many documents": Attack(
-        text=lambda: _numbered("---\nservices: {s#: {image: i}}\n", N // 4, ""), told=("yaml-syntax",), place=(2002, 1)
+        text=lambda: _numbered("---\nservices: {s#: {image: i}}\n", N // 4, ""), told=("yaml-syntax",), place=(202, 1)
+    ),
+    "documents of many ports": Attack(
+        text=lambda: "".join(
+            f"---\nservices: {{web: {{image: i, ports: [{','.join(f'{1000 * d + i}:1' for i in range(N // 150))}]}}}}\n" for d in range(50)
+        )
+    ),
+    "two files of many ports": Attack(
+        text=lambda: "".join(
+            f"---\nservices: {{web: {{image: i, ports: [{','.join(f'{d + i}:80' for i in range(N // 4))}]}}}}\n" for d in (1, 10_000)
+        ),
+        told=("MIG062",),
     ),
     "empty documents": Attack(text=lambda: "---\n" * (5 * N) + W),
     "long chains of waiting": Attack(text=_chain(N // 4, ring=False, key="depends_on: [#]")),
