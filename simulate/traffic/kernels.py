@@ -805,23 +805,40 @@ def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
     if last - first == 1 and f[n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4 + 3] == 1.0 and is_plain(f, n, n[n[O_GROUP_POD] + first]):
         run_plain(f, n, n[n[O_GROUP_POD] + first], n[n[O_GROUP_NODE] + group], begin, end, limit)
         return
+    node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
+    cores, speed, threads = f[node], f[node + 1], f[node + 2]
+    whole = cores == math.inf or math.floor(cores) == cores
+    total = 0.0
+    for i in range(first, last):
+        most = f[n[O_PF] + n[n[O_GROUP_POD] + i] * PF + PARALLEL]
+        whole = whole and (most == math.inf or math.floor(most) == most)
+        total += cap(f, n, n[n[O_GROUP_POD] + i], cores)
     while True:
         q, t = n[n[O_GROUP_POD] + first], f[n[O_PF] + n[n[O_GROUP_POD] + first] * PF + NEXT]
         for i in range(first + 1, last):
             if f[n[O_PF] + n[n[O_GROUP_POD] + i] * PF + NEXT] < t:
                 q = n[n[O_GROUP_POD] + i]
                 t = f[n[O_PF] + q * PF + NEXT]
-        if begin < end and f[n[O_A_T] + n[n[O_A_ORDER] + begin]] < t:
+        arrival = begin < end and f[n[O_A_T] + n[n[O_A_ORDER] + begin]] < t
+        if not arrival and t > limit:
+            return
+        if arrival:
             q = n[n[O_A_POD] + n[n[O_A_ORDER] + begin]]
             t = f[n[O_A_T] + n[n[O_A_ORDER] + begin]]
+        before = cap(f, n, q, cores)
+        if arrival:
             arrive(f, n, n[n[O_A_ORDER] + begin])
             begin += 1
-        elif t <= limit:
-            pod_event(f, n, q)
         else:
-            return
+            pod_event(f, n, q)
+        after = cap(f, n, q, cores)
+        further = total - before + after
         if n[n[O_PI] + q * PI + DIRTY] == 1:
-            settle(f, n, group, t)
+            if whole and total + threads <= cores and further + threads <= cores:
+                give_share(f, n, q, after, speed, t)
+            else:
+                settle(f, n, group, t)
+        total = further
 
 
 # ------------------------------------------------------------------ arrivals
