@@ -189,6 +189,12 @@ def _set_key(node: Node) -> Hashable:
     return None if isinstance(node.value, (dict, list)) else (type(node.value).__name__, str(node.value).partition("=")[0])
 
 
+def _path_key(node: Node) -> Hashable:
+    """A file as it is named: another name for the same file is read once more, and later."""
+    path = node.value.get("path") if isinstance(node.value, dict) else None
+    return None if path is None else (path.written, _member(node, "path"))
+
+
 def _text_key(node: Node) -> Hashable:
     return None if isinstance(node.value, (dict, list)) else str(node.value)
 
@@ -200,7 +206,7 @@ _KEYS: Final[dict[Merge, Callable[[Node], Hashable]]] = {
     "config": _config_key,
     "set": _set_key,
     "text": _text_key,
-    "path": lambda node: _member(node, "path"),
+    "path": _path_key,
 }
 
 

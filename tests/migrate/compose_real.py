@@ -212,11 +212,11 @@ DIFFERENCES: Final = (
     ),
     Difference(
         code="gpus-all-twice",
-        reason="`gpus: all` in two files conflicts with itself, because the first has become a list by then",
-        chosen="all",
+        reason="`gpus: all` in two files conflicts with itself, and what extends it replaces it, because it is a text or a list by turns",
+        chosen="all, and what is added",
         text=web("gpus: all"),
         files={"d.yaml": "services: {web: {gpus: all}}\n"},
-        excuse=r"cannot override services\.\S+\.gpus",
+        excuse=r"cannot override services\.\S+\.gpus|\.gpus: ",
     ),
     Difference(
         code="control-characters",
@@ -240,6 +240,14 @@ DIFFERENCES: Final = (
         text=web("dns: [1.1.1.1], labels: {a: b}"),
         files={"d.yaml": "services: {web: {dns: 5}}\n"},
         excuse=r"ours: .*(merge-type-conflict|a text( or a number)? is wanted here, not a (mapping|list))",
+    ),
+    Difference(
+        code="watch-twice",
+        reason="a watched path with a text for include or ignore in two files is there twice, because the first has its long form by then",
+        chosen="once",
+        text=web("develop: {watch: [{path: p, action: rebuild, ignore: a}]}"),
+        files={"d.yaml": "services: {web: {develop: {watch: [{path: p, action: rebuild, ignore: a}]}}}\n"},
+        excuse=r"\.develop\.watch: ",
     ),
     Difference(
         code="no-hosts-twice",
