@@ -325,26 +325,32 @@ def _bark(number: int, frame: object) -> None:
     raise TooSlow
 
 
-def checked(given: Input, folder: Path) -> tuple[str, set[str]]:
-    """Load one input in `folder`; how it ended and the classes of its faults. Raises AssertionError for what must not be."""
+def checked(given: Input, folder: Path) -> tuple[str, set[str], float]:
+    """Load and print one input in `folder`; how it ended, the classes of its faults, CPU seconds. Raises AssertionError for what must not be."""
     for name, data in given.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     stdin = given.files[sorted(given.files)[0]].decode(errors="replace")
+    begin = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, SLOWEST_S)
     try:
         found = load(directory=folder, stdin=stdin, **given.arguments)
+        text, written = config_text(found, "json"), config_text(found, "yaml")
     except Unusable as refused:
         assert refused.findings, "refused without a finding"
         _check_findings(refused.findings)
-        return "refused", _kinds(refused.findings)
+        return "refused", _kinds(refused.findings), time.process_time() - begin
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    took = time.process_time() - begin
     _check_findings(found.findings)
-    text = config_text(found, "json")
-    assert yaml.load(config_text(found, "yaml"), Loader=yaml.CSafeLoader) is not None
     clean = not any(finding.severity == "error" for finding in found.findings)
     if clean and found.services and given.arguments["interpolate"]:
-        _check_itself(found, text, folder)
-    return "clean" if clean else "repaired", _kinds(found.findings)
+        _check_itself(found, text, written, folder)
+    else:
+        assert yaml.load(written, Loader=yaml.CSafeLoader) is not None
+    return "clean" if clean else "repaired", _kinds(found.findings), took
 
 
 def _check_findings(findings: tuple[Finding, ...]) -> None:
@@ -355,14 +361,14 @@ def _check_findings(findings: tuple[Finding, ...]) -> None:
         assert finding.span is None or (finding.span.file and finding.span.line >= 1 and finding.span.column >= 1), finding
 
 
-def _check_itself(found: Project, text: str, folder: Path) -> None:
+def _check_itself(found: Project, text: str, written: str, folder: Path) -> None:
     """What `config` prints is a project that gives itself.
 
     Not where it prints, as the real program does, what reads otherwise: a `$` in a key (doubled, and keys are not interpolated), an empty
     name, content or context (left out), a host without address or twice. Most of these are faults when they are read again.
     """
     again = load(
-        ["-"], stdin=text, directory=folder, environment={}, project_directory=str(found.directory), all_resources=True, profiles=["*"]
+        ["-"], stdin=written, directory=folder, environment={}, project_directory=str(found.directory), all_resources=True, profiles=["*"]
     )
     first, second = json.loads(text), json.loads(config_text(again, "json"))
     if any(finding.severity == "error" for finding in again.findings) or re.search(r'\$[^"\n]*": ', text):
@@ -370,6 +376,7 @@ def _check_itself(found: Project, text: str, folder: Path) -> None:
     for service in (*first["services"].values(), *second["services"].values()):
         service["extra_hosts"] = sorted({*service.get("extra_hosts", ())})
         service.get("build", {}).setdefault("context", str(found.directory))
+        service["ports"] = sorted({json.dumps(port) for port in service.get("ports", ())})
     for section in ("networks", "volumes", "secrets", "configs"):
         for key, entry in first.get(section, {}).items():
             entry.setdefault("name", second[section][key]["name"])
@@ -435,21 +442,16 @@ def run(first: int, count: int, seed: int) -> Figures:
 def _one(number: int, given: Input, parent: Path, figures: Figures) -> None:
     folder = parent / str(number)
     folder.mkdir()
-    begin = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, SLOWEST_S)
     try:
-        end, classes = checked(given, folder)
+        end, classes, took = checked(given, folder)
         figures.ends[end] += 1
         figures.classes.update(classes)
+        figures.seconds += took
+        figures.slowest = max(figures.slowest, (took, number))
     except (Exception, TooSlow):
         figures.ends["failed"] += 1
         figures.failures.append((number, traceback.format_exc(limit=-6)))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    took = time.process_time() - begin
     figures.kinds[given.kind] += 1
-    figures.seconds += took
-    figures.slowest = max(figures.slowest, (took, number))
     shutil.rmtree(folder)
 
 
