@@ -326,7 +326,10 @@ def _bark(number: int, frame: object) -> None:
 
 
 def checked(given: Input, folder: Path) -> tuple[str, set[str], float]:
-    """Load and print one input in `folder`; how it ended, the classes of its faults, CPU seconds. Raises AssertionError for what must not be."""
+    """Load and print one input in `folder`: how it ended, the classes of its faults, CPU seconds.
+
+    Raises AssertionError for what must not be.
+    """
     for name, data in given.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
