@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ held = machine.start(tools.built())
 print(held.address.text(), flush=True)
 time.sleep(600)
 """
+PR_SET_PDEATHSIG = 1
 LASTS = "LIVE_LASTS_S"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,8 +120,11 @@ def test_a_whole_run_leaves_nothing(place: Path, how: str) -> None:
 
 
 def heeding() -> None:
-    """A shell that puts us into the background makes us and our children deaf for interrupts."""
+    """A shell that puts us into the background makes us and our children deaf for interrupts; and if the worker that runs this test dies,
+    nobody would end the run that it started (Linux only: a run of two tests that last five minutes)."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def cache_home() -> str:
@@ -133,7 +138,9 @@ def cache_home() -> str:
 def test_the_next_run_removes_what_a_killed_one_left(place: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.tempfile, "tempdir", str(place))
     environment = {**os.environ, "TMPDIR": str(place)}
-    child = subprocess.Popen([sys.executable, "-c", OWNER], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", OWNER], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heeding
+    )
     try:
         assert child.stdout is not None
         first = machine.Address(**json.loads(child.stdout.readline()))
