@@ -20,6 +20,7 @@ from simulate.traffic.layout import (
     N_BACKGROUND_COUNT,
     N_CORES,
     N_DIRTY,
+    N_FULL,
     N_LOOSE,
     N_POD_COUNT,
     N_PODS,
@@ -216,11 +217,15 @@ def water_level(m: Any, f: Any, node: int) -> float:
 
 @inner
 def share_node(m: Any, f: Any, node: int, t: float) -> None:
-    """As cpu.shares: who gets another share than before is told so."""
+    """As cpu.shares: who gets another share than before is told so. In a node that was not full and is not, only `share`'s pods do."""
     cores, total = f[node + N_CORES], 0.0
     for i in range(m[node + N_POD_COUNT]):
         total += cap(m, f, m[m[node + N_PODS] + i], cores)
-    level = water_level(m, f, node) if total + f[node + N_THREADS] > cores else FAR
+    full = 1 if total + f[node + N_THREADS] > cores else 0
+    if full == 0 and m[node + N_FULL] == 0:
+        return
+    m[node + N_FULL] = full
+    level = water_level(m, f, node) if full == 1 else FAR
     for i in range(m[node + N_POD_COUNT]):
         p = m[m[node + N_PODS] + i]
         share = cap(m, f, p, cores)
