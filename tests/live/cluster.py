@@ -21,7 +21,7 @@ from migrate import live
 from tests.live.machine import Address, environment
 from tests.live.tools import Tools
 
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 DELAYS = ("start", "ready", "term", "unready", "crash", "run", "exit", "phase", "age", "pull")
 TEMPLATES = {
     "Deployment": ("spec", "template"),

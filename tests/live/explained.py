@@ -7,7 +7,7 @@ autoscaler what `hpa.reconcile` makes of an answer of the metrics API. Neither d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -119,39 +119,60 @@ def status_of(thing: Mapping[str, Any]) -> Status:
 
 
 def unexplained_status(trace: Mapping[str, Any]) -> str | None:
-    """None when the statuses that were stored one after the other are those that the answers lead to; else the first that is not.
+    """None when the statuses that were stored one after the other are those that the answers lead to; else where it is no longer so.
 
-    `current` of a status is what the target reported; it is taken from the recording. The size itself follows from our own decisions.
+    An answer of the metrics API is what a reconcile read; the pods that it knew are those of this answer or, where its cache lagged, of
+    the one before. `current` of a status is what the target reported at some time; the size itself follows from our own decisions.
     """
-    expected = [_plain(row[3], row[4], row[5], traces_hpa.numbers(row[6])) for row in trace["rows"] if row[5]]
-    got = list(_distinct(_reconciled(trace)))
-    stored = list(_distinct(iter(expected)))
-    for position, (real, own) in enumerate(zip(stored, got, strict=False)):
-        if real != own:
-            return f"status {position}: real {real}, simulated {own}"
-    return None if len(stored) in (len(got), len(got) - 1) else f"{len(stored)} statuses, simulated {len(got)}"
+    stored = list(_distinct(_plain(row[4], row[5], traces_hpa.numbers(row[6])) for row in trace["rows"] if row[5]))
+    setup, spec = traces_hpa.settings_of(trace), traces_hpa.spec_at(trace, 0.0)
+    ways: list[tuple[hpa.State, int, int]] = [(hpa.State(), trace["input"]["replicas"], 0)]
+    before: Sequence[hpa.PodView] | None = None
+    for t_s, seen in _read(trace, spec):
+        found: dict[str, tuple[hpa.State, int, int]] = {}
+        for state, size, told in ways:
+            for pods in [seen.pods] if before is None else [seen.pods, before]:
+                read = replace(seen, pods=pods, spec_replicas=size, observed_replicas=size)
+                outcome = hpa.reconcile(spec, state, read, setup, trace["t0_fraction"] + t_s)
+                shown = traces_hpa.status_of(outcome.status)
+                after = _told(stored, told, _plain(shown["desired"], shown["conditions"], shown["metrics"]))
+                if after is not None:
+                    way = (outcome.state, size if outcome.scale_to is None else outcome.scale_to, after)
+                    found.setdefault(repr(way), way)
+        if not found:
+            told = max(way[2] for way in ways)
+            return f"at {t_s:.2f} s nothing that could be read leads to status {told}: {stored[told:][:1]}"
+        ways, before = list(found.values()), seen.pods
+    told = max(way[2] for way in ways)
+    return None if told == len(stored) else f"status {told} was stored and follows from no answer: {stored[told]}"
 
 
-def _plain(_: int, desired: int, conditions: Mapping[str, str], metrics: Any) -> tuple[Any, ...]:
+def _told(stored: Sequence[Any], told: int, shown: Any) -> int | None:
+    """How many of the stored statuses are told after a reconcile that shows this; None where it contradicts them.
+
+    A status like the last one is not written again; what came after the last stored one was written when nobody watched any more.
+    """
+    if told and shown == stored[told - 1]:
+        return told
+    if told < len(stored):
+        return told + 1 if shown == stored[told] else None
+    return told
+
+
+def _plain(desired: int, conditions: Mapping[str, str], metrics: Any) -> tuple[Any, ...]:
     return desired, tuple(sorted(conditions.items())), str(metrics)
 
 
-def _reconciled(trace: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    setup, state, size = traces_hpa.settings_of(trace), hpa.State(), trace["input"]["replicas"]
-    spec = traces_hpa.spec_at(trace, 0.0)
-    seen = [(entry["t"], traces_hpa.observation_of(trace, {**entry, "current": 0})) for entry in trace["reconciles"]]
-    if not spec.minimum <= size <= spec.maximum:
-        seen.insert(0, (seen[0][0] - 1.0, hpa.Observation(spec_replicas=0, observed_replicas=0, selector=traces_hpa.SELECTOR)))
-    for t_s, observation in seen:
-        outcome = hpa.reconcile(
-            spec, state, replace(observation, spec_replicas=size, observed_replicas=size), setup, trace["t0_fraction"] + t_s
-        )
-        state, size = outcome.state, size if outcome.scale_to is None else outcome.scale_to
-        shown = traces_hpa.status_of(outcome.status)
-        yield _plain(shown["current"], shown["desired"], shown["conditions"], shown["metrics"])
+def _read(trace: Mapping[str, Any], spec: hpa.Spec) -> Iterator[tuple[float, hpa.Observation]]:
+    """What each reconcile read; the first one asks for no metric when the size is outside of the bounds."""
+    entries = trace["reconciles"]
+    if not spec.minimum <= trace["input"]["replicas"] <= spec.maximum:
+        yield entries[0]["t"] - 1.0, hpa.Observation(spec_replicas=0, observed_replicas=0, selector=traces_hpa.SELECTOR)
+    for entry in entries:
+        yield entry["t"], traces_hpa.observation_of(trace, {**entry, "current": 0})
 
 
-def _distinct(items: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+def _distinct(items: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     last = None
     for item in items:
         if item != last:
