@@ -10,6 +10,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")  # the same examples in every run; `--hypothesis-profile=default` looks for new ones
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -213,7 +213,7 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 def _json(value: Any) -> str:
     text = value.decode() if isinstance(value, bytes) else value
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False).replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")  # as Go writes them
 
 
 def _bytes(value: Any) -> bytes:
