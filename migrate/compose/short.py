@@ -108,7 +108,7 @@ def long_gpus(node: Node, scope: Scope) -> Node:
     """`gpus: all` is one device request."""
     if node.value != "all":
         return node
-    return node.with_value([node.with_value({"count": node.with_value(-1)})])
+    return node.with_value([node.with_value({"count": node.with_value(-1, written="all")})])
 
 
 def long_devices(node: Node, scope: Scope) -> Node:
