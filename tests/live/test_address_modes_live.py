@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import migrate
+from migrate import live
 from migrate.write import dump_stream
-from tests.live.cluster import Cluster, Space, until
+from tests.live import machine
+from tests.live.cluster import Cluster, Space, lifeline, until
+from tests.live.conftest import FOREIGN, spaces
+from tests.live.tools import Tools
 
 STACK = """
 services:
@@ -38,7 +46,30 @@ def test_the_server_gives_pinned_addresses_and_gives_them_again(tmp_path: Path, 
         assert (address(space, "cloudflared"), address(space, "pihole")) == ("10.96.0.77", "10.96.0.78")
 
 
-def test_old_subnets_become_ranges_and_keep_the_very_addresses(tmp_path: Path, cluster: Cluster, space: Space) -> None:
+@pytest.fixture
+def apart(tools: Tools, tmp_path: Path) -> Iterator[Space]:
+    """A namespace in a control plane of its own: while the ranges of Services change, the server gives no address to anybody."""
+    if os.environ.get(FOREIGN):
+        pytest.skip("somebody else's cluster: its ranges of Services stay as they are")
+    running = machine.start(tools)
+    try:
+        address = running.address
+        own = Cluster(
+            tools=tools,
+            server=live.connect(address.kubeconfig),
+            kubeconfig=address.kubeconfig,
+            folder=tmp_path,
+            lifeline=lifeline(),
+            address=address,
+        )
+        yield from spaces(own)
+    finally:
+        running.stop()
+
+
+@pytest.mark.played
+def test_old_subnets_become_ranges_and_keep_the_very_addresses(tmp_path: Path, apart: Space) -> None:
+    space, cluster = apart, apart.cluster
     (tmp_path / "plan.yaml").write_text("version: 1\nproject: {pinRange: own}\n")
     made = converted(tmp_path, space, "172.31.9", addresses="pin", service_cidr=RANGE, plan=tmp_path / "plan.yaml")
     (cidr,) = [m for m in made.manifests if m["kind"] == "ServiceCIDR"]
