@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")  # the same examples in every run; `--hypothesis-profile=default` looks for new ones
+providers._get_local_constants = providers.Constants  # else it draws numbers and texts of whatever modules are loaded at the moment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
