@@ -80,6 +80,7 @@ class Play:
                 time.sleep(AFTER_S)
             else:
                 time.sleep(max(0.0, self.begin_s + duration_s - time.time()))
+            until(lambda: self._stored() <= {write.version for write in recorder.writes()}, "the news of all that is stored")
             last_s = time.time() - self.begin_s
             known = {write.version for write in begun}
             self.before, self.writes = begun, [write for write in recorder.writes() if write.version not in known]
@@ -93,6 +94,17 @@ class Play:
     def _ask(self, verb: str, path: str, body: Any, media: str = "application/json") -> None:
         answer = self.space.cluster.ask(verb, path, body, media=media)
         assert answer.accepted, answer.body
+
+    def _stored(self) -> set[int]:
+        """The versions of all objects as they are: a watch may be late with its news of them."""
+        groups = (
+            "apps/v1/deployments",
+            "apps/v1/replicasets",
+            "apps/v1/statefulsets",
+            "v1/pods",
+            "autoscaling/v2/horizontalpodautoscalers",
+        )
+        return {int(one["metadata"]["resourceVersion"]) for group in groups for one in self.space.items(group)}
 
     def _complete(self) -> bool:
         found = self.space.cluster.get(f"{self.path}/web")
