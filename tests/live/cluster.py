@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from migrate import live
 from tests.live.machine import Address, environment
 from tests.live.tools import Tools
 
-PATIENCE_S = 150.0
+PATIENCE_S = 60.0
 DELAYS = ("start", "ready", "term", "unready", "crash", "run", "exit", "phase", "age", "pull")
 TEMPLATES = {
     "Deployment": ("spec", "template"),
@@ -133,7 +133,6 @@ class Space:
     name: str
     folder: Path
     files: int = 0
-    owned_nodes: list[str] = field(default_factory=list)
 
     def kubectl(self, *arguments: str) -> Done:
         """`kubectl` in this namespace."""

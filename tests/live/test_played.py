@@ -36,6 +36,16 @@ def ready(space: Space) -> int:
     return int(space.get("apps/v1/deployments", "web")["status"].get("readyReplicas", 0))
 
 
+def only_on(space: Space, name: str, made: dict[str, Any], **amounts: str) -> dict[str, Any]:
+    """A node of this test alone, and the Deployment on it: what other tests run must not stand on a node that is full, lost or removed."""
+    space.cluster.node(name, taints=[{"key": "only", "value": name, "effect": "NoSchedule"}], **amounts)
+    made["spec"]["template"]["spec"] |= {
+        "nodeSelector": {"kubernetes.io/hostname": name},
+        "tolerations": [{"key": "only", "value": name, "effect": "NoSchedule"}],
+    }
+    return made
+
+
 @pytest.fixture
 def named(space: Space) -> Iterator[str]:
     """A name for nodes of this test alone."""
@@ -121,10 +131,7 @@ def test_a_pod_takes_its_time_to_end(space: Space) -> None:
 
 
 def test_a_small_node_is_full(space: Space, named: str) -> None:
-    space.cluster.node(named, cpu="1", memory="1Gi", labels={"size": "small"})
-    made = deployment(replicas=3, cpu="400m")
-    made["spec"]["template"]["spec"]["nodeSelector"] = {"size": "small", "kubernetes.io/hostname": named}  # type: ignore[index]
-    space.apply(made)
+    space.apply(only_on(space, named, deployment(replicas=3, cpu="400m"), cpu="1", memory="1Gi"))
     until(lambda: ready(space) == 2, "two pods of 400m on one core")
     waiting = until(
         lambda: [p for p in space.items("v1/pods") if not p["spec"].get("nodeName") and p["status"].get("conditions")], "one that waits"
@@ -137,10 +144,7 @@ def test_a_small_node_is_full(space: Space, named: str) -> None:
 @pytest.mark.slow
 def test_a_lost_node_is_noticed_and_its_pods_are_not_ready(space: Space, named: str) -> None:
     """The default grace period: 50 s without a word."""
-    space.cluster.node(named, labels={"only": named})
-    made = deployment(replicas=1)
-    made["spec"]["template"]["spec"]["nodeSelector"] = {"only": named}  # type: ignore[index]
-    space.apply(made)
+    space.apply(only_on(space, named, deployment(replicas=1)))
     until(lambda: ready(space) == 1, "the pod")
     space.cluster.lose(named)
     until(lambda: ready(space) == 0, "the loss to be noticed", patience_s=120)
