@@ -18,6 +18,7 @@ from simpy import Environment
 from simulate.control.loops import Control
 from simulate.control.state import Pod, after
 from simulate.problems import InputError, Problem
+from simulate.scenario import VERBS
 from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, Distribution
 from simulate.trace import Trace, TrafficWindow, UsageWindow
 from simulate.traffic.plane import Plane, PodCounters, SourceCounters, Trigger
@@ -283,10 +284,7 @@ def assert_conserved(counters: Mapping[str, SourceCounters]) -> None:
         assert one.arrived == known, f"requests of {name}: {one.arrived} arrived, {known} accounted for"
 
 
-VERBS = frozenset(
-    {"rollout", "undo", "scale", "pause", "resume", "autoscale", "nodeLoss", "zoneLoss", "drain", "reclaim", "registry", "metrics", "spike"}
-)
-OF_WORKLOADS = frozenset({"rollout", "undo", "scale", "pause", "resume", "autoscale"})
+OF_WORKLOADS = frozenset(verb for verb, (target, _) in VERBS.items() if target == "workload")
 
 
 def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from simpy import Environment
 
 from simulate import scenario
-from simulate.engine import run
+from simulate.control.loops import Control
+from simulate.engine import _Joined, run
 from simulate.manifests import read
 from simulate.model import join
 from simulate.problems import InputError
@@ -195,6 +197,12 @@ def test_autoscale_of_a_workload_without_one_makes_it() -> None:
     trace = run(spec, plane=QuietPlane(cores=0.2))
     assert min(one.t_s for one in trace.hpa) == 60.0
     assert [one.to_replicas for one in trace.scales if one.kind == "Deployment"][:1] == [2]
+
+
+def test_every_verb_of_a_scenario_is_carried_out() -> None:
+    spec = world(workload(replicas=1), pools=(POOL,))
+    story = Control(Environment(), spec, Trace(horizon_s=1.0, seed=1), _Joined(Environment(), spec, QuietPlane())).story
+    assert [verb for verb in scenario.VERBS if not story.known(verb)] == []
 
 
 MANIFESTS = """
