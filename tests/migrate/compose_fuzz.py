@@ -371,7 +371,14 @@ def _check_itself(found: Project, text: str, written: str, folder: Path) -> None
     name, content or context (left out), a host without address or twice. Most of these are faults when they are read again.
     """
     again = load(
-        ["-"], stdin=written, directory=folder, environment={}, project_directory=str(found.directory), all_resources=True, profiles=["*"]
+        ["-"],
+        stdin=written,
+        directory=folder,
+        environment={},
+        env_files=["/dev/null"],  # the project's own .env would give a name and values to what was printed without
+        project_directory=str(found.directory),
+        all_resources=True,
+        profiles=["*"],
     )
     first, second = json.loads(text), json.loads(config_text(again, "json"))
     if any(finding.severity == "error" for finding in again.findings) or re.search(r'\$[^"\n]*": ', text):
