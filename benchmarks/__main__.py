@@ -7,7 +7,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("config", "convert", "startup", "day", "control", "placement", "engine", "kernels")
+NAMES = ("config", "convert", "startup", "day", "control", "placement", "engine", "kernels", "realcpu")
 
 
 def main() -> int:
