@@ -13,9 +13,8 @@ from dataclasses import replace
 from inspect import signature
 from itertools import pairwise
 
-from simpy import Environment
-
 from simulate.control.loops import Control
+from simulate.control.loops.agenda import Agenda
 from simulate.control.state import Pod, after
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS
@@ -44,7 +43,7 @@ def takes_behaviour(plane: Plane) -> bool:
 class _Joined:
     """The data plane as the control plane sees it: operations happen now."""
 
-    def __init__(self, environment: Environment, spec: ClusterSpec, plane: Plane) -> None:
+    def __init__(self, environment: Agenda, spec: ClusterSpec, plane: Plane) -> None:
         self._environment = environment
         self._spec = spec
         self._plane = plane
@@ -161,7 +160,7 @@ def mean(one: Distribution | None) -> float:
     return one.mean
 
 
-CONTROLLED = ("start_wait_s", "start_cpu_s", "handles_term", "accept_on_term", "warm_time")
+CONTROLLED = ("start_wait_s", "start_cpu_s", "handles_term", "accept_on_term", "warm_time", "init_s", "gates_s")
 """Fields of a behaviour that the control plane carries out, so that each version has its own."""
 
 
@@ -193,7 +192,7 @@ def _limit(containers: tuple[ContainerSpec, ...], key: str) -> float | None:
 class _Recorder:
     """Writes the windows of traffic and usage into the trace."""
 
-    def __init__(self, environment: Environment, spec: ClusterSpec, joined: _Joined, control: Control, trace: Trace) -> None:
+    def __init__(self, environment: Agenda, spec: ClusterSpec, joined: _Joined, control: Control, trace: Trace) -> None:
         self._environment = environment
         self._spec = spec
         self._joined = joined
@@ -312,10 +311,11 @@ def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:
         raise InputError(Problem(file="scenario", line=0, column=0, message=f"events: {text}") for text in problems)
 
 
-def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = None) -> Trace:
+def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = None, agenda: Agenda | None = None) -> Trace:
     """Everything that happens from 0 to the horizon. Same spec and seed, same trace.
 
-    `seed` replaces the spec's (draws of both planes). `plane` replaces the data plane. InputError for what cannot be simulated.
+    `seed` replaces the spec's (draws of both planes). `plane` replaces the data plane, `agenda` is one to look at afterwards.
+    InputError for what cannot be simulated.
     """
     if seed is not None and seed != spec.seed:
         spec = replace(spec, seed=seed, traffic=replace(spec.traffic, seed=seed))
@@ -324,7 +324,7 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
 
         plane = make_plane(spec.traffic)
     refuse_what_is_missing(spec, plane)
-    environment = Environment()
+    environment = agenda or Agenda()
     trace = Trace(horizon_s=spec.horizon_s, seed=spec.seed)
     joined = _Joined(environment, spec, plane)
     control = joined.control = Control(environment, spec, trace, joined)
@@ -337,7 +337,7 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
     return trace
 
 
-def _loop(environment: Environment, joined: _Joined, horizon_s: float) -> None:
+def _loop(environment: Agenda, joined: _Joined, horizon_s: float) -> None:
     while True:
         at = min(environment.peek(), horizon_s)
         if joined.advance(at) is not None:

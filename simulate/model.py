@@ -206,6 +206,7 @@ def _behaviour(joining: _Joining, workload: Workload, name: str, said: Mapping[s
         start_wait_s=start.get("wait", 0.0),
         start_cpu_s=start.get("cpu", 0.0),
         init_s=_initial(joining, workload, said.get("init", {}), (*path, "init")),
+        gates_s=_gates(joining, workload, name, said.get("gates", {}), (*path, "gates")),
     )
 
 
@@ -216,6 +217,20 @@ def _initial(
     for name in said:
         if name not in known:
             joining.fault((*path, name), f"names no init container of {workload.name}: {nearest(name, known)}")
+    return tuple(said.items())
+
+
+def _gates(
+    joining: _Joining, workload: Workload, name: str, said: Mapping[str, float], path: tuple[str | int, ...]
+) -> tuple[tuple[str, float], ...]:
+    """How long each readiness gate takes to open; one that is not said opens at once, which is an assumption."""
+    known = workload.template.gates
+    for gate in said:
+        if gate not in known:
+            joining.fault((*path, gate), f"names no readiness gate of {workload.name}: {nearest(gate, known)}")
+    silent = [gate for gate in known if gate not in said]
+    if silent:
+        joining.assume(f"services.{name}.gates {', '.join(silent)}", "0s", "how long after the containers are ready it opens was not said")
     return tuple(said.items())
 
 

@@ -78,6 +78,7 @@ class Behaviour:
     start_wait_s: float = 0.0
     start_cpu_s: float = 0.0
     init_s: tuple[tuple[str, float], ...] = ()
+    gates_s: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,11 +225,16 @@ class Probe:
     success_threshold: int = 1
     failure_threshold: int = 3
     initial_delay_s: int = 0
+    grace_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """One container: resources (None = not said) and probes."""
+    """One container: resources (None = not said), probes and hooks.
+
+    `sidecar_after` None: an ordinary container; a number: a native sidecar (an init container that is restarted), which starts when so
+    many ordinary init containers have ended.
+    """
 
     name: str
     image: str
@@ -241,17 +247,23 @@ class ContainerSpec:
     liveness: Probe | None = None
     startup: Probe | None = None
     prestop_s: float = 0.0
+    poststart_s: float = 0.0
+    sidecar_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTemplate:
-    """A pod template. `data` is the manifest's template as it is (affinity, tolerations and so on are read from it)."""
+    """A pod template; `containers` are those that stay, native sidecars last. `gates`: condition types of its readiness gates.
+
+    `data` is the manifest's template as it is (affinity, tolerations and so on are read from it).
+    """
 
     labels: Mapping[str, str]
     containers: tuple[ContainerSpec, ...]
     init_containers: tuple[ContainerSpec, ...] = ()
     grace_s: float = 30.0
     priority: int = 0
+    gates: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -278,6 +290,7 @@ class Workload:
     partition: int = 0
     selector: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,13 +330,56 @@ class ServiceSpec:
     publish_not_ready: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitItem:
+    """One entry of a LimitRange for containers or whole pods: resource -> quantity as written, with the defaults that the API adds."""
+
+    kind: Literal["Container", "Pod"]
+    minimum: Mapping[str, str] = field(default_factory=dict)
+    maximum: Mapping[str, str] = field(default_factory=dict)
+    default: Mapping[str, str] = field(default_factory=dict)
+    default_request: Mapping[str, str] = field(default_factory=dict)
+    ratio: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRange:
+    """A LimitRange: what containers get that ask for nothing, and what may be asked for at all."""
+
+    name: str
+    namespace: str
+    items: tuple[LimitItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaScope:
+    """One condition on the pods that a quota counts, as in `scopeSelector`."""
+
+    name: Literal["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity"]
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = "Exists"
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceQuota:
+    """A ResourceQuota: `hard` maps each resource name of the API to its quantity as written."""
+
+    name: str
+    namespace: str
+    hard: Mapping[str, str]
+    scopes: tuple[QuotaScope, ...] = ()
+
+
 BANDWIDTH = 50.0 * 2**20
 """Bytes a second at which a node fetches images unless the scenario says otherwise: what one busy node of 1 Gbit/s has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePool:
-    """Nodes of one kind: allocatable cores, memory and pods of each, how many now, bounds, and the time to provide one more."""
+    """Nodes of one kind: allocatable cores, memory and pods of each, how many now, bounds, and the time to provide one more.
+
+    `provisioner` names the one that buys such nodes (then the Cluster Autoscaler leaves them alone); `rank`: of the expander `priority`.
+    """
 
     name: str
     cores: float
@@ -340,6 +396,33 @@ class NodePool:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Mapping[str, str], ...] = ()
     background: tuple[Background, ...] = ()
+    provisioner: str = ""
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeBudget:
+    """How many nodes of a provisioner may be disrupted at a time: a number or "10%" (rounded up). `reasons` empty = every one."""
+
+    nodes: int | str
+    reasons: tuple[Literal["Empty", "Underutilized"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provisioner:
+    """Buys single nodes of the size that is cheapest for the pods that wait (as Karpenter does), and gives back what is not needed.
+
+    Its sizes are the pools that name it. `consolidate_after_s` None = never; limits None = none; `nodes` is always bounded.
+    """
+
+    name: str
+    weight: int = 0
+    nodes: int = 100
+    cores: float | None = None
+    memory_bytes: float | None = None
+    policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized"] = "WhenEmptyOrUnderutilized"
+    consolidate_after_s: float | None = 0.0
+    budgets: tuple[NodeBudget, ...] = (NodeBudget(nodes="10%"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +442,50 @@ class Objective:
     service: str
     latency_s: tuple[tuple[float, float], ...]
     errors_ratio: float | None
+
+
+EXPANDERS = ("random", "most-pods", "least-waste", "least-nodes", "priority")
+"""How the Cluster Autoscaler may choose among node groups that help. Its `price` needs a provider's own prices of pods."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeScaling:
+    """Flags of the Cluster Autoscaler with the defaults of kubernetes-semantics.md 9.1, and the two batch flags of a provisioner.
+
+    `expander`: one or more of EXPANDERS, asked in turn; what they leave is drawn. A bound of 0 nodes is none.
+    """
+
+    scan_interval_s: float = 10.0
+    new_pod_delay_s: float = 0.0
+    provision_max_s: float = 900.0
+    expander: tuple[str, ...] = ("least-waste",)
+    scale_down: bool = True
+    unneeded_s: float = 600.0
+    unready_s: float = 1200.0
+    utilization_ratio: float = 0.5
+    ignore_daemons: bool = False
+    after_add_s: float = 600.0
+    after_delete_s: float = 0.0
+    after_failure_s: float = 180.0
+    recheck_s: float = 300.0
+    parallel: int = 10
+    parallel_drains: int = 1
+    delete_delay_s: float = 5.0
+    graceful_max_s: float = 600.0
+    eviction_max_s: float = 120.0
+    priority_cutoff: int = -10
+    nodes_per_scale_up: int = 1000
+    nodes_total: int = 0
+    unready_percent: float = 45.0
+    unready_count: int = 3
+    skip_system_pods: bool = True
+    skip_local_storage: bool = True
+    skip_custom_pods: bool = True
+    backoff_initial_s: float = 300.0
+    backoff_max_s: float = 1800.0
+    backoff_reset_s: float = 10800.0
+    batch_idle_s: float = 1.0
+    batch_max_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,6 +511,13 @@ class ControlPlane:
     endpoints_s: float = 1.0
     kubelet_sync_s: float = 0.010
     termination_extra_s: float = 1.0
+    scaling: NodeScaling = field(default_factory=NodeScaling)
+    serialize_image_pulls: bool = True
+    max_parallel_image_pulls: int | None = None
+    registry_qps: float = 5.0
+    registry_burst: int = 10
+    restart_period_max_s: float | None = None
+    reduced_restart_decay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -413,3 +547,6 @@ class ClusterSpec:
     assumptions: tuple[Assumption, ...]
     image_bytes: Mapping[str, float] = field(default_factory=dict)
     budgets: tuple[DisruptionBudget, ...] = ()
+    ranges: tuple[LimitRange, ...] = ()
+    quotas: tuple[ResourceQuota, ...] = ()
+    provisioners: tuple[Provisioner, ...] = ()

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 
 
 class PodRecord(NamedTuple):
-    """A pod changed: created, scheduled, unschedulable, pulling, running, restarted, ready, unready, terminating, killed, deleted."""
+    """A pod changed: created, scheduled, unschedulable, pulling, initializing, running, restarted, containers (another number of them is
+    ready), ready, unready, waiting, terminating, killed, deleted. `ready` of its `containers` are ready."""
 
     t_s: float
     pod: str
@@ -17,6 +18,8 @@ class PodRecord(NamedTuple):
     state: str
     node: str | None
     reason: str
+    ready: int = 0
+    containers: int = 1
 
 
 class ScaleRecord(NamedTuple):

@@ -6,11 +6,31 @@ from typing import NamedTuple
 
 CRASH_INITIAL_S = 10.0
 CRASH_MAXIMUM_S = 300.0
+CRASH_FORGET_S = 600.0
+REDUCED_INITIAL_S = 1.0
+REDUCED_MAXIMUM_S = 60.0
 PULL_INITIAL_S = 10.0
 PULL_MAXIMUM_S = 300.0
 QUEUE_INITIAL_S = 1.0
 QUEUE_MAXIMUM_S = 10.0
-"""Defaults of the kubelet's restarts and pulls, and of the scheduler's queue."""
+"""Defaults of the kubelet's restarts (`REDUCED`: with the gate ReduceDefaultCrashLoopBackOffDecay) and pulls, and of the scheduler's queue.
+
+A run of more than CRASH_FORGET_S resets a container's back-off, also where the longest window is not half of that.
+"""
+
+
+def restart_windows(period_max_s: float | None, reduced: bool) -> tuple[float, float]:
+    """The first and the longest window of restarts (6.5).
+
+    `period_max_s`: crashLoopBackOff.maxContainerRestartPeriod of the kubelet's configuration (1 to 300 s, None = not set; 1.32 alpha,
+    beta since 1.35), which goes before the gate (alpha since 1.33) and also bounds the first window.
+
+    >>> restart_windows(None, False), restart_windows(None, True), restart_windows(5.0, False), restart_windows(120.0, True)
+    ((10.0, 300.0), (1.0, 60.0), (5.0, 5.0), (1.0, 120.0))
+    """
+    initial, longest = (REDUCED_INITIAL_S, REDUCED_MAXIMUM_S) if reduced else (CRASH_INITIAL_S, CRASH_MAXIMUM_S)
+    longest = longest if period_max_s is None else period_max_s
+    return min(initial, longest), longest
 
 
 class Entry(NamedTuple):
@@ -69,13 +89,17 @@ def restart(
 ) -> Attempt:
     """Whether an exited container starts again now (6.5); `finished_s` is the time of its last exit.
 
-    The first restart is immediate. A run of more than twice the maximum forgets the past.
+    The first restart is immediate. A run of more than ten minutes forgets the past, whatever the maximum.
 
     >>> restart(None, 5.0, 5.0).now, restart(Entry(10.0, 5.0), 6.0, 7.0).again_s
     (True, 16.0)
     """
-    if waiting_since(entry, finished_s, now_s, maximum_s):
-        return Attempt(False, entry, finished_s + window(entry))
+    if entry is not None and finished_s - entry.updated_s > CRASH_FORGET_S:
+        entry = None
+    if entry is not None and now_s - finished_s < entry.window_s:
+        return Attempt(False, entry, finished_s + entry.window_s)
+    if entry is not None:
+        return Attempt(True, Entry(min(2 * entry.window_s, maximum_s), now_s))
     return Attempt(True, failed(entry, finished_s, now_s, initial_s, maximum_s))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from simulate.control import labels
 from simulate.control.labels import Requirement, Selector
+from simulate.control.lifecycle import start_order
 from simulate.control.placement_view import SCORE_CPU_MILLI, SCORE_MEMORY_BYTES, Amounts, NodeTerm, PodTerm, PodView, Spread, Toleration
 from simulate.quantity import milli, parse_milli, parse_quantity
 from simulate.spec import PodTemplate
@@ -186,12 +187,12 @@ def pod_of_template(name: str, template: PodTemplate, *, namespace: str = "defau
         found = {"cpu": one.request_cores and milli(one.request_cores), "memory": one.request_bytes and int(one.request_bytes)}
         return {key: value for key, value in found.items() if value is not None}
 
-    main, initial = [asked(one) for one in template.containers], [asked(one) for one in template.init_containers]
-    stays = {str(one.get("name")) for one in data.get("initContainers") or () if one.get("restartPolicy") == "Always"}
-    kept = [one.name in stays for one in template.init_containers]
+    turns = list(start_order(template))
+    main = [asked(turn.container) for turn in turns if turn.role == "main"]
+    initial = [(asked(turn.container), turn.role == "sidecar") for turn in turns if turn.role != "main"]
     overhead = amounts(data.get("overhead"))
-    plain = total(main, zip(initial, kept, strict=True), overhead)
-    scored = total(map(_scored, main), zip(map(_scored, initial), kept, strict=True), overhead)
+    plain = total(main, initial, overhead)
+    scored = total(map(_scored, main), ((_scored(one), stays) for one, stays in initial), overhead)
     values = {one: getattr(view, one) for one in view.__dataclass_fields__}
     extra = {key: value for key, value in view.requests.items() if key not in ("cpu", "memory")}
     values |= {"requests": {**plain, **extra}, "score_cpu": scored.get("cpu", 0), "score_memory": scored.get("memory", 0)}

@@ -18,11 +18,14 @@ from simulate.trace import EventRecord, NodeRecord, PodRecord, ScaleRecord, Stat
 
 
 class Clock(Protocol):
-    """What the loops need of a discrete-event environment (SimPy's has it)."""
+    """What the loops need of a discrete-event environment."""
 
     @property
     def now(self) -> float:
         """Seconds since the start of the run."""
+
+    def after(self, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
+        """Do something after a delay; one below 0 is none."""
 
     def timeout(self, delay: float) -> Any:
         """An event that happens after `delay` seconds."""
@@ -34,9 +37,9 @@ class Clock(Protocol):
         """Run a process."""
 
 
-def after(clock: Clock, delay_s: float, action: Callable[..., None], *arguments: object) -> None:
-    """Do something after a delay."""
-    clock.timeout(max(0.0, delay_s)).callbacks.append(lambda _: action(*arguments))
+def after(clock: Clock, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
+    """Do something after a delay; one below 0 is none."""
+    clock.after(delay_s, action, *arguments)
 
 
 def release(version: str) -> int:
@@ -112,6 +115,7 @@ class Pod:
     node: str | None = None
     phase: str = "Pending"
     ready: bool = False
+    ready_containers: int = 0
     ready_since_s: float | None = None
     unready_since_s: float | None = None
     started_s: float | None = None
@@ -235,7 +239,10 @@ class Cluster:
     def trace_pod(self, pod: Pod, state: str, reason: str = "") -> None:
         """Leave a record only."""
         owner = pod.owner if pod.owner != pod.workload else ""
-        self.trace.pods.append(PodRecord(self.clock.now, pod.name, pod.workload, owner, state, pod.node, reason))
+        containers = len(pod.version.template.containers)
+        self.trace.pods.append(
+            PodRecord(self.clock.now, pod.name, pod.workload, owner, state, pod.node, reason, pod.ready_containers, containers)
+        )
 
     def add_pod(self, pod: Pod, home: dict[str, Pod]) -> None:
         """A pod object is created."""
@@ -278,6 +285,7 @@ class Cluster:
             return
         pod.gone = True
         pod.ready = False
+        pod.ready_containers = 0
         pod.listening = False
         del self.pods[pod.name]
         if pod.node in self.nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from simulate.manifests.fields import Fields
@@ -18,18 +19,21 @@ def template(assumptions: list[Assumption], item: Fields, subject: str) -> PodTe
     if not containers:
         spec.fault("containers", "must list at least one container")
         return None
-    initial = []
+    initial: list[ContainerSpec] = []
     for each in spec.each("initContainers"):
+        made = _container(assumptions, each, subject)
         if each.text("restartPolicy") == "Always":
-            containers.append(_container(assumptions, each, subject))
+            containers.append(replace(made, sidecar_after=len(initial)))
         else:
-            initial.append(_container(assumptions, each, subject))
+            initial.append(made)
     check(POD, spec)
+    gates = tuple(str(each.text("conditionType")) for each in spec.each("readinessGates"))
     return PodTemplate(
         labels=item.fields("metadata").strings("labels"),
         containers=tuple(containers),
         init_containers=tuple(initial),
         grace_s=float(spec.integer("terminationGracePeriodSeconds", 30)),
+        gates=gates,
         data=item.value,
     )
 
@@ -52,7 +56,8 @@ def _container(assumptions: list[Assumption], item: Fields, subject: str) -> Con
         readiness=_probe(item, "readinessProbe"),
         liveness=_probe(item, "livenessProbe"),
         startup=_probe(item, "startupProbe"),
-        prestop_s=_prestop(assumptions, item.fields("lifecycle").fields("preStop"), f"{subject} container {name}"),
+        prestop_s=_hook(assumptions, item.fields("lifecycle").fields("preStop"), f"{subject} container {name} preStop"),
+        poststart_s=_hook(assumptions, item.fields("lifecycle").fields("postStart"), f"{subject} container {name} postStart"),
     )
 
 
@@ -86,11 +91,12 @@ def _probe(container: Fields, key: str) -> Probe | None:
         success_threshold=item.integer("successThreshold", 1, minimum=1),
         failure_threshold=item.integer("failureThreshold", 3, minimum=1),
         initial_delay_s=item.integer("initialDelaySeconds", 0),
+        grace_s=float(item.integer("terminationGracePeriodSeconds", 0)) if item.has("terminationGracePeriodSeconds") else None,
     )
 
 
-def _prestop(assumptions: list[Assumption], hook: Fields, subject: str) -> float:
-    """How long a preStop hook takes: `sleep` as an action or as a command; of anything else it is not known."""
+def _hook(assumptions: list[Assumption], hook: Fields, subject: str) -> float:
+    """How long a preStop or postStart hook takes: `sleep` as an action or as a command; of anything else it is not known."""
     if not hook.value:
         return 0.0
     if hook.has("sleep"):
@@ -101,5 +107,5 @@ def _prestop(assumptions: list[Assumption], hook: Fields, subject: str) -> float
     if match:
         return float(match.group(1))
     reason = "how long this hook takes is not in the manifest"
-    assumptions.append(Assumption(subject=f"{subject} preStop", value="0s", reason=reason, origin="guess"))
+    assumptions.append(Assumption(subject=subject, value="0s", reason=reason, origin="guess"))
     return 0.0

@@ -58,6 +58,7 @@ POD = {
     "initContainers": CONTAINERS,
     "resources": RESOURCES,
     "overhead": Each(AMOUNT),
+    "readinessGates": [{"!conditionType": TEXT}],
     "nodeName": TEXT,
     "nodeSelector": Each(SCALAR),
     "priority": Whole(-(2**31)),

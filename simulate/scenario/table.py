@@ -157,6 +157,7 @@ SERVICE = Fields(
         ),
         "start": Key(Fields({"wait": Key(DURATION, "other time"), "cpu": Key(DURATION, "CPU seconds")}), "before the process listens"),
         "init": Key(Named(DURATION), "how long each init container takes, by its name; default 0"),
+        "gates": Key(Named(DURATION), "after its containers are ready, until a readiness gate opens, by its condition type; default 0"),
         "warmup": Key(
             Fields(
                 {
@@ -298,6 +299,12 @@ FLAGS: Mapping[str, tuple[str, Shape]] = {
     "kube-api-burst": ("kube_api_burst", POSITIVE),
     "node-monitor-grace-period": ("node_monitor_grace_s", LASTING),
     "default-not-ready-toleration-seconds": ("not_ready_toleration_s", FACTOR),
+    "serialize-image-pulls": ("serialize_image_pulls", Flag()),
+    "max-parallel-image-pulls": ("max_parallel_image_pulls", POSITIVE),
+    "registry-qps": ("registry_qps", Number(above=0.0)),
+    "registry-burst": ("registry_burst", POSITIVE),
+    "max-container-restart-period": ("restart_period_max_s", LASTING),
+    "reduce-default-crash-loop-back-off-decay": ("reduced_restart_decay", Flag()),
 }
 DELAYS: Mapping[str, str] = {
     "watch": "watch_s",

@@ -43,23 +43,23 @@ def test_the_log_of_a_small_rollout() -> None:
         "10.045s  pod/web-v2-0 scheduled on pool-0",
         "10.060s  web ready 2/2 up-to-date 1 available 2 pods 3",
         "11.055s  pod/web-v2-0 running",
-        "16.055s  pod/web-v2-0 ready",
-        "16.085s  replicaset/web-v1 scaled from 2 to 1 by deployment-controller",
-        "16.090s  web ready 3/2 up-to-date 1 available 3 pods 3",
-        "16.100s  replicaset/web-v2 scaled from 1 to 2 by deployment-controller",
-        "16.100s  pod/web-v1-0 terminating (scaled down web-v1)",
-        "16.115s  pod/web-v2-1 created",
-        "16.130s  pod/web-v2-1 scheduled on pool-2",
-        "16.130s  web ready 2/2 up-to-date 1 available 2 pods 2",
-        "16.145s  web ready 2/2 up-to-date 2 available 2 pods 3",
-        "17.140s  pod/web-v2-1 running",
-        "17.610s  pod/web-v1-0 deleted",
-        "22.140s  pod/web-v2-1 ready",
-        "22.170s  replicaset/web-v1 scaled from 1 to 0 by deployment-controller",
-        "22.175s  web ready 3/2 up-to-date 2 available 3 pods 3",
-        "22.185s  pod/web-v1-1 terminating (scaled down web-v1)",
-        "22.215s  web ready 2/2 up-to-date 2 available 2 pods 2",
-        "23.695s  pod/web-v1-1 deleted",
+        "15.055s  pod/web-v2-0 ready",
+        "15.085s  replicaset/web-v1 scaled from 2 to 1 by deployment-controller",
+        "15.090s  web ready 3/2 up-to-date 1 available 3 pods 3",
+        "15.100s  replicaset/web-v2 scaled from 1 to 2 by deployment-controller",
+        "15.100s  pod/web-v1-0 terminating (scaled down web-v1)",
+        "15.115s  pod/web-v2-1 created",
+        "15.130s  pod/web-v2-1 scheduled on pool-2",
+        "15.130s  web ready 2/2 up-to-date 1 available 2 pods 2",
+        "15.145s  web ready 2/2 up-to-date 2 available 2 pods 3",
+        "16.140s  pod/web-v2-1 running",
+        "16.610s  pod/web-v1-0 deleted",
+        "20.140s  pod/web-v2-1 ready",
+        "20.170s  replicaset/web-v1 scaled from 1 to 0 by deployment-controller",
+        "20.175s  web ready 3/2 up-to-date 2 available 3 pods 3",
+        "20.185s  pod/web-v1-1 terminating (scaled down web-v1)",
+        "20.215s  web ready 2/2 up-to-date 2 available 2 pods 2",
+        "21.695s  pod/web-v1-1 deleted",
     ]
 
 
@@ -119,7 +119,8 @@ def test_an_image_that_cannot_be_pulled_never_runs() -> None:
     spec = world(workload(replicas=1, max_surge=1, max_unavailable=0), events=(event(10.0, "rollout", image="web:2", fails="pull"),))
     trace = run(spec, plane=QuietPlane())
     assert pods(trace, "running") == []
-    assert get_pods(trace, 200.0)[2].split()[:3] == ["web-v2-0", "0/1", "ErrImagePull"]
+    assert get_pods(trace, 200.0)[2].split()[:3] == ["web-v2-0", "0/1", "ImagePullBackOff"]
+    assert get_pods(trace, 12.0)[2].split()[:3] == ["web-v2-0", "0/1", "ErrImagePull"]
 
 
 def test_out_of_memory_restarts_the_same_pod() -> None:

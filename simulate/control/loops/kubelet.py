@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
-from simulate.control import backoff, probes
+from simulate.control import backoff, images, lifecycle, probes
 from simulate.control.draws import uniform
+from simulate.control.loops.images import Images
 from simulate.control.probes import Tick
 from simulate.control.state import Cluster, DataPlane, Node, Pod, after
 from simulate.spec import ContainerSpec, Probe
@@ -19,11 +19,18 @@ LIFECYCLE_POLL_S = 1.0
 CRASH_AFTER_S = 1.0
 """How long the process of an image that `fails: crash` lives after it has begun to start."""
 
+RESYNC_S = (10.0, 5.0)
+"""A pod worker that ended with an error runs again after the first, and up to the second more (6.5)."""
+
 Steps = Generator[Any, Any, None]
 
 
 class KubeletLoop:
-    """All kubelets. A pod's `process` number is raised by every start and every end, so that what belongs to an older run stops."""
+    """All kubelets. A pod's `process` number is raised by every start and every end of its server: what belongs to an older run stops.
+
+    The data plane knows one process a pod, that of `lifecycle.server`. Other containers run and answer their probes as soon as they are
+    started, and end as soon as they are told to. What belongs to them ends with the pod's `life` on its node.
+    """
 
     def __init__(self, cluster: Cluster, plane: DataPlane) -> None:
         self._cluster = cluster
@@ -31,14 +38,15 @@ class KubeletLoop:
         self._plane = plane
         self._control = cluster.spec.control
         self._waiting: dict[tuple[str, str], Any] = {}
-        self._pulls: dict[str, Any] = {}
+        self.images = Images(cluster)
+        self._life: dict[str, int] = {}
+        self._gates_open: set[str] = set()
+        self._restart_windows = backoff.restart_windows(self._control.restart_period_max_s, self._control.reduced_restart_decay)
         self._added_s: dict[str, float] = {}
         self._backoff: dict[str, backoff.Entry] = {}
         self._probes = 0
         self._ready: dict[str, set[str]] = {}
         self.on_process: list[Callable[[Pod], None]] = []
-        self.registry_factor: float | None = 1.0
-        """By what the registry multiplies each pull; None = it does not answer."""
         cluster.on_pod.append(self._pod_changed)
 
     # -------------------------------------------------------------- from outside
@@ -52,6 +60,8 @@ class KubeletLoop:
             self._added_s.pop(pod.name, None)
             self._backoff.pop(pod.name, None)
             self._ready.pop(pod.name, None)
+            self._life.pop(pod.name, None)
+            self._gates_open.discard(pod.name)
 
     def settle(self, pod: Pod) -> None:
         """Make a bound pod one that has been running and ready for long."""
@@ -59,9 +69,12 @@ class KubeletLoop:
         pod.phase = "Running"
         pod.started_s = pod.ready_since_s = pod.created_s
         pod.listening = pod.container_up = True
-        self._ready[pod.name] = {one.name for one in pod.version.template.containers}
+        template = pod.version.template
+        self._ready[pod.name] = {one.name for one in template.containers}
+        pod.ready_containers = len(template.containers)
+        self._gates_open.add(pod.name)
         self._added_s[pod.name] = pod.created_s + 0.001 * pod.number
-        self._cluster.nodes[str(pod.node)].images.update(one.image for one in pod.version.template.containers)
+        self._cluster.nodes[str(pod.node)].images.update(one.image for one in (*template.init_containers, *template.containers))
         self._plane.start(pod, pod.version.behaviour, 0.0)
         if pod.version.behaviour.warm_time:
             self._plane.warm(pod.name, pod.version.behaviour.warm_time[-1][1])
@@ -70,7 +83,7 @@ class KubeletLoop:
         self._cluster.trace_pod(pod, "ready")
         for watcher in self.on_process:
             watcher(pod)
-        for container in pod.version.template.containers:
+        for container in template.containers:
             self._watch_container(pod, container, settled=True)
 
     def trigger(self, kind: str, name: str, probe: str | None, outcome: str | None) -> None:
@@ -96,9 +109,11 @@ class KubeletLoop:
     def node_lost(self, node: Node) -> None:
         """Nothing of the node answers any more; nobody is told."""
         for pod in node.pods.values():
+            known = pod.phase == "Running" or pod.container_up
             pod.process += 1
+            self._life[pod.name] = self._life.get(pod.name, 0) + 1
             pod.listening = pod.container_up = False
-            if pod.phase == "Running":
+            if known:
                 self._plane.lose(pod.name)
 
     # -------------------------------------------------------------- start
@@ -106,68 +121,113 @@ class KubeletLoop:
     def _alive(self, pod: Pod, process: int) -> bool:
         return self._cluster.node_up(pod) and not pod.gone and pod.deleting_s is None and pod.process == process
 
+    def _going(self, pod: Pod, life: int) -> bool:
+        return self._cluster.node_up(pod) and not pod.gone and pod.deleting_s is None and self._life.get(pod.name, 0) == life
+
     def _start(self, pod: Pod) -> Steps:
-        process = pod.process
+        """6.1: sandbox, init containers and sidecars in their order, then the others, each with its image and its postStart hook."""
+        life, template = self._life.get(pod.name, 0), pod.version.template
         yield self._clock.timeout(self._control.kubelet_sync_s)
         self._added_s.setdefault(pod.name, self._clock.now)
         pod.started_s = self._cluster.stamp()
         yield self._clock.timeout(self._control.sandbox_s)
-        lasting_s = dict(pod.version.behaviour.init_s)
-        for container in pod.version.template.init_containers:
-            yield from self._pull(pod, container, process)
-            if container.name in lasting_s and self._alive(pod, process):
-                yield self._clock.timeout(lasting_s[container.name])
-        for container in pod.version.template.containers:
-            yield from self._pull(pod, container, process)
-        if self._alive(pod, process):
-            self._run(pod)
-
-    def _pull(self, pod: Pod, container: ContainerSpec, process: int) -> Steps:
-        """6.2: one pull at a time per node; what failed is tried again when its back-off allows. A cached image is asked for by Always."""
-        node = self._cluster.nodes[str(pod.node)]
-        entry: backoff.Entry | None = None
-        while self._alive(pod, process):
-            cached = container.image in node.images
-            answered = self.registry_factor is not None or (cached and container.pull_policy != "Always")
-            if answered and pod.version.fails != "pull" and (cached or (yield from self._fetched(pod, container, node))):
+        ended, turns = 0, list(lifecycle.start_order(template))
+        for container, role in turns:
+            if template.init_containers and self._going(pod, life):
+                self._initializing(pod, ended)
+            yield from self._pull(pod, container, life)
+            if not self._going(pod, life):
                 return
-            now = self._clock.now
-            entry = backoff.failed(entry, now, now, backoff.PULL_INITIAL_S, backoff.PULL_MAXIMUM_S)
-            self._cluster.record(pod, "pulling", "ErrImagePull")
-            self._cluster.event("Pod", pod.name, "Warning", "Failed", f"Failed to pull image {container.image}")
-            yield self._clock.timeout(entry.window_s)
+            if role == "init":
+                yield self._clock.timeout(dict(pod.version.behaviour.init_s).get(container.name, 0.0))
+                ended += 1
+            else:
+                yield from self._begin(pod, container, role, container is turns[-1].container)
 
-    def _fetched(self, pod: Pod, container: ContainerSpec, node: Node) -> Generator[Any, Any, bool]:
-        """Wait for the node's earlier pulls, then for this one; whether the registry still answered when its turn came."""
-        before, done = self._pulls.get(node.name), self._clock.event()
-        self._pulls[node.name] = done
-        lasting_s = self._pull_s(container.image, node) * (self.registry_factor or 1.0)
-        if lasting_s:
-            self._cluster.record(pod, "pulling", container.image)
-        if before is not None:
-            yield before
-        answered = self.registry_factor is not None
-        if container.image not in node.images and answered:
-            yield self._clock.timeout(lasting_s)
-            node.images.add(container.image)
-        done.succeed()
-        return answered
+    def _initializing(self, pod: Pod, ended: int) -> None:
+        count = len(pod.version.template.init_containers)
+        reason = f"Init:{ended}/{count}" if ended < count else "PodInitializing"
+        if pod.message != reason:
+            pod.message = reason
+            self._cluster.trace_pod(pod, "initializing", reason)
 
-    def _pull_s(self, image: str, node: Node) -> float:
-        """How long a pull takes by the image's size and the node's bandwidth, or as the scenario says for all."""
-        size = self._cluster.spec.image_bytes.get(image)
-        return self._control.pull_s if size is None else size / node.pool.bandwidth_bytes_s
-
-    def _run(self, pod: Pod) -> None:
-        """The containers are started."""
-        pod.process += 1
-        pod.phase = "Running"
-        pod.container_up = True
-        self._ready.pop(pod.name, None)
-        self._cluster.record(pod, "restarted" if pod.restarts else "running")
-        self._clock.process(self._boot(pod, pod.process))
-        for container in pod.version.template.containers:
+    def _begin(self, pod: Pod, container: ContainerSpec, role: lifecycle.Role, last: bool) -> Steps:
+        """Start one container; its turn is over with its postStart hook, a sidecar's with its startup probe."""
+        started = self._expect(pod.name, f"started {container.name}") if role == "sidecar" and container.startup is not None else None
+        if container.poststart_s:
+            yield self._clock.timeout(container.poststart_s)
+        if pod.gone or pod.deleting_s is not None or not self._cluster.node_up(pod):
+            return
+        pod.message = ""
+        if container is self._server(pod):
+            self._run(pod, running=last)
+        else:
+            if last:
+                self._running(pod)
             self._watch_container(pod, container)
+        if started is not None:
+            yield started
+
+    def _server(self, pod: Pod) -> ContainerSpec:
+        return lifecycle.server(pod.version.template)
+
+    def _pull(self, pod: Pod, container: ContainerSpec, life: int) -> Steps:
+        """6.2: what failed is tried again by a later run of the pod worker, when the window of its back-off is over."""
+        entry: backoff.Entry | None = None
+        runs = 0
+        while self._going(pod, life):
+            node = self._cluster.nodes[str(pod.node)]
+            now = self._clock.now
+            attempt = backoff.pull(entry, now)
+            if attempt.now:
+                failure = yield from self._image(pod, container, node)
+                if not failure:
+                    return
+                entry = backoff.failed(entry, self._clock.now, self._clock.now, backoff.PULL_INITIAL_S, backoff.PULL_MAXIMUM_S)
+                self._not_pulled(pod, container, failure)
+            elif pod.message != "ImagePullBackOff":
+                pod.message = "ImagePullBackOff"
+                self._cluster.record(pod, "pulling", "ImagePullBackOff")
+                self._cluster.event("Pod", pod.name, "Normal", "BackOff", f'Back-off pulling image "{container.image}"')
+            runs += 1
+            spread = uniform(self._cluster.spec.seed, "pull", pod.name, container.name, runs)
+            yield self._clock.timeout(RESYNC_S[0] + RESYNC_S[1] * spread)
+
+    def _image(self, pod: Pod, container: ContainerSpec, node: Node) -> Generator[Any, Any, str]:
+        """One attempt: "" when the image is there and may be used, else why not."""
+        wanted = images.need(container.pull_policy, container.image in node.images)
+        if wanted == "refused":
+            return images.NEVER
+        if pod.version.fails == "pull" and container.image == pod.version.image:
+            return images.NOT_FOUND
+        if wanted == "answer" and self.images.registry_factor is None:
+            return images.NO_ANSWER
+        if wanted != "image":
+            return ""
+        return (yield from self.images.fetch(pod, container.image, node))
+
+    def _not_pulled(self, pod: Pod, container: ContainerSpec, failure: str) -> None:
+        never = failure == images.NEVER
+        pod.message = "ErrImageNeverPull" if never else "ErrImagePull"
+        text = f'Container image "{container.image}" is not present with pull policy of Never'
+        said = text if never else f'Failed to pull image "{container.image}": {failure}'
+        self._cluster.record(pod, "pulling", pod.message)
+        self._cluster.event("Pod", pod.name, "Warning", "ErrImageNeverPull" if never else "Failed", said)
+
+    def _running(self, pod: Pod) -> None:
+        pod.phase = "Running"
+        self._cluster.record(pod, "restarted" if pod.restarts else "running")
+
+    def _run(self, pod: Pod, running: bool = True) -> None:
+        """The server is started; `running`: no other container of the pod is still to be started."""
+        server = self._server(pod)
+        pod.process += 1
+        pod.container_up = True
+        self._ready.setdefault(pod.name, set()).discard(server.name)
+        if running:
+            self._running(pod)
+        self._clock.process(self._boot(pod, pod.process))
+        self._watch_container(pod, server)
 
     def _boot(self, pod: Pod, process: int) -> Steps:
         behaviour = pod.version.behaviour
@@ -199,6 +259,14 @@ class KubeletLoop:
     def _same(self, pod: Pod, process: int) -> bool:
         return not pod.gone and pod.process == process
 
+    def _number(self, pod: Pod, container: ContainerSpec) -> int:
+        """Which run of a container this is."""
+        return pod.process if container is self._server(pod) else -1 - self._life.get(pod.name, 0)
+
+    def _holds(self, pod: Pod, number: int) -> bool:
+        """Whether that run goes on."""
+        return not pod.gone and number == (pod.process if number >= 0 else -1 - self._life.get(pod.name, 0))
+
     def _expect(self, pod: str, what: str) -> Any:
         event = self._waiting[pod, what] = self._clock.event()
         return event
@@ -213,6 +281,9 @@ class KubeletLoop:
 
     def _after_startup(self, pod: Pod, container: ContainerSpec, settled: bool = False) -> None:
         """Readiness and liveness do nothing before; readiness is then looked at at once."""
+        waiting = self._waiting.pop((pod.name, f"started {container.name}"), None)
+        if waiting is not None:
+            waiting.succeed()
         if container.readiness is not None:
             self._clock.process(self._work(pod, container, "readiness", container.readiness, settled))
         elif not settled:
@@ -221,36 +292,41 @@ class KubeletLoop:
             self._clock.process(self._work(pod, container, "liveness", container.liveness, settled))
 
     def _work(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe, settled: bool) -> Steps:
-        """One probe worker of one run of a container."""
-        process, begun_s = pod.process, self._clock.now
-        state = probes.worker(kind, str(process))
+        """One probe worker of one run of a container. Its ticks are those of the pod's arrival; a readiness worker is triggered when the
+        container is seen started, and counts its ticks from there."""
+        number, begun_s = self._number(pod, container), self._clock.now
+        state = probes.worker(kind, str(number))
         if settled:
             state = replace(state, result="success", last=True, run=1)
-        if settled and self._settles(pod, probe, state):
+        if settled and self._settles(pod, container, probe, state):
             return
-        if settled or kind == "liveness":
-            yield self._clock.timeout(self._until_tick(pod, probe))
-        while self._same(pod, process):
+        phase_s = begun_s if kind == "readiness" and not settled else self._added_s[pod.name]
+        if settled or kind != "readiness":
+            yield self._clock.timeout(self._until_tick(phase_s, probe))
+        while self._holds(pod, number):
             steady = state.last is True and state.result == "success" and pod.deleting_s is None
-            if steady or probes.due(state, probe, self._tick(pod, kind, begun_s)):
-                outcome = yield from self._probe(pod, kind, probe)
-                if not self._same(pod, process):
+            if steady or probes.due(state, probe, self._tick(pod, kind, begun_s, number)):
+                outcome = yield from self._probe(pod, container, kind, probe)
+                if not self._holds(pod, number):
                     return
                 if not (steady and outcome):
                     before, state = state.result, probes.probed(state, probe, outcome)
-                    if (yield from self._judged(pod, container, kind, before, state)) or (outcome and self._settles(pod, probe, state)):
+                    over = yield from self._judged(pod, container, kind, probe, before, state)
+                    if over or (outcome and self._settles(pod, container, probe, state)):
                         return
-            yield self._clock.timeout(self._until_tick(pod, probe))
+            yield self._clock.timeout(self._until_tick(phase_s, probe))
 
-    def _tick(self, pod: Pod, kind: probes.Kind, begun_s: float) -> Tick:
+    def _tick(self, pod: Pod, kind: probes.Kind, begun_s: float, number: int) -> Tick:
         age_s = self._clock.now - begun_s + 1e-9
-        return Tick(container=str(pod.process), age_s=age_s, started=kind != "startup", deleting=pod.deleting_s is not None)
+        return Tick(container=str(number), age_s=age_s, started=kind != "startup", deleting=pod.deleting_s is not None)
 
-    def _until_tick(self, pod: Pod, probe: Probe) -> float:
-        return probes.next_tick(self._added_s[pod.name], probe.period_s, self._clock.now) - self._clock.now
+    def _until_tick(self, phase_s: float, probe: Probe) -> float:
+        return probes.next_tick(phase_s, probe.period_s, self._clock.now) - self._clock.now
 
-    def _probe(self, pod: Pod, kind: probes.Kind, probe: Probe) -> Generator[Any, Any, bool]:
+    def _probe(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe) -> Generator[Any, Any, bool]:
         """One probe: whether it succeeded. What does not listen refuses; exec asks the process, all else goes through its workers."""
+        if container is not self._server(pod):
+            return True
         if not pod.listening or (pod.version.fails == "unready" and kind != "liveness"):
             return False
         if probe.kind == "exec":
@@ -262,12 +338,14 @@ class KubeletLoop:
             outcome = yield self._expect(pod.name, token)
         return bool(outcome == "ok")
 
-    def _settles(self, pod: Pod, probe: Probe, state: probes.Worker) -> bool:
+    def _settles(self, pod: Pod, container: ContainerSpec, probe: Probe, state: probes.Worker) -> bool:
         """Whether a success can only be followed by successes: nothing limits what the server takes on."""
-        return state.result == "success" and (probe.kind == "exec" or pod.version.behaviour.workers is None)
+        if state.result != "success":
+            return False
+        return probe.kind == "exec" or pod.version.behaviour.workers is None or container is not self._server(pod)
 
     def _judged(
-        self, pod: Pod, container: ContainerSpec, kind: probes.Kind, before: probes.Result, state: probes.Worker
+        self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe, before: probes.Result, state: probes.Worker
     ) -> Generator[Any, Any, bool]:
         """Act on a changed result; whether the worker has nothing more to do."""
         if state.result == before:
@@ -278,24 +356,47 @@ class KubeletLoop:
         if state.result == "success":
             self._after_startup(pod, container)
             return True
-        yield from self._unhealthy(pod, kind.capitalize())
+        yield from self._unhealthy(pod, container, kind, probe)
         return True
 
     def _container_ready(self, pod: Pod, container: ContainerSpec, result: bool) -> None:
-        ready = self._ready.setdefault(pod.name, set())
+        """6.4: the pod is ready when all containers are and every gate is open."""
+        ready, before = self._ready.setdefault(pod.name, set()), pod.ready_containers
         if result:
             ready.add(container.name)
         else:
             ready.discard(container.name)
             self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"Readiness probe of {container.name} failed")
-        everything = {one.name for one in pod.version.template.containers}
-        self._cluster.set_ready(pod, everything <= ready and pod.version.fails != "unready", "" if result else "Unhealthy")
+        pod.ready_containers = len(ready)
+        complete = len(ready) == len(pod.version.template.containers) and pod.version.fails != "unready"
+        if complete and pod.version.template.gates and pod.name not in self._gates_open:
+            lasting = dict(pod.version.behaviour.gates_s)
+            delay_s = max(lasting.get(gate, 0.0) for gate in pod.version.template.gates)
+            after(self._clock, delay_s, self._open_gates, pod, self._life.get(pod.name, 0))
+            complete = False
+        if before != pod.ready_containers and complete == pod.ready:
+            self._cluster.trace_pod(pod, "containers")
+        self._cluster.set_ready(pod, complete, "" if result else "Unhealthy")
 
-    def _unhealthy(self, pod: Pod, what: str) -> Steps:
-        """The container is stopped as gently as a pod that ends, and started again."""
+    def _open_gates(self, pod: Pod, life: int) -> None:
+        """Whoever sets the conditions of the gates has seen the containers ready. An open gate stays open."""
+        if pod.gone or self._life.get(pod.name, 0) != life:
+            return
+        self._gates_open.add(pod.name)
+        if pod.container_up and pod.ready_containers == len(pod.version.template.containers):
+            self._cluster.set_ready(pod, True)
+
+    def _unhealthy(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe) -> Steps:
+        """The container is stopped as gently as a pod that ends, or as its probe says, and started again."""
+        what = kind.capitalize()
         self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"{what} probe failed, the container will be restarted")
-        yield from self._stop(pod, pod.version.template.grace_s)
-        if not pod.gone:
+        grace_s = pod.version.template.grace_s if probe.grace_s is None else probe.grace_s
+        plan, process = lifecycle.stop(grace_s, container.prestop_s), pod.process
+        if plan.term_s:
+            yield self._clock.timeout(plan.term_s)
+        if self._same(pod, process):
+            yield from self._stop(pod, plan.left_s)
+        if not pod.gone and pod.deleting_s is None:
             self._exited(pod, f"{what} probe failed")
 
     # -------------------------------------------------------------- ends
@@ -307,6 +408,9 @@ class KubeletLoop:
         stopping = self._waiting.pop((pod.name, "drained"), None)
         if stopping is not None:
             stopping.succeed(reason)
+        ready = self._ready.setdefault(pod.name, set())
+        ready.discard(self._server(pod).name)
+        pod.ready_containers = len(ready)
         self._cluster.record(pod, "killed", reason)
         self._cluster.set_ready(pod, False, reason)
         if pod.deleting_s is None:
@@ -316,31 +420,41 @@ class KubeletLoop:
         yield self._clock.timeout(LIFECYCLE_POLL_S)
         count = 0
         while self._alive(pod, process):
-            attempt = backoff.restart(self._backoff.get(pod.name), finished_s, self._clock.now)
+            attempt = backoff.restart(self._backoff.get(pod.name), finished_s, self._clock.now, *self._restart_windows)
             if attempt.now and attempt.entry is not None:
                 self._backoff[pod.name] = attempt.entry
                 pod.restarts += 1
                 self._run(pod)
                 return
             if count == 0:
-                self._cluster.event("Pod", pod.name, "Warning", "BackOff", "Back-off restarting failed container")
+                self._cluster.trace_pod(pod, "waiting", "CrashLoopBackOff")
+                said = f"Back-off restarting failed container {self._server(pod).name} in pod {pod.name}"
+                self._cluster.event("Pod", pod.name, "Warning", "BackOff", said)
             count += 1
-            yield self._clock.timeout(10.0 + 5.0 * uniform(self._cluster.spec.seed, "backoff", pod.name, pod.restarts, count))
+            yield self._clock.timeout(
+                RESYNC_S[0] + RESYNC_S[1] * uniform(self._cluster.spec.seed, "backoff", pod.name, pod.restarts, count)
+            )
 
     def _terminate(self, pod: Pod) -> Steps:
-        """6.6: preStop, SIGTERM, the rest of the grace period, SIGKILL, and the object goes."""
-        control = self._control
+        """6.6: preStop, SIGTERM, the rest of the grace period, SIGKILL, and the object goes with its last container."""
+        control, template = self._control, pod.version.template
         yield self._clock.timeout(control.kubelet_sync_s)
+        begun_s = self._clock.now
+        grace_s = template.grace_s if pod.grace_s is None else pod.grace_s
         if pod.container_up and self._cluster.node_up(pod):
-            grace_s = pod.version.template.grace_s if pod.grace_s is None else pod.grace_s
-            hook_s = min(grace_s, max((one.prestop_s for one in pod.version.template.containers), default=0.0))
-            if hook_s:
-                yield self._clock.timeout(hook_s)
-            killed = yield from self._stop(pod, max(2.0, grace_s - math.floor(hook_s)))
+            plan = lifecycle.stop(grace_s, self._server(pod).prestop_s)
+            if plan.term_s:
+                yield self._clock.timeout(plan.term_s)
+            killed = yield from self._stop(pod, plan.left_s)
             if killed:
                 self._cluster.record(pod, "killed", killed)
         elif pod.container_up:
             return
+        if len(template.containers) > 1 and pod.phase == "Running":
+            ended_s = self._clock.now - begun_s
+            others = [lifecycle.stop(grace_s, one.prestop_s).term_s for one in template.containers if one is not self._server(pod)]
+            if max(others) > ended_s:
+                yield self._clock.timeout(max(others) - ended_s)
         if pod.gone or not self._cluster.node_up(pod):
             return
         yield self._clock.timeout(control.termination_extra_s)

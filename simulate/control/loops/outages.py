@@ -119,11 +119,11 @@ class Outages:
 
     def registry(self, event: Event) -> None:
         """The registry answers nothing (`down`), or each pull takes `factor` times as long (`slow`), for a while."""
-        self._kubelet.registry_factor = float(event.arguments.get("factor", 10.0)) if event.target == "slow" else None
+        self._kubelet.images.registry_factor = float(event.arguments.get("factor", 10.0)) if event.target == "slow" else None
         after(self._cluster.clock, float(event.arguments["for"]), self._registry_back)
 
     def _registry_back(self) -> None:
-        self._kubelet.registry_factor = 1.0
+        self._kubelet.images.registry_factor = 1.0
 
     def metrics(self, event: Event) -> None:
         """The metrics API does not answer for a while; autoscalers keep their sizes."""
