@@ -24,6 +24,8 @@ from simulate.traffic.plane import Plane, PodCounters, SourceCounters, Trigger
 
 WINDOW_S = 15.0
 WINDOWS = 240
+BEFORE_S = -1.0
+"""When the pods that exist at time 0 are started and routed (model.md 9: before the arrivals of time 0)."""
 
 
 def window_s(horizon_s: float) -> float:
@@ -49,14 +51,15 @@ class _Joined:
         self._plane = plane
         self._behaviours = {one.name: one for one in spec.traffic.behaviours}
         self._takes_behaviour = takes_behaviour(plane)
-        self.reached_s = 0.0
+        self.reached_s = BEFORE_S
         self.started: dict[str, str] = {}
         self._speeds: dict[str, float] = {}
         self.control: Control | None = None
 
     @property
     def now(self) -> float:
-        return max(self.reached_s, self._environment.now)
+        """Before time 0 as long as the control plane is being set up: the requests of time 0 find the pods that exist then."""
+        return BEFORE_S if self.control is None else max(self.reached_s, self._environment.now)
 
     def advance(self, until_s: float) -> Trigger | None:
         """Process requests up to a time, or up to the first trigger, which becomes an event."""

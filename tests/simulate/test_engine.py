@@ -8,7 +8,7 @@ import pytest
 
 from simulate.engine import assert_conserved, relative_speed, run
 from simulate.problems import InputError
-from simulate.spec import Autoscaler, Behaviour, ClusterSpec, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Step
+from simulate.spec import Autoscaler, Behaviour, ClusterSpec, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Source, Step
 from simulate.trace import Trace, log_lines
 from simulate.traffic import make_plane
 from simulate.traffic.plane import SourceCounters, Trigger
@@ -341,7 +341,7 @@ def test_warm_up_by_time_changes_the_speed() -> None:
     plane = QuietPlane()
     run(spec, plane=plane)
     sets = [(round(t), pod) for t, what, pod in plane.log if what == "set"]
-    assert sets == [(0, "web-v1-0"), (11, "web-v1-1"), (71, "web-v1-1")]
+    assert sets == [(-1, "web-v1-0"), (11, "web-v1-1"), (71, "web-v1-1")]
 
 
 def test_many_sizes_are_told_combined() -> None:
@@ -379,3 +379,11 @@ def test_recorded_controllers(shared: Path) -> None:
     failed = {name for name, reason in results.items() if reason}
     assert len(results) >= 168
     assert failed <= {"deployment/TDEP-027", "deployment/TDEP-032"}
+
+
+def test_requests_of_time_0_find_the_pods_that_exist_then() -> None:
+    users = Source(name="users", to="web", kind="closed", users=3, think_s=Distribution(name="const", value=0.0), iterations=2)
+    made = world(workload(replicas=1), horizon_s=15.0)
+    nodes = tuple(Machine(name=f"pool-{i}", cores=4.0) for i in range(3))
+    windows = run(replace(made, traffic=replace(made.traffic, sources=(users,), machines=nodes))).traffic
+    assert [(window.arrived, window.ok, dict(window.failed)) for window in windows] == [(6, 6, {})]

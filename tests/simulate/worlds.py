@@ -39,7 +39,7 @@ class QuietPlane:
         self.log: list[tuple[float, str, str]] = []
         self.up: dict[str, float] = {}
         self.used: dict[str, float] = {}
-        self.now = 0.0
+        self.now = -1.0
         self.due: list[tuple[float, str, str]] = [(t, "oom", pod) for t, pod in ooms]
 
     def _at(self, t_s: float, what: str, pod: str) -> None:
