@@ -59,6 +59,19 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a pod of a Job does before it exits: `wait_s`, then `cpu_s` of one core. It exits with `exit_code` in a share `fails_ratio` of
+    its runs, always where its index (without indexes: its number within the Job) is one of `fails_at`, else with 0.
+    """
+
+    wait_s: Distribution | None = None
+    cpu_s: Distribution | None = None
+    fails_ratio: float = 0.0
+    exit_code: int = 1
+    fails_at: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """What a service does with a request (3.2, 3.3, 3.7 to 3.9) and how it starts and ends. None = unlimited."""
 
@@ -78,6 +91,7 @@ class Behaviour:
     start_wait_s: float = 0.0
     start_cpu_s: float = 0.0
     init_s: tuple[tuple[str, float], ...] = ()
+    run: Work | None = None
     gates_s: tuple[tuple[str, float], ...] = ()
 
 
@@ -268,13 +282,64 @@ class PodTemplate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRule:
+    """One rule of a podFailurePolicy: exit codes of a container (None = any) by `operator`, or without one the pod's `conditions`."""
+
+    action: Literal["FailJob", "FailIndex", "Ignore", "Count"]
+    operator: Literal["In", "NotIn"] | None = None
+    codes: tuple[int, ...] = ()
+    container: str | None = None
+    conditions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessRule:
+    """One rule of a successPolicy: all of `indexes`, or so many (`count`) of them (None = of all)."""
+
+    indexes: frozenset[int] | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRules:
+    """batch/v1 JobSpec. `completions` None = done with the first success; `backoff_limit` 6, without bound where one per index is said."""
+
+    parallelism: int = 1
+    completions: int | None = 1
+    indexed: bool = False
+    backoff_limit: int = 6
+    backoff_limit_per_index: int | None = None
+    max_failed_indexes: int | None = None
+    deadline_s: float | None = None
+    ttl_s: float | None = None
+    suspended: bool = False
+    restart: Literal["Never", "OnFailure"] = "Never"
+    replace_when: Literal["TerminatingOrFailed", "Failed"] = "TerminatingOrFailed"
+    rules: tuple[FailureRule, ...] = ()
+    success: tuple[SuccessRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronRules:
+    """batch/v1 CronJobSpec without its template. `zone` None is that of the control plane, UTC."""
+
+    schedule: str
+    zone: str | None = None
+    concurrency: Literal["Allow", "Forbid", "Replace"] = "Allow"
+    starting_deadline_s: float | None = None
+    suspended: bool = False
+    keep_succeeded: int = 3
+    keep_failed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A Deployment, StatefulSet, DaemonSet or Job. `max_surge`/`max_unavailable` as in the API: integer or "25%".
+    """A Deployment, StatefulSet, DaemonSet, Job or CronJob. `max_surge`/`max_unavailable` as in the API: integer or "25%".
 
     `behaviour` is the name of its Behaviour; `source` an opaque text that tells where the manifest came from.
     """
 
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job"]
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"]
     name: str
     namespace: str
     replicas: int
@@ -290,6 +355,8 @@ class Workload:
     partition: int = 0
     selector: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
+    job: JobRules | None = None
+    cron: CronRules | None = None
     bare: bool = False
 
 

@@ -1,10 +1,9 @@
-"""DaemonSets and Jobs in one sync."""
+"""DaemonSets in one sync."""
 
 from __future__ import annotations
 
-from simulate.control import daemonset, job
+from simulate.control import daemonset
 from simulate.control.daemonset import DaemonPod
-from simulate.control.job import JobSpec, JobState
 
 NODES = [f"n{i}" for i in range(4)]
 
@@ -47,28 +46,3 @@ def test_surge_keeps_both_until_the_new_one_is_available() -> None:
 
 def test_on_delete() -> None:
     assert daemonset.sync(NODES, {node: [pod(node)] for node in NODES}, rolling=False) == daemonset.DaemonDecision()
-
-
-def test_job_creates_and_never_both() -> None:
-    spec = JobSpec(parallelism=3, completions=5)
-    assert job.sync(spec, JobState(), 0.0).create == 3
-    assert job.sync(spec, JobState(active=3, succeeded=4), 0.0) == job.JobDecision(delete=2)
-    assert job.sync(spec, JobState(succeeded=5), 0.0).condition == "Complete"
-
-
-def test_job_waits_after_failures() -> None:
-    state = JobState(failed=2, failures_since_success=2, last_failure_s=100.0)
-    assert job.sync(JobSpec(), state, 119.0).again_s == 120.0
-    assert job.sync(JobSpec(), state, 120.0).create == 1
-    assert job.sync(JobSpec(backoff_limit=1), state, 120.0).reason == "BackoffLimitExceeded"
-
-
-def test_job_without_completions_stops_at_the_first_success() -> None:
-    spec = JobSpec(parallelism=3, completions=None)
-    assert job.sync(spec, JobState(active=2, succeeded=1), 0.0) == job.JobDecision()
-    assert job.sync(spec, JobState(succeeded=1), 0.0).condition == "Complete"
-
-
-def test_job_deadline_and_suspension() -> None:
-    assert job.sync(JobSpec(deadline_s=10), JobState(active=1), 10.0).reason == "DeadlineExceeded"
-    assert job.sync(JobSpec(suspended=True), JobState(active=2), 0.0).delete == 2
