@@ -126,27 +126,28 @@ class KubeletLoop:
 
     def _start(self, pod: Pod) -> Steps:
         """6.1: sandbox, init containers and sidecars in their order, then the others, each with its image and its postStart hook."""
-        life, template = self._life.get(pod.name, 0), pod.version.template
+        life, turns = self._life.get(pod.name, 0), list(lifecycle.start_order(pod.version.template))
+        first = sum(turn.role != "main" for turn in turns)
         yield self._clock.timeout(self._control.kubelet_sync_s)
         self._added_s.setdefault(pod.name, self._clock.now)
         pod.started_s = self._cluster.stamp()
+        if first and self._going(pod, life):
+            self._initializing(pod, 0, first)
         yield self._clock.timeout(self._control.sandbox_s)
-        ended, turns = 0, list(lifecycle.start_order(template))
-        for container, role in turns:
-            if template.init_containers and self._going(pod, life):
-                self._initializing(pod, ended)
+        for position, (container, role) in enumerate(turns):
+            if first and self._going(pod, life):
+                self._initializing(pod, position, first)
             yield from self._pull(pod, container, life)
             if not self._going(pod, life):
                 return
             if role == "init":
                 yield self._clock.timeout(dict(pod.version.behaviour.init_s).get(container.name, 0.0))
-                ended += 1
             else:
                 yield from self._begin(pod, container, role, container is turns[-1].container)
 
-    def _initializing(self, pod: Pod, ended: int) -> None:
-        count = len(pod.version.template.init_containers)
-        reason = f"Init:{ended}/{count}" if ended < count else "PodInitializing"
+    def _initializing(self, pod: Pod, position: int, count: int) -> None:
+        """What kubectl shows until the ordinary containers start; sidecars are init containers there."""
+        reason = f"Init:{position}/{count}" if position < count else "PodInitializing"
         if pod.message != reason:
             pod.message = reason
             self._cluster.trace_pod(pod, "initializing", reason)
@@ -158,7 +159,6 @@ class KubeletLoop:
             yield self._clock.timeout(container.poststart_s)
         if pod.gone or pod.deleting_s is not None or not self._cluster.node_up(pod):
             return
-        pod.message = ""
         if container is self._server(pod):
             self._run(pod, running=last)
         else:
@@ -183,7 +183,8 @@ class KubeletLoop:
                 failure = yield from self._image(pod, container, node)
                 if not failure:
                     return
-                entry = backoff.failed(entry, self._clock.now, self._clock.now, backoff.PULL_INITIAL_S, backoff.PULL_MAXIMUM_S)
+                if failure != images.NEVER:
+                    entry = backoff.failed(entry, self._clock.now, self._clock.now, backoff.PULL_INITIAL_S, backoff.PULL_MAXIMUM_S)
                 self._not_pulled(pod, container, failure)
             elif pod.message != "ImagePullBackOff":
                 pod.message = "ImagePullBackOff"
