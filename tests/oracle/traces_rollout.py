@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from simpy import Environment
-
 from simulate.control import replicaset
+from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.deployment import DeploymentLoop
 from simulate.control.loops.queue import EVENT_BURST
 from simulate.control.loops.replicaset import ReplicaSetLoop
@@ -32,7 +31,7 @@ EMPTY = TrafficSpec(seed=0, horizon_s=0.0, behaviours=(), edges=(), sources=(), 
 class Recording(Cluster):
     """The cluster, with the sequences that a recorder of watch events would have."""
 
-    def __init__(self, environment: Environment, spec: ClusterSpec, fraction_s: float) -> None:
+    def __init__(self, environment: Agenda, spec: ClusterSpec, fraction_s: float) -> None:
         super().__init__(environment, spec, Trace(horizon_s=0.0, seed=0), fraction_s)
         self.progressing: list[str | None] = []
         self.available: list[str | None] = []
@@ -151,7 +150,7 @@ class World:
         )
         creating_s = (self.input["replicas"] + EVENT_BURST) / control.kube_api_qps
         self.start_s = 0.0 if not self.input.get("starts_settled") else -settling_s(self.input, self.settled_s + creating_s)
-        self.environment = Environment(initial_time=self.start_s)
+        self.environment = Agenda(initial_time=self.start_s)
         spec = ClusterSpec(
             seed=0, horizon_s=0.0, workloads=(), services=(), autoscalers=(), pools=(POOL,), traffic=EMPTY, events=(), control=control,
             objectives=(), assumptions=(),

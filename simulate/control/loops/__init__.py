@@ -6,9 +6,8 @@ watches, not by polling, where the real one is.
 
 from __future__ import annotations
 
-from simpy import Environment
-
 from simulate.control import rollout
+from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.daemonset import DaemonSetLoop
 from simulate.control.loops.deployment import DeploymentLoop, deployment_view, set_view
 from simulate.control.loops.endpoints import EndpointsLoop
@@ -34,7 +33,7 @@ SETTLED_AGE_S = 86400.0
 class Control:
     """All controllers of one run around one cluster."""
 
-    def __init__(self, environment: Environment, spec: ClusterSpec, trace: Trace, plane: DataPlane) -> None:
+    def __init__(self, environment: Agenda, spec: ClusterSpec, trace: Trace, plane: DataPlane) -> None:
         self.cluster = Cluster(environment, spec, trace)
         self.deployments = DeploymentLoop(self.cluster)
         self.sets = ReplicaSetLoop(self.cluster)
