@@ -63,7 +63,10 @@ class HpaRecord(NamedTuple):
 
 
 class NodeRecord(NamedTuple):
-    """A node changed: requested, ready, cordoned, uncordoned, lost, notReady (the control plane has noticed), removed."""
+    """A node changed: requested, ready, cordoned, uncordoned, lost, notReady (the control plane has noticed), removed.
+
+    A requested one can also be refused (the provider has none) or cancelled (it did not come in time).
+    """
 
     t_s: float
     node: str

@@ -357,8 +357,12 @@ class Cluster:
         """Leave an event in the trace."""
         self.trace.events.append(EventRecord(self.clock.now, kind, name, "Warning" if type_ == "Warning" else "Normal", reason, message))
 
+    def trace_node(self, node: Node, state: str) -> None:
+        """Leave a record only: of a node that is not there (yet)."""
+        self.trace.nodes.append(NodeRecord(self.clock.now, node.name, node.pool.name, state))
+
     def change_node(self, node: Node, state: str) -> None:
         """A node changed."""
-        self.trace.nodes.append(NodeRecord(self.clock.now, node.name, node.pool.name, state))
+        self.trace_node(node, state)
         for watcher in self.on_node:
             watcher(node)

@@ -22,6 +22,7 @@ from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
 from simulate.control.loops.statefulset import StatefulSetLoop
 from simulate.control.loops.story import Story
+from simulate.control.loops.supply import Supply
 from simulate.control.state import Cluster, DataPlane, LiveWorkload, Node, Pod, ReplicaSet, Version
 from simulate.spec import Behaviour, ClusterSpec, Workload
 from simulate.trace import ScaleRecord, Trace
@@ -54,8 +55,9 @@ class Control:
             self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
         self.endpoints.settle()
         self.autoscalers = HpaLoop(self.cluster, self.metrics)
-        self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, self.kubelet, evictions)
-        self.story = Story(self.cluster, Outages(self.cluster, self.kubelet, evictions), self.autoscalers)
+        supply = Supply(self.cluster, self.kubelet)
+        self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, supply, evictions)
+        self.story = Story(self.cluster, Outages(self.cluster, self.kubelet, evictions, supply), self.autoscalers)
 
     def _add_nodes(self, spec: ClusterSpec) -> None:
         for pool in spec.pools:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from simulate.control.loops.eviction import Evictions
+from simulate.control.loops.eviction import Emptying, Evictions
 from simulate.control.loops.kubelet import KubeletLoop
+from simulate.control.loops.supply import Supply
 from simulate.control.state import Cluster, Node, after
 from simulate.spec import Event
 
@@ -19,8 +20,9 @@ FORGET_S = 40.0
 class Outages:
     """Carries out the events of nodes, registry and metrics; each verb a method."""
 
-    def __init__(self, cluster: Cluster, kubelet: KubeletLoop, evictions: Evictions) -> None:
+    def __init__(self, cluster: Cluster, kubelet: KubeletLoop, evictions: Evictions, supply: Supply) -> None:
         self._cluster = cluster
+        self._supply = supply
         self._kubelet = kubelet
         self._evictions = evictions
         self.verbs: Mapping[str, Callable[[Event], None]] = {
@@ -28,6 +30,7 @@ class Outages:
             "zoneLoss": lambda event: self._lose(event, [n for n in cluster.nodes.values() if n.zone == event.target and n.up]),
             "drain": self.drain,
             "reclaim": self.reclaim,
+            "shortage": self.shortage,
             "registry": self.registry,
             "metrics": self.metrics,
         }
@@ -35,7 +38,9 @@ class Outages:
     # -------------------------------------------------------------- nodes
 
     def _of_pool(self, event: Event) -> list[Node]:
-        nodes = [node for node in self._cluster.nodes.values() if node.pool.name == event.target and node.up and not node.cordoned]
+        """Nodes of a pool, or of any size of a provisioner, that are not in trouble already; the lowest numbers first."""
+        known = self._cluster.nodes.values()
+        nodes = [node for node in known if event.target in (node.pool.name, node.pool.provisioner) and node.up and not node.cordoned]
         return nodes[: int(event.arguments.get("count", 1))]
 
     def _lose(self, event: Event, nodes: list[Node]) -> None:
@@ -69,6 +74,9 @@ class Outages:
             self._cluster.delete_pod(pod, "TaintManagerEviction")
 
     def _return(self, node: Node) -> None:
+        """The machine is back, unless it was given back meanwhile."""
+        if self._cluster.nodes.get(node.name) is not node:
+            return
         node.up = node.ready = True
         self._cluster.change_node(node, "ready")
         self._kubelet.node_back(node)
@@ -77,7 +85,7 @@ class Outages:
         """`kubectl drain --ignore-daemonsets`: cordon, then evict every pod as its budget allows; `for` ends with `kubectl uncordon`."""
         for node in self._of_pool(event):
             self._cordon(node)
-            self._evictions.empty(node, "evicted by drain")
+            self._evictions.empty(node, Emptying(reason="evicted by drain"))
             if event.arguments.get("for") is not None:
                 after(self._cluster.clock, float(event.arguments["for"]), self._uncordon, node)
 
@@ -97,7 +105,7 @@ class Outages:
         for node in self._of_pool(event):
             if event.arguments.get("drained", True):
                 self._cordon(node)
-                self._evictions.empty(node, "evicted: the instance is called back")
+                self._evictions.empty(node, Emptying(reason="evicted: the instance is called back"))
             after(self._cluster.clock, float(event.arguments.get("notice", NOTICE_S)), self._vanish, node)
 
     def _vanish(self, node: Node) -> None:
@@ -114,6 +122,12 @@ class Outages:
                 self._cluster.delete_pod(pod, "its node is gone")
                 self._cluster.remove_pod(pod)
             self._cluster.change_node(node, "removed")
+
+    def shortage(self, event: Event) -> None:
+        """The provider has no machines of a pool for a while: each one that is asked for is refused at once."""
+        pools = [pool.name for pool in self._cluster.spec.pools if event.target in (pool.name, pool.provisioner)]
+        self._supply.short.update(pools)
+        after(self._cluster.clock, float(event.arguments["for"]), self._supply.short.difference_update, pools)
 
     # -------------------------------------------------------------- what is around the cluster
 

@@ -54,6 +54,11 @@ class Placer:
         """The nodes as they are."""
         return list(self._index.nodes)
 
+    def daemons(self) -> list[PodView]:
+        """A pod of each DaemonSet, as one comes to every new node."""
+        sets = [live for live in self._cluster.workloads.values() if live.spec.kind == "DaemonSet"]
+        return [self.view(Pod(name=one.key, workload=one.key, owner=one.key, version=one.version, number=0, created_s=0.0)) for one in sets]
+
     def view(self, pod: Pod) -> PodView:
         """A pod as the scheduler compares it."""
         key = pod.workload, pod.version.number
