@@ -334,12 +334,12 @@ class CronRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A Deployment, StatefulSet, DaemonSet, Job or CronJob. `max_surge`/`max_unavailable` as in the API: integer or "25%".
+    """A Deployment, StatefulSet, DaemonSet, Job, CronJob, or (in the world before) Process. `max_surge`/`max_unavailable` as in the API: integer or "25%".
 
     `behaviour` is the name of its Behaviour; `source` an opaque text that tells where the manifest came from.
     """
 
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"]
+    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Process"]
     name: str
     namespace: str
     replicas: int

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 class PodRecord(NamedTuple):
     """A pod changed: created, scheduled, unschedulable, pulling, initializing, running, restarted, containers (another number of them is
-    ready), ready, unready, waiting, terminating, killed, deleted. `ready` of its `containers` are ready."""
+    ready), ready, unready, waiting, terminating, killed, deleted; a process on a host also stopping, stopped. `ready` of its `containers` are ready."""
 
     t_s: float
     pod: str
