@@ -124,6 +124,7 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         objectives=objectives,
         assumptions=_ordered([*joining.assumptions, *manifests.assumptions]),
         budgets=manifests.budgets,
+        provisioners=scenario.provisioners,
         image_bytes=images,
     )
 
@@ -378,9 +379,9 @@ def _events(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]
 
 def _refuse_idle(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> None:
     """What could do nothing, or less than it says; what comes too late is an assumption."""
-    if event.verb == "rollout" and not event.arguments:
+    if event.verb == "rollout" and not set(event.arguments) - {"cause"}:
         joining.fault(event.place, "changes nothing: a rollout needs image, with or fails")
-    most = next((max(pool.count, pool.maximum) for pool in pools if pool.name == event.target), 0)
+    most = sum(max(pool.count, pool.maximum) for pool in pools if event.target in (pool.name, pool.provisioner))
     if event.verb == "autoscale" and not event.arguments:
         joining.fault(event.place, "changes nothing: it needs min, max or cpuPercent")
     if event.arguments.get("min", 1) > event.arguments.get("max", 2**31):
@@ -427,9 +428,10 @@ def _target(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> s
             return None
         return event.target
     if joining.scenario.pools is None:
-        joining.fault(path, f"needs `nodes`: without them there is no {kind} to lose")
+        joining.fault(path, f"needs `nodes` or `provisioners`: without them there is no {kind} to lose")
         return None
-    known = [pool.name for pool in pools] if kind == "pool" else sorted({zone for pool in pools for zone in pool.zones})
+    pooled = [pool.name for pool in pools] + [one.name for one in joining.scenario.provisioners]
+    known = pooled if kind == "pool" else sorted({zone for pool in pools for zone in pool.zones})
     if event.target not in known:
         joining.fault(path, f"names no {kind} of nodes: {nearest(event.target, known)}")
         return None

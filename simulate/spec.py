@@ -334,9 +334,12 @@ class CronRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A Deployment, StatefulSet, DaemonSet, Job, CronJob, or (in the world before) Process. `max_surge`/`max_unavailable` as in the API: integer or "25%".
+    """A Deployment, StatefulSet, DaemonSet, Job, CronJob, or (in the world before) Process.
 
-    `behaviour` is the name of its Behaviour; `source` an opaque text that tells where the manifest came from.
+    `max_surge`/`max_unavailable` as in the API: integer or "25%".
+
+    `behaviour` is the name of its Behaviour; `source` an opaque text that tells where the manifest came from; `cause` its annotation
+    kubernetes.io/change-cause.
     """
 
     kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Process"]
@@ -355,6 +358,7 @@ class Workload:
     partition: int = 0
     selector: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
+    cause: str | None = None
     job: JobRules | None = None
     cron: CronRules | None = None
     bare: bool = False

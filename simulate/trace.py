@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 
 class PodRecord(NamedTuple):
     """A pod changed: created, scheduled, unschedulable, pulling, initializing, running, restarted, containers (another number of them is
-    ready), ready, unready, waiting, terminating, killed, deleted; a process on a host also stopping, stopped. `ready` of its `containers` are ready."""
+    ready), ready, unready, waiting, terminating, killed, deleted; a process on a host also stopping, stopped. `ready` of its
+    `containers` are ready.
+    """
 
     t_s: float
     pod: str
@@ -47,7 +49,11 @@ class StatusRecord(NamedTuple):
 
 
 class HpaRecord(NamedTuple):
-    """One reconcile of an autoscaler. `utilization_percent` None is `<unknown>`."""
+    """One reconcile of an autoscaler. `utilization_percent` None is `<unknown>`.
+
+    `targets` is kubectl's column for all metrics; `metrics` has "current / target" of each as `kubectl describe` names it; `conditions`
+    and `messages` have "status/reason" and the message of each condition.
+    """
 
     t_s: float
     name: str
@@ -60,6 +66,22 @@ class HpaRecord(NamedTuple):
     desired: int
     conditions: Mapping[str, str]
     kind: str = "Deployment"
+    targets: str = ""
+    metrics: Mapping[str, str] = {}
+    messages: Mapping[str, str] = {}
+
+
+class RevisionRecord(NamedTuple):
+    """A template got a revision number (again, when an undo put it back): the ReplicaSet or ControllerRevision that holds it, its
+    containers and their images, and the change cause, if somebody said one."""
+
+    t_s: float
+    workload: str
+    replica_set: str
+    revision: int
+    cause: str | None
+    containers: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 class NodeRecord(NamedTuple):
@@ -130,6 +152,7 @@ class Trace:
     hpa: list[HpaRecord] = field(default_factory=list)
     nodes: list[NodeRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
+    revisions: list[RevisionRecord] = field(default_factory=list)
     traffic: list[TrafficWindow] = field(default_factory=list)
     usage: list[UsageWindow] = field(default_factory=list)
 
@@ -164,11 +187,15 @@ def _autoscaler(one: HpaRecord) -> str:
 
 
 def targets(one: HpaRecord) -> str:
-    """The TARGETS column of `kubectl get hpa`.
+    """The TARGETS column of `kubectl get hpa`; a record without the text of all metrics is about one percentage.
 
     >>> targets(HpaRecord(0.0, "web", "web", None, 20, 1, 10, 0, 0, {}))
     '<unknown>/20%'
+    >>> targets(HpaRecord(0.0, "web", "web", 35, 20, 1, 10, 1, 2, {}, targets="cpu: 35%/20%"))
+    'cpu: 35%/20%'
     """
+    if one.targets:
+        return one.targets
     now = "<unknown>" if one.utilization_percent is None else f"{one.utilization_percent}%"
     return f"{now}/{'<unset>' if one.target_percent is None else f'{one.target_percent}%'}"
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from simulate.control.replicaset import Expectations
 from simulate.control.rollout import Condition, Status
 from simulate.spec import Behaviour, ClusterSpec, NodePool, PodTemplate, Workload
-from simulate.trace import EventRecord, NodeRecord, PodRecord, ScaleRecord, StatusRecord, Trace
+from simulate.trace import EventRecord, NodeRecord, PodRecord, RevisionRecord, ScaleRecord, StatusRecord, Trace
 
 
 class Clock(Protocol):
@@ -88,13 +88,15 @@ class DataPlane(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One template of a workload: `number` counts from 1; `fails` tells how a bad image fails (pull, crash, unready)."""
+    """One template of a workload: `number` counts from 1; `fails` tells how a bad image fails (pull, crash, unready); `cause`: what
+    the annotation kubernetes.io/change-cause said when it came."""
 
     number: int
     template: PodTemplate
     behaviour: Behaviour
     service: str
     fails: str | None = None
+    cause: str | None = field(default=None, compare=False)
 
     @property
     def image(self) -> str:
@@ -312,6 +314,13 @@ class Cluster:
         self.trace.scales.append(ScaleRecord(self.clock.now, "ReplicaSet", one.name, live.key, None, one.size, by))
         for watcher in self.on_set:
             watcher(one)
+
+    def revise(self, live: LiveWorkload, version: Version, revision: int) -> None:
+        """A template has this revision number from now on."""
+        containers = version.template.containers
+        names, images = tuple(one.name for one in containers), tuple(one.image for one in containers)
+        name = f"{live.key}-v{version.number}"
+        self.trace.revisions.append(RevisionRecord(self.clock.now, live.key, name, revision, version.cause, names, images))
 
     def status_set(self, one: ReplicaSet) -> None:
         """The status of a ReplicaSet was written."""

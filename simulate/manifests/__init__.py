@@ -222,6 +222,7 @@ def _workload(into: _Collected, item: Fields, kind: str, name: str, namespace: s
             partition=rolling.integer("partition", 0),
             selector=selector.strings("matchLabels") or dict(made.labels),
             source=_source(item),
+            cause=item.fields("metadata").fields("annotations").text("kubernetes.io/change-cause"),
         )
     )
     if selector.has("matchExpressions"):

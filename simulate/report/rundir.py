@@ -14,7 +14,18 @@ from simulate.manifests import read_text
 from simulate.metrics import Context, PoolFacts, ScalerFacts, WorkloadFacts
 from simulate.problems import InputError, OutputError, Problem
 from simulate.spec import Assumption, Objective
-from simulate.trace import EventRecord, HpaRecord, NodeRecord, PodRecord, ScaleRecord, StatusRecord, Trace, TrafficWindow, UsageWindow
+from simulate.trace import (
+    EventRecord,
+    HpaRecord,
+    NodeRecord,
+    PodRecord,
+    RevisionRecord,
+    ScaleRecord,
+    StatusRecord,
+    Trace,
+    TrafficWindow,
+    UsageWindow,
+)
 
 VERSION = 1
 TABLES: Mapping[str, Any] = {
@@ -24,9 +35,12 @@ TABLES: Mapping[str, Any] = {
     "hpa": HpaRecord,
     "nodes": NodeRecord,
     "events": EventRecord,
+    "revisions": RevisionRecord,
     "traffic": TrafficWindow,
     "usage": UsageWindow,
 }
+ADDED = frozenset({"revisions"})
+"""Tables that a trace of an earlier release does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +157,10 @@ def _context(data: Mapping[str, Any]) -> Context:
 def _trace(data: Mapping[str, Any]) -> Trace:
     trace = Trace(horizon_s=data["horizon_s"], seed=data["seed"])
     for name, kind in TABLES.items():
-        table = data["tables"][name]
+        table = data["tables"].get(name, {"columns": [], "rows": []}) if name in ADDED else data["tables"][name]
         for row in table["rows"]:
             fields = dict(zip(table["columns"], row, strict=True))
+            fields |= {key: tuple(fields[key]) for key in ("containers", "images") if isinstance(fields.get(key), list)}
             if "histogram" in fields:
                 fields["histogram"] = {int(bucket): count for bucket, count in fields["histogram"].items()}
             getattr(trace, name).append(kind(**fields))

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulate.scenario.machines import PLACE, POOL, PROVISIONER, SCALING
 from simulate.scenario.shapes import (
     CLOCK,
     DURATION,
     LASTING,
-    PRICE,
     QUANTILE,
     QUANTITY,
     RATE,
@@ -257,36 +257,6 @@ OBJECTIVE = Fields(
         "errors": Key(RATIO, "share of failed requests at most"),
     }
 )
-_BACKGROUND = Fields({"threads": Key(POSITIVE, "always busy", required=True), "weight": Key(Number(above=0.0), "CPU weight, default 1024")})
-_TAINT = Fields(
-    {
-        "key": Key(Text(), "key", required=True),
-        "value": Key(Text(), "value"),
-        "effect": Key(Choice(("NoSchedule", "PreferNoSchedule", "NoExecute")), "effect", required=True),
-    }
-)
-_PLACE = {
-    "cores": Key(QUANTITY, "allocatable cores of one", required=True),
-    "memory": Key(QUANTITY, "allocatable memory of one", required=True),
-    "price": Key(PRICE, "of one, as 140/month"),
-    "speed": Key(Number(above=0.0), "of a core, default 1"),
-    "background": Key(Listed(_BACKGROUND), "other load"),
-}
-POOL = Fields(
-    {
-        **_PLACE,
-        "pods": Key(POSITIVE, "pods that one takes, default 110"),
-        "bandwidth": Key(QUANTITY, "bytes a second of one for images, default 50Mi; see `images`"),
-        "count": Key(COUNT, "now, default 1"),
-        "min": Key(COUNT, "at least, default count"),
-        "max": Key(COUNT, "at most, default count"),
-        "provision": Key(DURATION, "until one more is ready, default 3m"),
-        "zones": Key(Listed(Text()), "over which they are spread in turn"),
-        "labels": Key(Named(Text()), "labels"),
-        "taints": Key(Listed(_TAINT), "taints"),
-    }
-)
-
 FLAGS: Mapping[str, tuple[str, Shape]] = {
     "version": ("version", Text()),
     "horizontal-pod-autoscaler-sync-period": ("hpa_sync_period_s", LASTING),
@@ -318,7 +288,7 @@ DELAYS: Mapping[str, str] = {
 }
 CONTROL = Fields(
     {
-        **{flag: Key(shape, f"sets {name}") for flag, (name, shape) in FLAGS.items()},
+        **{flag: Key(shape, f"sets {name}") for flag, (name, shape) in {**FLAGS, **SCALING}.items()},
         "delays": Key(Fields({name: Key(DURATION, f"sets {to}") for name, to in DELAYS.items()}), "times that are no flag"),
     }
 )
@@ -331,6 +301,7 @@ VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
             "image": Key(Text(), "the new image"),
             "with": Key(SERVICE, "what changes in services.NAME"),
             "fails": Key(Choice(("pull", "crash", "unready")), "how a bad image fails"),
+            "cause": Key(Text(), "the annotation kubernetes.io/change-cause of this change, for `rollout history`"),
         },
     ),
     "undo": ("workload", {}),
@@ -356,6 +327,7 @@ VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
             "drained": Key(Flag(), "whether they are drained in that time, default true"),
         },
     ),
+    "shortage": ("pool", {"for": Key(LASTING, "how long the provider has no such machines", required=True)}),
     "registry": (
         "state (down or slow)",
         {
@@ -415,7 +387,7 @@ _HOST_SERVICE = Fields(
 )
 BASELINE = Fields(
     {
-        "hosts": Key(Named(Fields(_PLACE)), "virtual machines or Compose hosts", required=True),
+        "hosts": Key(Named(Fields(PLACE)), "virtual machines or Compose hosts", required=True),
         "services": Key(Named(_HOST_SERVICE), "where each runs"),
         "balancing": Key(Named(BALANCING), "as `balancing`"),
         "release": Key(
@@ -433,7 +405,8 @@ SCENARIO = Fields(
         "services": Key(Named(SERVICE), "what each service does with a request"),
         "balancing": Key(Named(BALANCING), "per callee, `default`, or `caller->callee`"),
         "objective": Key(Named(OBJECTIVE), "per entry service, `default` for the rest"),
-        "nodes": Key(Named(POOL), "pools of nodes; without: room for all"),
+        "nodes": Key(Named(POOL), "pools of nodes; without (and without provisioners): room for all"),
+        "provisioners": Key(Named(PROVISIONER), "buy single nodes of the size that is cheapest for the pods that wait"),
         "images": Key(Named(QUANTITY), "image -> bytes that a pull transfers; of others a pull takes delays.pull"),
         "events": Key(Listed(Happening()), "what happens when"),
         "baseline": Key(BASELINE, "the world before, with the same load"),

@@ -246,9 +246,9 @@ def test_the_autoscaler_of_the_seed() -> None:
     trace = run(spec, plane=QuietPlane(cores=0.03))
     lines = [line.split() for line in get_hpa(trace)]
     assert lines[0] == ["NAME", "REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"]
-    assert lines[1] == ["web", "Deployment/web", "<unknown>/20%", "1", "10", "0", "0s"]
-    assert lines[2] == ["web", "Deployment/web", "<unknown>/20%", "1", "10", "1", "15s"]
-    assert lines[3] == ["web", "Deployment/web", "30%/20%", "1", "10", "1", "30s"]
+    assert lines[1] == ["web", "Deployment/web", "cpu:", "<unknown>/20%", "1", "10", "0", "0s"]
+    assert lines[2] == ["web", "Deployment/web", "cpu:", "<unknown>/20%", "1", "10", "1", "15s"]
+    assert lines[3] == ["web", "Deployment/web", "cpu:", "30%/20%", "1", "10", "1", "30s"]
     assert [(one.from_replicas, one.to_replicas) for one in trace.scales if one.kind == "Deployment"][:2] == [(1, 2), (2, 3)]
 
 

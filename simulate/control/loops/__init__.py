@@ -68,7 +68,7 @@ class Control:
 
     def _add(self, workload: Workload, behaviour: Behaviour) -> None:
         """A workload whose rollout was complete long before time 0; pods for which there is no room are pending."""
-        version = Version(number=1, template=workload.template, behaviour=behaviour, service=workload.behaviour)
+        version = Version(number=1, template=workload.template, behaviour=behaviour, service=workload.behaviour, cause=workload.cause)
         live = LiveWorkload(
             key=workload.name,
             spec=workload,
@@ -79,6 +79,8 @@ class Control:
             max_unavailable=workload.max_unavailable,
         )
         self.cluster.workloads[live.key] = live
+        if workload.kind != "Job":
+            self.cluster.revise(live, version, 1)
         if workload.kind == "Deployment":
             self._settle_deployment(live)
         elif workload.kind == "StatefulSet":

@@ -78,6 +78,7 @@ class DeploymentLoop:
 
     def _renumber(self, one: ReplicaSet, revision: int) -> None:
         one.revision = revision
+        self._cluster.revise(self._cluster.workloads[one.workload], one.version, revision)
         self._cluster.status_set(one)
 
     def _delete(self, live: LiveWorkload, name: str) -> None:
@@ -99,6 +100,7 @@ class DeploymentLoop:
         )
         if size > 0:
             self._scaled(live, name, "up", 0, size)
+        self._cluster.revise(live, version, revision)
         self._cluster.add_set(live, one, CONTROLLER)
 
     def _resize(self, live: LiveWorkload, resize: Resize) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from simulate.control import hpa
+from simulate.control import hpa, hpa_text
 from simulate.control.hpa import ContainerView, Observation, PodView, Sample, Spec, State
 from simulate.control.hpa_metrics import Failure, PodSamples
 from simulate.control.loops.metrics import MetricsLoop
@@ -143,6 +143,9 @@ class HpaLoop:
                 desired=status.desired,
                 kind=target.spec.kind if target else "Deployment",
                 conditions={one.type: f"{one.status}/{one.reason}" for one in status.conditions},
+                targets=hpa_text.targets(live.parsed.metrics, status.metrics or ()),
+                metrics=hpa_text.lines(live.parsed.metrics, status.metrics or ()),
+                messages={one.type: one.message for one in status.conditions},
             )
         )
 

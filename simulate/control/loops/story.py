@@ -62,6 +62,7 @@ class Story:
             behaviour=behaviour if isinstance(behaviour, Behaviour) else live.version.behaviour,
             service=live.version.service,
             fails=fails,
+            cause=str(event.arguments["cause"]) if "cause" in event.arguments else live.version.cause,
         )
         self.change(live, wanted)
 
@@ -69,11 +70,17 @@ class Story:
         """Write the template of a workload."""
         for known in live.versions:
             if replace(wanted, number=known.number) == known:
-                live.version = known
-                break
-        else:
-            live.versions.append(wanted)
-            live.version = wanted
+                self._put(live, known)
+                return
+        live.versions.append(wanted)
+        self._put(live, wanted)
+
+    def _put(self, live: LiveWorkload, version: Version) -> None:
+        """Deployments number their sets themselves; the other controllers keep a revision of each template, as it comes (again)."""
+        live.version = version
+        if live.spec.kind != "Deployment":
+            numbers = [one.revision for one in self._cluster.trace.revisions if one.workload == live.key]
+            self._cluster.revise(live, version, max(numbers, default=0) + 1)
         self._cluster.touch(live)
 
     def undo(self, event: Event) -> None:
@@ -82,8 +89,7 @@ class Story:
         if live.spec.kind != "Deployment":
             before = [one for one in live.versions if one.number != live.version.number]
             if before:
-                live.version = before[-1]
-                self._cluster.touch(live)
+                self._put(live, before[-1])
             return
         current = live.current_set
         found = undo_revision(
