@@ -191,6 +191,7 @@ def _nodes(context: Context, trace: Trace, pool: str | None = None) -> list[tupl
     """Ready nodes from each change on. Pools whose nodes are not recorded at time 0 begin with their count."""
     names = {p.name for p in context.pools if pool in (None, p.name)}
     recorded = {record.pool for record in trace.nodes if record.t_s == 0 and record.state == "ready"}
+    recorded |= {p.name for p in context.pools if not p.nodes}
     ready = {f"{p.name} {i}" for p in context.pools for i in range(p.nodes) if p.name in names and p.name not in recorded}
     count, known = len(ready), set[str]()
     found = [(0.0, count)] if names else []

@@ -15,17 +15,17 @@ from typing import Any
 
 from simulate.manifests import Document, documents, read_text
 from simulate.problems import InputError, Problem
+from simulate.scenario import machines
 from simulate.scenario.shapes import At, JsonSchema
-from simulate.scenario.table import DELAYS, FLAGS, SCENARIO, VERBS
+from simulate.scenario.table import DELAYS, FLAGS, HOST_VERBS, SCENARIO, VERBS
 from simulate.spec import (
-    BANDWIDTH,
-    Background,
     Call,
     ControlPlane,
     Distribution,
     Factor,
     NodePool,
     Objective,
+    Provisioner,
     Rate,
     Source,
     Step,
@@ -73,6 +73,7 @@ class Scenario:
     images: Mapping[str, float] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     """File of a recorded load -> its digest."""
+    provisioners: tuple[Provisioner, ...] = ()
 
 
 def read(source: str | Path | Mapping[str, Any]) -> Scenario:
@@ -119,6 +120,7 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         raise InputError(problems)
     recorded: dict[str, str] = {}
     loads = _loads(said.get("load", {}), document, folder, problems, recorded)
+    pools, provisioners = _pools(said, document, problems)
     scenario = Scenario(
         document=document,
         digest=digest,
@@ -128,7 +130,8 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         services=said.get("services", {}),
         balancing=said.get("balancing", {}),
         objectives={name: _objective(name, entry) for name, entry in said.get("objective", {}).items()},
-        pools=None if "nodes" not in said else tuple(_pool(name, entry, document, problems) for name, entry in said["nodes"].items()),
+        pools=pools,
+        provisioners=provisioners,
         events=_events(said.get("events", ())),
         baseline=said.get("baseline"),
         control=_control(said.get("controlPlane", {})),
@@ -284,28 +287,35 @@ def _objective(name: str, said: Mapping[str, Any]) -> Objective:
     return Objective(service=name, latency_s=tuple(sorted(said.get("latency", {}).items())), errors_ratio=said.get("errors"))
 
 
+def _pools(
+    said: Mapping[str, Any], document: Document, problems: list[Problem]
+) -> tuple[tuple[NodePool, ...] | None, tuple[Provisioner, ...]]:
+    """Pools of `nodes` and of the sizes of `provisioners`; None when neither was said."""
+    if "nodes" not in said and "provisioners" not in said:
+        return None, ()
+    pools = [_pool(name, entry, document, problems) for name, entry in said.get("nodes", {}).items()]
+    provisioners = []
+    for name, entry in said.get("provisioners", {}).items():
+        at = At(document, problems, ("provisioners", name))
+        made, sizes = machines.provisioner(name, entry)
+        if not sizes:
+            at.down("sizes").fault("must have at least one size")
+        if name in [pool.name for pool in pools]:
+            at.fault(f"has the name of a pool: {name}")
+        for one in sizes:
+            if one.name in [pool.name for pool in pools]:
+                at.down("sizes").fault(f"makes a second pool {one.name}")
+        provisioners.append(made)
+        pools += sizes
+    return tuple(pools), tuple(provisioners)
+
+
 def _pool(name: str, said: Mapping[str, Any], document: Document, problems: list[Problem]) -> NodePool:
     count = said.get("count", said.get("min", 1))
     least, most = said.get("min", count), said.get("max", count)
     if not least <= count <= most:
         At(document, problems, ("nodes", name)).fault(f"needs min <= count <= max, has {least}, {count}, {most}")
-    return NodePool(
-        name=name,
-        cores=said["cores"],
-        memory_bytes=said["memory"],
-        pods=said.get("pods", 110),
-        count=count,
-        minimum=least,
-        maximum=most,
-        provision_s=said.get("provision", 180.0),
-        price_month=said.get("price", 0.0),
-        zones=said.get("zones", ()),
-        speed=said.get("speed", 1.0),
-        bandwidth_bytes_s=said.get("bandwidth", BANDWIDTH),
-        labels=said.get("labels", {}),
-        taints=said.get("taints", ()),
-        background=tuple(Background(threads=b["threads"], weight=b.get("weight", 1024.0)) for b in said.get("background", ())),
-    )
+    return machines.pool(name, said, (count, least, most))
 
 
 def _events(said: tuple[Mapping[str, Any], ...]) -> tuple[Happening, ...]:
@@ -319,7 +329,8 @@ def _events(said: tuple[Mapping[str, Any], ...]) -> tuple[Happening, ...]:
 
 def _control(said: Mapping[str, Any]) -> ControlPlane:
     flags = {FLAGS[flag][0]: value for flag, value in said.items() if flag in FLAGS}
-    return ControlPlane(**flags, **{DELAYS[name]: value for name, value in said.get("delays", {}).items()})
+    delays = {DELAYS[name]: value for name, value in said.get("delays", {}).items()}
+    return ControlPlane(**flags, **delays, scaling=machines.scaling(said))
 
 
-__all__ = ["VERBS", "Happening", "Load", "Scenario", "program", "read", "schema"]
+__all__ = ["HOST_VERBS", "VERBS", "Happening", "Load", "Scenario", "program", "read", "schema"]
