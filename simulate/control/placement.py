@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simulate.control.placement_filter import Filter, Refusal
 from simulate.control.placement_read import amounts, pod_of, pod_of_template
@@ -191,8 +191,3 @@ def _cost(candidate: Preemption) -> tuple[float, ...]:
     highest = max(priorities)
     earliest = min(victim.start_s for victim in candidate.victims if victim.priority == highest)
     return (candidate.violations, highest, sum(one + 2**31 for one in priorities), len(priorities), -earliest)
-
-
-def terminating(pod: PodView) -> PodView:
-    """The pod after its deletion has begun: it keeps its requests and is no longer counted by spreading."""
-    return replace(pod, terminating=True)

@@ -15,7 +15,7 @@ from typing import Any
 from simulate.control.labels import Selector
 from simulate.control.placement import Placement, choose_node, scan_limit
 from simulate.control.placement_filter import CORDONED, Counting, untolerated
-from simulate.control.placement_view import ZONE, NodeView, PodView
+from simulate.control.placement_view import ZONE, Group, NodeView, PodView
 
 FAST_NODES = 100
 """From so many nodes on the kernel is worth being loaded."""
@@ -79,6 +79,16 @@ class PlacementIndex:
         self._nodes[name].add(pod)
         if self._arrays is not None:
             self._arrays.changed(name, pod, 1)
+
+    def end(self, name: str, pod: PodView) -> None:
+        """The deletion of a pod begins; nothing happens if it or its node was not here."""
+        node = self._nodes.get(name)
+        found = node.pods.get(f"{pod.namespace}/{pod.name}") if node is not None else None
+        if node is None or found is None or found.terminating:
+            return
+        node.end(found)
+        if self._arrays is not None:
+            self._arrays.counted(name, found, -1)
 
     def remove(self, name: str, pod: PodView) -> None:
         """A pod object is gone; nothing happens if it or its node was not here."""
@@ -155,12 +165,15 @@ class _Arrays:
         used = [[node.used.get(key, 0) for node in order] for key in ("cpu", "memory")]
         counts = [[len(node.pods) for node in order], [node.score_cpu for node in order], [node.score_memory for node in order]]
         self._state = np.array(used + counts, np.int64)
+        self._columns = self._state.T
+        self._amounts: dict[tuple[int, int, int, int], tuple[Any, Any]] = {}
         names: dict[str, int] = {}
         found = [node.labels.get(ZONE) for node in order]
         self._zones = np.array([-1 if zone is None else names.setdefault(zone, len(names)) for zone in found], np.int64)
         self._zone_count = len(names)
         self._logs = np.array([math.log(n) if n else 0.0 for n in range(len(order) + 3)])
         self._counters: dict[tuple[str, Selector], _Counter] = {}
+        self._counting: dict[Group, list[_Counter]] = {}
         self._classes: dict[Hashable, _Class] = {}
         self._wanted: dict[Hashable, Any] = {}
         self._termed = sum(len(node.termed) for node in order)
@@ -174,16 +187,34 @@ class _Arrays:
     def changed(self, name: str, pod: PodView, sign: int) -> None:
         """A pod came to a node or left it."""
         i = self._positions[name]
-        amounts = (pod.requests.get("cpu", 0), pod.requests.get("memory", 0), 1, pod.score_cpu, pod.score_memory)
-        for row, amount in enumerate(amounts):
-            self._state[row, i] += sign * amount
+        self._columns[i] += self._signed(pod)[sign > 0]
         for one in self._classes.values():
             one.stale.append(i)
         self._termed += sign * pod.has_terms
         if not pod.terminating:
-            for counter in self._counters.values():
-                if counter.counting.selects(pod.group):
-                    self._count(counter, i, sign)
+            self.counted(name, pod, sign)
+
+    def counted(self, name: str, pod: PodView, sign: int) -> None:
+        """A pod begins or ends to be one that the default spreading counts."""
+        i = self._positions[name]
+        for counter in self._counters_of(pod.group):
+            self._count(counter, i, sign)
+
+    def _signed(self, pod: PodView) -> tuple[Any, Any]:
+        """What a pod takes from the state of its node, and what it adds to it."""
+        key = pod.requests.get("cpu", 0), pod.requests.get("memory", 0), pod.score_cpu, pod.score_memory
+        found = self._amounts.get(key)
+        if found is None:
+            taken = self._np.array((key[0], key[1], 1, key[2], key[3]), self._np.int64)
+            found = self._amounts[key] = -taken, taken
+        return found
+
+    def _counters_of(self, group: Group) -> list[_Counter]:
+        """The counters that count pods of this namespace with these labels."""
+        found = self._counting.get(group)
+        if found is None:
+            found = self._counting[group] = [one for one in self._counters.values() if one.counting.selects(group)]
+        return found
 
     def place(self, pod: PodView, start: int, draws: Sequence[float], *, keep: bool) -> tuple[Any, Any, int, int]:
         """Ask the kernel."""
@@ -204,15 +235,14 @@ class _Arrays:
 
     def _class(self, pod: PodView) -> _Class:
         np = self._np
-        amounts = (pod.requests.get("cpu", 0), pod.requests.get("memory", 0), pod.score_cpu, pod.score_memory)
-        place = (pod.tolerations, pod.node_name, tuple(sorted(pod.node_selector.items())), pod.node_terms)
-        found = self._classes.get((amounts, place))
+        found = self._classes.get(pod.asks)
         if found is None:
             if len(self._classes) >= MOST_CLASSES:
                 self._classes.pop(next(iter(self._classes)))
             nodes = len(self._order)
+            amounts = (pod.requests.get("cpu", 0), pod.requests.get("memory", 0), pod.score_cpu, pod.score_memory)
             found = _Class(np.array(amounts, np.int64), self._allows(pod), np.empty(nodes, np.int64), list(range(nodes)))
-            self._classes[amounts, place] = found
+            self._classes[pod.asks] = found
         if found.stale:
             stale = np.array(found.stale, np.int64)
             self._kernel.refresh(self._rooms, self._state, found.allowed, found.asked, self._change, stale, found.scores)
@@ -225,8 +255,8 @@ class _Arrays:
         for one in self._classes.values():
             if one is not own:
                 one.stale.extend(where)
-        for counter in self._counters.values():
-            if counter is not kept and counter.counting.selects(pod.group):
+        for counter in self._counters_of(pod.group):
+            if counter is not kept:
                 for i in where:
                     self._count(counter, i, 1)
 
@@ -241,6 +271,7 @@ class _Arrays:
             np = self._np
             counting = Counting(namespace, selector)
             hosts = np.array([counting.of(node) for node in self._order], np.int64)
+            self._counting.clear()
             self._counters[key] = _Counter(counting, hosts, self._sums(hosts, np.ones(len(self._order), np.bool_)))
         return self._counters[key]
 

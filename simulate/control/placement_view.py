@@ -6,7 +6,7 @@ requests count; use and limits are never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -145,12 +145,27 @@ class PodView:
         """Whether other pods' placement can depend on this pod's own affinity."""
         return bool(self.affinity or self.anti_affinity or self.preferred_affinity or self.preferred_anti_affinity)
 
-    def named(self, name: str) -> PodView:
-        """The same pod under another name."""
-        _ = self.group  # what is computed once is copied with the rest
+    @cached_property
+    def asks(self) -> Hashable:
+        """What a node's room and scores for it depend on: equal for pods that ask for the same on the same nodes."""
+        amounts = (self.requests.get("cpu", 0), self.requests.get("memory", 0), self.score_cpu, self.score_memory)
+        return amounts, self.tolerations, self.node_name, tuple(sorted(self.node_selector.items())), self.node_terms
+
+    def named(self, name: str, start_s: float | None = None) -> PodView:
+        """The same pod under another name, and with another start where one is given."""
+        _ = self.group, self.asks, self.has_terms  # what is computed once is copied with the rest
         other = object.__new__(PodView)
-        other.__dict__.update(self.__dict__)
-        other.__dict__["name"] = name
+        known = other.__dict__
+        known.update(self.__dict__)
+        known["name"] = name
+        if start_s is not None:
+            known["start_s"] = start_s
+        return other
+
+    def ending(self) -> PodView:
+        """The pod after its deletion has begun: it keeps its requests and is no longer counted by spreading."""
+        other = self.named(self.name)
+        other.__dict__["terminating"] = True
         return other
 
     def tolerates(self, taint: Taint) -> bool:
@@ -228,6 +243,15 @@ class NodeView:
             self.termed.pop(key, None)
             self._count(found, -1)
 
+    def end(self, pod: PodView) -> None:
+        """The deletion of a pod that is here begins: only the counts for spreading change."""
+        key = f"{pod.namespace}/{pod.name}"
+        if not pod.terminating and self.pods.pop(key, None) is not None:
+            self.pods[key] = pod.ending()
+            if self.termed.pop(key, None) is not None:
+                self.termed[key] = self.pods[key]
+            self._count_group(pod, -1)
+
     def without(self, gone: Iterable[PodView]) -> NodeView:
         """A copy that lacks some pods."""
         names = {f"{pod.namespace}/{pod.name}" for pod in gone}
@@ -246,10 +270,13 @@ class NodeView:
         for resource, amount in pod.requests.items():
             self.used[resource] = self.used.get(resource, 0) + sign * amount
         if not pod.terminating:
-            left = self.groups.get(pod.group, 0) + sign
-            if left:
-                self.groups[pod.group] = left
-            else:
-                del self.groups[pod.group]
+            self._count_group(pod, sign)
         self.score_cpu += sign * pod.score_cpu
         self.score_memory += sign * pod.score_memory
+
+    def _count_group(self, pod: PodView, sign: int) -> None:
+        left = self.groups.get(pod.group, 0) + sign
+        if left:
+            self.groups[pod.group] = left
+        else:
+            del self.groups[pod.group]

@@ -135,7 +135,7 @@ def test_terminating_pods_hold_their_room_but_do_not_count_for_spreading() -> No
             {"maxSkew": 1, "topologyKey": ZONE, "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"app": "x"}}}
         ]
     }
-    leaving = placement.terminating(pod("old", 3950, labels={"app": "x"}))
+    leaving = pod("old", 3950, labels={"app": "x"}).ending()
     nodes = [node("a", labels={ZONE: "1"}, pods=[leaving]), node("b", labels={ZONE: "2"}, pods=[pod("y", labels={"app": "x"})])]
     view = pod_of("p", {**spec, "containers": [{"resources": {"requests": {"cpu": "100m"}}}]}, own={"app": "x"})
     assert choose_node(view, nodes).message.startswith(

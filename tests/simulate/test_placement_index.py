@@ -9,7 +9,7 @@ import pytest
 
 from simulate.control import placement_index
 from simulate.control.labels import from_object
-from simulate.control.placement import NodeView, PodView, Taint, Toleration, choose_node, pod_of, terminating
+from simulate.control.placement import NodeView, PodView, Taint, Toleration, choose_node, pod_of
 from simulate.control.placement_index import PlacementIndex, plain
 from simulate.control.placement_view import ZONE
 
@@ -70,9 +70,9 @@ def test_same_choices_as_the_plain_functions(seed: int) -> None:
         elif placed and act < 0.3:
             slot = dice.randrange(len(placed))
             name, view = placed[slot]
-            placed[slot] = name, terminating(view)
-            index.add(name, terminating(view))
-            plainly[name].add(terminating(view))
+            placed[slot] = name, view.ending()
+            index.add(name, view.ending())
+            plainly[name].add(view.ending())
         view, draw = some_pod(dice, f"p{step}"), dice.random()
         expected = choose_node(view, list(plainly.values()), draw=draw, start=start, change=change)
         got = index.choose(view, draw)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from simulate.control import placement
 from simulate.control.draws import uniform
 from simulate.control.labels import Requirement, Selector
@@ -26,13 +24,15 @@ class Placer:
         self._pods: dict[str, tuple[str, PodView]] = {}
         self._templates: dict[tuple[str, int], PodView] = {}
         self._picks = 0
+        self._chosen: PodView | None = None
         cluster.on_pod.append(self._pod_changed)
         cluster.on_node.append(self._node_changed)
 
     def choose(self, pod: Pod) -> tuple[str | None, str]:
         """(node, "") or (None, the message of the PodScheduled condition)."""
         self._picks += 1
-        found = self._index.choose(self.view(pod), uniform(self._cluster.spec.seed, "placement", pod.name, self._picks))
+        self._chosen = self.view(pod)
+        found = self._index.choose(self._chosen, uniform(self._cluster.spec.seed, "placement", pod.name, self._picks))
         return found.node, found.message
 
     def preempt(self, pod: Pod) -> tuple[str, list[Pod]] | None:
@@ -46,7 +46,7 @@ class Placer:
 
     def bound(self, pod: Pod) -> None:
         """A pod has its node."""
-        view = self.view(pod)
+        view = self._chosen if self._chosen is not None and self._chosen.name == pod.name else self.view(pod)
         self._index.add(str(pod.node), view)
         self._pods[pod.name] = str(pod.node), view
 
@@ -72,15 +72,13 @@ class Placer:
                 default_selector=selector_of(live),
                 budgets=self._evictions.names(pod),
             )
-        return replace(known, name=pod.name, start_s=pod.created_s)
+        return known.named(pod.name, pod.created_s)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "scheduled":
             self.bound(pod)
         elif state == "terminating" and pod.name in self._pods:
-            node, view = self._pods[pod.name]
-            self._pods[pod.name] = node, placement.terminating(view)
-            self._index.add(*self._pods[pod.name])
+            self._index.end(*self._pods[pod.name])
         elif state == "deleted" and pod.name in self._pods:
             self._index.remove(*self._pods.pop(pod.name))
 
