@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import NormalDist
+
+from simulate.spec import Distribution
+
 MASK = (1 << 64) - 1
 
 
@@ -21,3 +28,41 @@ def uniform(seed: int, *purpose: str | int) -> float:
     for byte in "/".join(map(str, purpose)).encode():
         value = ((value ^ byte) * 0x100000001B3) & MASK
     return (_mix(_mix((seed + 1) * 0x9E3779B97F4A7C15 & MASK) ^ value) >> 11) * 2.0**-53
+
+
+def sample(one: Distribution | None, seed: int, *purpose: str | int) -> float:
+    """A value of a distribution (model.md 1.6) for a purpose; None is always 0.
+
+    >>> sample(Distribution(name="const", value=3.0), 1, "run"), sample(None, 1, "run")
+    (3.0, 0.0)
+    """
+    if one is None:
+        return 0.0
+    u = uniform(seed, *purpose)
+    if one.name == "const":
+        return one.value
+    if one.name == "uniform":
+        return one.minimum + (one.maximum - one.minimum) * u
+    if one.name == "quantiles":
+        return _between(one.points, u)
+    if one.name == "pareto":
+        share = 1.0 - (one.minimum / one.maximum) ** one.alpha
+        return float(one.minimum * (1.0 - u * share) ** (-1.0 / one.alpha))
+    if one.name == "lognormal":
+        variance = math.log(1.0 + one.cv * one.cv)
+        return one.mean * math.exp(math.sqrt(variance) * NormalDist().inv_cdf(max(u, 2.0**-54)) - variance / 2.0)
+    if one.name == "hyperexp":
+        square = one.cv * one.cv
+        p = (1.0 + math.sqrt((square - 1.0) / (square + 1.0))) / 2.0
+        first = uniform(seed, *purpose, "branch") < p
+        return -one.mean / (2.0 * (p if first else 1.0 - p)) * math.log(1.0 - u)
+    parts = one.k if one.name == "erlang" else 1
+    return -one.mean / parts * sum(math.log(1.0 - uniform(seed, *purpose, i)) for i in range(parts))
+
+
+def _between(points: Sequence[tuple[float, float]], u: float) -> float:
+    """Linear between the quantiles that were said."""
+    for (q0, x0), (q1, x1) in pairwise(points):
+        if u <= q1:
+            return x0 + (x1 - x0) * (u - q0) / (q1 - q0)
+    return points[-1][1]

@@ -106,7 +106,10 @@ class Version:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Pod:
-    """A pod object. Times are those of the clock; the stored ones (`ready_since_s`, `started_s`) are whole seconds of the API."""
+    """A pod object. Times are those of the clock; the stored ones (`ready_since_s`, `started_s`, `finished_s`) are whole seconds of the API.
+
+    `index` of an Indexed Job; `exit_code` of its last container that ended; `ending`: why it is being deleted.
+    """
 
     name: str
     workload: str
@@ -131,6 +134,10 @@ class Pod:
     message: str = ""
     nominated: str = ""
     cost: int = 0
+    index: int | None = None
+    exit_code: int | None = None
+    finished_s: float | None = None
+    ending: str = ""
 
     @property
     def priority(self) -> int:
@@ -277,9 +284,18 @@ class Cluster:
         if pod.deleting_s is not None or pod.gone:
             return
         pod.deleting_s = self.clock.now
+        pod.ending = reason
         self.record(pod, "terminating", reason)
         if pod.node is None:
             self.remove_pod(pod)
+
+    def finish_pod(self, pod: Pod, phase: str, reason: str) -> None:
+        """All containers have ended for good. The object stays and takes no room on its node any more."""
+        self.set_ready(pod, False, "PodCompleted")
+        pod.phase = phase
+        if pod.node in self.nodes:
+            self.nodes[pod.node].pods.pop(pod.name, None)
+        self.record(pod, phase.lower(), reason)
 
     def remove_pod(self, pod: Pod) -> None:
         """The object is gone."""

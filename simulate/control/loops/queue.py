@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from simulate.control.state import Clock, after
+from simulate.control.state import Clock, Cluster, after
 
 
 class WorkQueue:
@@ -109,3 +109,46 @@ class EventClient:
         self._waiting -= 1
         if self._waiting:
             self._send()
+
+
+class Client:
+    """One controller's API client. Every controller of the manager has its own, so its requests, events among them, share one bucket.
+
+    Reads do not count: controllers read from their caches. (Each controller is built with a client of its own, and a client's rate limiter
+    is made of the flags; nothing is shared between controllers.)
+    """
+
+    def __init__(self, clock: Clock, rate: float, burst: int, api_s: float) -> None:
+        self._clock = clock
+        self._api_s = api_s
+        self.bucket = Bucket(clock, rate, burst)
+        self._events = EventClient(clock, self.bucket, api_s)
+
+    def delay_s(self) -> float:
+        """Take a token for one request; when it is answered, in seconds from now."""
+        return self.bucket.delay_s() + self._api_s
+
+    def request(self, answered: Callable[..., object], *arguments: object) -> None:
+        """One request; `answered` is called with its answer."""
+        after(self._clock, self.delay_s(), answered, *arguments)
+
+    def chain(self, writes: Sequence[Callable[[], object]], finish: Callable[[], object]) -> None:
+        """Requests one after the other, each sent when the one before was answered, then `finish`."""
+        if writes:
+            self.request(self._next, writes, finish)
+        else:
+            finish()
+
+    def _next(self, writes: Sequence[Callable[[], object]], finish: Callable[[], object]) -> None:
+        writes[0]()
+        self.chain(writes[1:], finish)
+
+    def event(self, about: str) -> None:
+        """An event about the object of this name."""
+        self._events.send(about)
+
+
+def client(cluster: Cluster) -> Client:
+    """A client by the flags of the run."""
+    control = cluster.spec.control
+    return Client(cluster.clock, control.kube_api_qps, control.kube_api_burst, control.api_s)
