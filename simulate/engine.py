@@ -8,14 +8,17 @@ event of the control plane's clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
 from itertools import pairwise
 
 from simulate.control.loops import Control
 from simulate.control.loops.agenda import Agenda
-from simulate.control.state import Pod, after
+from simulate.control.loops.baseline import Hosts
+from simulate.control.loops.story import UNSUITED
+from simulate.control.state import Cluster, Pod, after
+from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS
 from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, Distribution
@@ -54,12 +57,13 @@ class _Joined:
         self.reached_s = BEFORE_S
         self.started: dict[str, str] = {}
         self._speeds: dict[str, float] = {}
-        self.control: Control | None = None
+        self._shares = {one.workload: one.shares for one in spec.placements} if isinstance(spec, HostsSpec) else {}
+        self.told: Callable[[str, str, str | None, str | None], None] | None = None
 
     @property
     def now(self) -> float:
         """Before time 0 as long as the control plane is being set up: the requests of time 0 find the pods that exist then."""
-        return BEFORE_S if self.control is None else max(self.reached_s, self._environment.now)
+        return BEFORE_S if self.told is None else max(self.reached_s, self._environment.now)
 
     def advance(self, until_s: float) -> Trigger | None:
         """Process requests up to a time, or up to the first trigger, which becomes an event."""
@@ -70,9 +74,9 @@ class _Joined:
         return hit
 
     def _report(self, hit: Trigger) -> None:
-        assert self.control is not None, "no trigger before the control plane exists"
+        assert self.told is not None, "no trigger before the control plane exists"
         delay = max(0.0, hit.t_s - self._environment.now)
-        after(self._environment, delay, self.control.kubelet.trigger, hit.kind, hit.pod, hit.probe, hit.outcome)
+        after(self._environment, delay, self.told, hit.kind, hit.pod, hit.probe, hit.outcome)
 
     def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
         containers = pod.version.template.containers
@@ -88,7 +92,7 @@ class _Joined:
             service=pod.version.service,
             node=pod.node,
             quota_cores=_limit(containers, "limit_cores"),
-            weight=max(2.0, 1024.0 * cores),
+            weight=self._shares.get(pod.workload, max(2.0, 1024.0 * cores)),
             speed=speed,
             boot_cpu_s=boot_cpu_s * speed,
             memory_limit_bytes=_limit(containers, "limit_bytes"),
@@ -195,11 +199,11 @@ def _limit(containers: tuple[ContainerSpec, ...], key: str) -> float | None:
 class _Recorder:
     """Writes the windows of traffic and usage into the trace."""
 
-    def __init__(self, environment: Agenda, spec: ClusterSpec, joined: _Joined, control: Control, trace: Trace) -> None:
+    def __init__(self, environment: Agenda, spec: ClusterSpec, joined: _Joined, cluster: Cluster, trace: Trace) -> None:
         self._environment = environment
         self._spec = spec
         self._joined = joined
-        self._control = control
+        self._cluster = cluster
         self._trace = trace
         self._start_s = 0.0
         self._sources: dict[str, SourceCounters] = {}
@@ -231,7 +235,7 @@ class _Recorder:
         for name, workload in self._joined.started.items():
             if name in counters:
                 started.setdefault(workload, []).append(name)
-        for key, live in self._control.cluster.workloads.items():
+        for key, live in self._cluster.workloads.items():
             names = started.get(key, [])
             running = [pod for pod in live.all_pods() if pod.phase == "Running" and not pod.gone]
             used = sum(counters[name].cpu_s - _cpu(self._pods.get(name)) for name in names)
@@ -251,7 +255,7 @@ class _Recorder:
                 )
             )
         self._pods = dict(counters)
-        self._joined.forget(self._control.cluster.pods)
+        self._joined.forget(self._cluster.pods)
 
 
 def _cpu(one: PodCounters | None) -> float:
@@ -293,6 +297,8 @@ def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:
     """InputError for what this engine and its data plane cannot honour, all at once."""
     kinds = {one.name: one.kind for one in spec.workloads}
     behaviours = {one.name: one for one in spec.traffic.behaviours}
+    ran = {name for name, one in behaviours.items() if one.run is not None}
+    before = {one.name for one in spec.workloads if one.kind == "Job" and one.behaviour not in ran and one.created_s is None}
     problems = []
     for one in spec.events:
         changed = one.arguments.get("behaviour")
@@ -302,14 +308,16 @@ def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:
                 f"{one.verb} {one.target}: of what requests need, a new version can only change the CPU of all steps by one factor"
                 " (the same shape of distribution), and how it starts and ends"
             )
+        if isinstance(spec, HostsSpec):
+            continue
         if one.verb not in VERBS:
             problems.append(f"verb {one.verb!r} is not simulated")
         elif one.verb in OF_WORKLOADS and one.target not in kinds:
             problems.append(f"{one.verb} {one.target}: there is no such workload")
-        elif one.verb in OF_WORKLOADS and kinds[one.target] == "Job":
+        elif one.target in before:
             problems.append(f"{one.verb} {one.target}: a Job is complete before the start and is not run again")
-        elif one.verb == "scale" and kinds[one.target] == "DaemonSet":
-            problems.append(f"scale {one.target}: a DaemonSet has as many pods as there are nodes")
+        elif (one.verb, kinds.get(one.target, "")) in UNSUITED:
+            problems.append(f"{one.verb} {one.target}: {UNSUITED[one.verb, kinds[one.target]]}")
     if problems:
         raise InputError(Problem(file="scenario", line=0, column=0, message=f"events: {text}") for text in problems)
 
@@ -330,8 +338,14 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
     environment = agenda or Agenda()
     trace = Trace(horizon_s=spec.horizon_s, seed=spec.seed)
     joined = _Joined(environment, spec, plane)
-    control = joined.control = Control(environment, spec, trace, joined)
-    recorder = _Recorder(environment, spec, joined, control, trace)
+    control: Control | Hosts
+    if isinstance(spec, HostsSpec):
+        control = hosts = Hosts(environment, spec, trace, joined)
+        joined.told = hosts.trigger
+    else:
+        control = cluster = Control(environment, spec, trace, joined)
+        joined.told = cluster.kubelet.trigger
+    recorder = _Recorder(environment, spec, joined, control.cluster, trace)
     width_s = window_s(spec.horizon_s)
     after(environment, width_s, recorder.every, width_s)
     _loop(environment, joined, spec.horizon_s)

@@ -46,8 +46,8 @@ ROOM = NodePool(name="room", cores=1e6, memory_bytes=1e18, pods=1_000_000, count
 
 
 @dataclass(slots=True)
-class _Joining:
-    """Machinery of one join."""
+class Joining:
+    """Machinery of one join: what was found wrong and what was assumed."""
 
     manifests: Manifests
     scenario: Scenario
@@ -62,9 +62,11 @@ class _Joining:
             self.behind.setdefault(service.name, {}).update(dict.fromkeys(service.workloads))
 
     def fault(self, path: Sequence[str | int], message: str) -> None:
+        """Note a fault of the scenario at a key path."""
         self.problems.append(self.scenario.document.problem(path, f"{dotted(path)} {message}"))
 
     def assume(self, subject: str, value: str, reason: str, origin: Literal["default", "guess", "derived"] = "default") -> None:
+        """Note what was taken where nothing was said."""
         self.assumptions.append(Assumption(subject=subject, value=value, reason=reason, origin=origin))
 
     def resolve(self, name: str, path: Sequence[str | int]) -> str | None:
@@ -85,10 +87,10 @@ class _Joining:
 
 def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> ClusterSpec:
     """Everything that `engine.run` needs. InputError with every name that leads nowhere, and a cycle of calls."""
-    joining = _Joining(manifests, scenario)
-    _said_guesses(joining)
+    joining = Joining(manifests, scenario)
+    said_guesses(joining, of_baseline=False)
     _unique_workloads(joining)
-    said = _said_services(joining)
+    said = said_services(joining)
     behaviours = _behaviours(joining, said)
     sources = _sources(joining)
     _guess_missing(joining, behaviours, sources)
@@ -135,8 +137,11 @@ def _ordered(assumptions: Sequence[Assumption]) -> tuple[Assumption, ...]:
     return tuple(sorted(assumptions, key=lambda assumption: rank[assumption.origin]))
 
 
-def _said_guesses(joining: _Joining) -> None:
+def said_guesses(joining: Joining, of_baseline: bool) -> None:
+    """What the scenario marks as guessed, of the world before or of all else."""
     for path, reason in joining.scenario.guesses.items():
+        if (path.split(".")[0] == "baseline") != of_baseline:
+            continue
         value: Any = joining.scenario.document.value
         for part in path.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
@@ -148,7 +153,7 @@ def _short(value: Any) -> str:
     return ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, Mapping) else str(value)
 
 
-def _unique_workloads(joining: _Joining) -> None:
+def _unique_workloads(joining: Joining) -> None:
     seen: dict[str, Workload] = {}
     for workload in joining.manifests.workloads:
         first = seen.setdefault(workload.name, workload)
@@ -163,7 +168,7 @@ def _unique_workloads(joining: _Joining) -> None:
 # ------------------------------------------------------------------ services
 
 
-def _said_services(joining: _Joining) -> dict[str, tuple[str, Mapping[str, Any]]]:
+def said_services(joining: Joining) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Workload -> name as written, and what was said of it."""
     found: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for name, said in joining.scenario.services.items():
@@ -175,7 +180,7 @@ def _said_services(joining: _Joining) -> dict[str, tuple[str, Mapping[str, Any]]
     return found
 
 
-def _behaviours(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Behaviour]:
+def _behaviours(joining: Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Behaviour]:
     """One behaviour per workload, calls resolved."""
     found = {}
     for workload in joining.manifests.workloads:
@@ -184,7 +189,7 @@ def _behaviours(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, An
     return found
 
 
-def _behaviour(joining: _Joining, workload: Workload, name: str, said: Mapping[str, Any], path: tuple[str | int, ...]) -> Behaviour:
+def _behaviour(joining: Joining, workload: Workload, name: str, said: Mapping[str, Any], path: tuple[str | int, ...]) -> Behaviour:
     steps = program(said)
     if steps is not None and "program" not in said and "cpu" not in said:
         joining.assume(f"services.{name}.cpu", f"{GUESSED_CPU_S * 1000:g}ms", "CPU seconds per request were not said", "guess")
@@ -211,9 +216,7 @@ def _behaviour(joining: _Joining, workload: Workload, name: str, said: Mapping[s
     )
 
 
-def _initial(
-    joining: _Joining, workload: Workload, said: Mapping[str, float], path: tuple[str | int, ...]
-) -> tuple[tuple[str, float], ...]:
+def _initial(joining: Joining, workload: Workload, said: Mapping[str, float], path: tuple[str | int, ...]) -> tuple[tuple[str, float], ...]:
     known = [one.name for one in workload.template.init_containers]
     for name in said:
         if name not in known:
@@ -222,7 +225,7 @@ def _initial(
 
 
 def _gates(
-    joining: _Joining, workload: Workload, name: str, said: Mapping[str, float], path: tuple[str | int, ...]
+    joining: Joining, workload: Workload, name: str, said: Mapping[str, float], path: tuple[str | int, ...]
 ) -> tuple[tuple[str, float], ...]:
     """How long each readiness gate takes to open; one that is not said opens at once, which is an assumption."""
     known = workload.template.gates
@@ -235,7 +238,7 @@ def _gates(
     return tuple(said.items())
 
 
-def _images(joining: _Joining) -> Mapping[str, float]:
+def _images(joining: Joining) -> Mapping[str, float]:
     """Sizes of images; of images that nothing runs there is nothing to say."""
     templates = [workload.template for workload in joining.manifests.workloads]
     known = {one.image for template in templates for one in (*template.containers, *template.init_containers)}
@@ -246,7 +249,7 @@ def _images(joining: _Joining) -> Mapping[str, float]:
     return joining.scenario.images
 
 
-def _resolved(joining: _Joining, step: Step, path: tuple[str | int, ...]) -> Step:
+def _resolved(joining: Joining, step: Step, path: tuple[str | int, ...]) -> Step:
     calls: list[Call] = []
     for call in step.calls:
         to = joining.resolve(call.to, path)
@@ -292,7 +295,7 @@ def _callees(behaviour: Behaviour | None) -> list[str]:
     return list(dict.fromkeys(call.to for step in behaviour.program for call in step.calls)) if behaviour else []
 
 
-def _guess_missing(joining: _Joining, behaviours: dict[str, Behaviour], sources: Sequence[Source]) -> None:
+def _guess_missing(joining: Joining, behaviours: dict[str, Behaviour], sources: Sequence[Source]) -> None:
     """Work of services that are called and of which no work was said; and what else of them is an assumption."""
     reached = called(behaviours, (source.to for source in sources))
     for name in reached:
@@ -311,7 +314,7 @@ def _guess_missing(joining: _Joining, behaviours: dict[str, Behaviour], sources:
         joining.assume(", ".join(idle), "no requests", "neither the load nor a call of the scenario reaches them", "derived")
 
 
-def _refuse_cycles(joining: _Joining, behaviours: Mapping[str, Behaviour]) -> None:
+def _refuse_cycles(joining: Joining, behaviours: Mapping[str, Behaviour]) -> None:
     """A cycle of calls would never end (model.md 3.3)."""
     done: set[str] = set()
     for start in behaviours:
@@ -336,7 +339,7 @@ def _refuse_cycles(joining: _Joining, behaviours: Mapping[str, Behaviour]) -> No
 # ------------------------------------------------------------------ load and events
 
 
-def _sources(joining: _Joining) -> tuple[Source, ...]:
+def _sources(joining: Joining) -> tuple[Source, ...]:
     found = []
     for load in joining.scenario.loads:
         to = joining.resolve(load.entry, load.place[:2])
@@ -347,7 +350,7 @@ def _sources(joining: _Joining) -> tuple[Source, ...]:
     return tuple(found)
 
 
-def _with_spikes(joining: _Joining, load: Load) -> Any:
+def _with_spikes(joining: Joining, load: Load) -> Any:
     """The rate, times one more factor for each spike of this entry."""
     rate = load.source.rate
     for event in joining.scenario.events:
@@ -361,7 +364,7 @@ def _with_spikes(joining: _Joining, load: Load) -> Any:
     return rate
 
 
-def _events(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], pools: Sequence[NodePool]) -> tuple[Event, ...]:
+def _events(joining: Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], pools: Sequence[NodePool]) -> tuple[Event, ...]:
     found = []
     for event in joining.scenario.events:
         target = _target(joining, event, pools)
@@ -370,14 +373,21 @@ def _events(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]
         _refuse_idle(joining, event, pools)
         arguments = dict(event.arguments)
         if event.verb == "rollout" and "with" in arguments:
-            workload = next(each for each in joining.manifests.workloads if each.name == target)
-            name, own = said.get(target, (target, {}))
-            arguments["behaviour"] = _behaviour(joining, workload, name, _changed(own, arguments.pop("with")), (*event.place, "with"))
+            arguments["behaviour"] = behaviour_with(joining, said, target, arguments.pop("with"), (*event.place, "with"))
         found.append(Event(at_s=event.at_s, verb=event.verb, target=target, arguments=arguments))
     return tuple(found)
 
 
-def _refuse_idle(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> None:
+def behaviour_with(
+    joining: Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], target: str, by: Mapping[str, Any], path: tuple[str | int, ...]
+) -> Behaviour:
+    """How a workload behaves after a rollout that changes what was said of it."""
+    workload = next(each for each in joining.manifests.workloads if each.name == target)
+    name, own = said.get(target, (target, {}))
+    return _behaviour(joining, workload, name, _changed(own, by), path)
+
+
+def _refuse_idle(joining: Joining, event: Happening, pools: Sequence[NodePool]) -> None:
     """What could do nothing, or less than it says; what comes too late is an assumption."""
     if event.verb == "rollout" and not set(event.arguments) - {"cause"}:
         joining.fault(event.place, "changes nothing: a rollout needs image, with or fails")
@@ -411,7 +421,7 @@ def _changed(said: Mapping[str, Any], by: Mapping[str, Any]) -> Mapping[str, Any
     return {**rest, **by}
 
 
-def _target(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> str | None:
+def _target(joining: Joining, event: Happening, pools: Sequence[NodePool]) -> str | None:
     kind, path = VERBS[event.verb][0], (*event.place, event.verb)
     if kind == "workload":
         return joining.resolve(event.target, path)
@@ -441,10 +451,8 @@ def _target(joining: _Joining, event: Happening, pools: Sequence[NodePool]) -> s
 # ------------------------------------------------------------------ edges
 
 
-def _edges(
-    joining: _Joining, behaviours: Mapping[str, Behaviour], sources: Sequence[Source], pools: Sequence[NodePool]
-) -> tuple[Edge, ...]:
-    settings = _settings(joining, behaviours, sources)
+def _edges(joining: Joining, behaviours: Mapping[str, Behaviour], sources: Sequence[Source], pools: Sequence[NodePool]) -> tuple[Edge, ...]:
+    settings = balancing_of(joining, joining.scenario.balancing, ("balancing",), behaviours, sources)
     clients = {load.source.name: load.clients for load in joining.scenario.loads}
     pairs = [(source.name, source.to) for source in sources]
     pairs += [(name, callee) for name, behaviour in behaviours.items() for callee in _callees(behaviour)]
@@ -455,7 +463,7 @@ def _edges(
     for caller, callee in pairs:
         said = {**settings.get("default", {}), **settings.get(callee, {}), **settings.get(f"{caller}->{callee}", {})}
         proxies = _proxies(joining, said, caller, pools)
-        found[caller, callee] = _edge(caller, callee, said, proxies, clients.get(caller, 1))
+        found[caller, callee] = edge_of(caller, callee, said, proxies, clients.get(caller, 1))
     return tuple(found.values())
 
 
@@ -464,12 +472,18 @@ def _calls_of(event: Happening) -> list[str]:
     return [call.to for step in steps for call in step.calls]
 
 
-def _settings(joining: _Joining, behaviours: Mapping[str, Behaviour], sources: Sequence[Source]) -> dict[str, Mapping[str, Any]]:
-    """`balancing` with names of workloads in its keys."""
+def balancing_of(
+    joining: Joining,
+    said_of: Mapping[str, Mapping[str, Any]],
+    place: tuple[str, ...],
+    behaviours: Mapping[str, Behaviour],
+    sources: Sequence[Source],
+) -> dict[str, Mapping[str, Any]]:
+    """`balancing`, or the one of the baseline (`place`: where it stands), with names of workloads in its keys."""
     found: dict[str, Mapping[str, Any]] = {}
     names = {source.name for source in sources}
-    for key, said in joining.scenario.balancing.items():
-        path = ("balancing", key)
+    for key, said in said_of.items():
+        path = (*place, key)
         caller, arrow, callee = (part.strip() for part in key.partition("->"))
         if key == "default":
             found[key] = said
@@ -487,7 +501,7 @@ def _settings(joining: _Joining, behaviours: Mapping[str, Behaviour], sources: S
     return found
 
 
-def _proxies(joining: _Joining, said: Mapping[str, Any], caller: str, pools: Sequence[NodePool]) -> tuple[str, ...]:
+def _proxies(joining: Joining, said: Mapping[str, Any], caller: str, pools: Sequence[NodePool]) -> tuple[str, ...]:
     """Names of an edge's proxies (model.md 4.1). Where the choice keeps no state one stands for all, with the same results."""
     kind = said.get("proxies", "node")
     if isinstance(kind, int):
@@ -505,7 +519,8 @@ def _proxies(joining: _Joining, said: Mapping[str, Any], caller: str, pools: Seq
     return tuple(f"proxy-{i}" for i in range(count))
 
 
-def _edge(caller: str, callee: str, said: Mapping[str, Any], proxies: tuple[str, ...], clients: int) -> Edge:
+def edge_of(caller: str, callee: str, said: Mapping[str, Any], proxies: tuple[str, ...], clients: int) -> Edge:
+    """The edge that the keys of one entry of `balancing` describe (model.md 12)."""
     keep, eject = said.get("keepalive"), said.get("ejection")
     return Edge(
         caller=caller,
@@ -551,7 +566,7 @@ def _retry(said: Mapping[str, Any]) -> Retry:
 # ------------------------------------------------------------------ nodes, objectives, the rest
 
 
-def _pools(joining: _Joining) -> tuple[NodePool, ...]:
+def _pools(joining: Joining) -> tuple[NodePool, ...]:
     if joining.scenario.pools is not None:
         return joining.scenario.pools
     joining.assume("nodes", "room for all", "the scenario has no `nodes`: no pod waits for a node, and nodes cost nothing")
@@ -566,7 +581,7 @@ def _machines(pools: Sequence[NodePool]) -> Iterable[Machine]:
             yield Machine(name=f"{pool.name}-{i}", cores=cores, speed=pool.speed, background=pool.background)
 
 
-def _objectives(joining: _Joining, sources: Sequence[Source]) -> tuple[Objective, ...]:
+def _objectives(joining: Joining, sources: Sequence[Source]) -> tuple[Objective, ...]:
     said = joining.scenario.objectives
     found: dict[str, Objective] = {}
     for name, objective in said.items():
@@ -583,7 +598,7 @@ def _objectives(joining: _Joining, sources: Sequence[Source]) -> tuple[Objective
     return tuple(found.values())
 
 
-def _scales(joining: _Joining, target: str) -> bool:
+def _scales(joining: Joining, target: str) -> bool:
     if any(workload.name == target for workload in joining.manifests.workloads):
         return True
     joining.assume(f"HorizontalPodAutoscaler of {target}", "scales nothing", "its target is not among the manifests", "derived")
@@ -598,7 +613,7 @@ FOLDED: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def _fold_defaults(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], reached: Sequence[str]) -> None:
+def _fold_defaults(joining: Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]], reached: Sequence[str]) -> None:
     """What was not said of the services that requests reach, one record a key."""
     for key, value, reason in FOLDED:
         silent = [name for name in reached if key not in said.get(name, ("", {}))[1]]
@@ -612,7 +627,7 @@ def _fold_defaults(joining: _Joining, said: Mapping[str, tuple[str, Mapping[str,
     joining.assume("controlPlane.delays", delays, "typical of a quiet cluster; what the scenario said of them is included")
 
 
-def _other_assumptions(joining: _Joining) -> None:
+def _other_assumptions(joining: Joining) -> None:
     scenario = joining.scenario
     if scenario.horizon_s is None:
         joining.assume("horizon", "1h", "the scenario does not say how long")
@@ -622,7 +637,7 @@ def _other_assumptions(joining: _Joining) -> None:
         taken = f"as Kubernetes {ControlPlane().version}"
         joining.assume("controlPlane.version", taken, f"{scenario.control.version} was said; only one version is simulated", "derived")
     if scenario.baseline is not None:
-        joining.assume("baseline", "not used", "this command simulates the cluster only")
+        joining.assume("baseline", "not used", "`simulate compare` puts the world before beside the cluster")
     silent = [w.name for w in joining.manifests.workloads if w.kind != "Job" and total(w.template.containers, "request_cores") is None]
     if silent:
         reason = "the manifests request no CPU: the smallest share of a busy node, and no utilization for an HPA"

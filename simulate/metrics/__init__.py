@@ -148,6 +148,8 @@ STATES: Mapping[str, str] = {
     "unready": "unready",
     "killed": "unready",
     "terminating": "terminating",
+    "stopping": "terminating",
+    "stopped": "unready",
 }
 
 

@@ -5,6 +5,7 @@ Meanings and defaults of the data plane: model.md 12; the other keys: product.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -340,24 +341,38 @@ VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
 }
 
 
+# the same for the world before
+HOST_VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
+    "release": ("service, or all", VERBS["rollout"][1]),
+    "undo": ("service, or all", {}),
+    "hostLoss": ("host", {"for": Key(LASTING, "until it is back, default for ever")}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Happening:
     """An event: `at`, one verb with its target, and the verb's own keys."""
+
+    verbs: Mapping[str, tuple[str, Mapping[str, Key]]]
 
     def read(self, value: Any, at: At) -> dict[str, Any] | None:
         """`at`, `verb`, `target` and `arguments`."""
         if not isinstance(value, Mapping):
             at.fault("must be a mapping with at and one verb")
             return None
-        said = [verb for verb in VERBS if value.get(verb) is not None]
+        said = [verb for verb in self.verbs if value.get(verb) is not None]
         if len(said) != 1:
-            unknown = [str(key) for key in value if str(key) not in {"at", *VERBS, *(key for _, keys in VERBS.values() for key in keys)}]
+            unknown = [
+                str(key) for key in value if str(key) not in {"at", *self.verbs, *(key for _, keys in self.verbs.values() for key in keys)}
+            ]
             if unknown and not said:
                 at.problems.append(
-                    at.document.problem((*at.path, unknown[0]), f"unknown key {nearest(unknown[0], list(VERBS))} (in {dotted(at.path)})")
+                    at.document.problem(
+                        (*at.path, unknown[0]), f"unknown key {nearest(unknown[0], list(self.verbs))} (in {dotted(at.path)})"
+                    )
                 )
             else:
-                at.fault(f"must have one of {', '.join(VERBS)}" + (f", has {' and '.join(said)}" if said else ""))
+                at.fault(f"must have one of {', '.join(self.verbs)}" + (f", has {' and '.join(said)}" if said else ""))
             return None
         fields = self._fields(said[0]).read(value, at)
         if fields is None or "at" not in fields:
@@ -365,33 +380,66 @@ class Happening:
         arguments = {key: entry for key, entry in fields.items() if key not in ("at", said[0])}
         return {"at": fields["at"], "verb": said[0], "target": fields[said[0]], "arguments": arguments}
 
-    @staticmethod
-    def _fields(verb: str) -> Fields:
-        target, keys = VERBS[verb]
+    def _fields(self, verb: str) -> Fields:
+        target, keys = self.verbs[verb]
         return Fields({"at": Key(DURATION, "when", required=True), verb: Key(Text(), f"a {target}", required=True), **keys})
 
     def schema(self) -> JsonSchema:
         """One object per verb."""
-        return {"oneOf": [self._fields(verb).schema() for verb in VERBS]}
+        return {"oneOf": [self._fields(verb).schema() for verb in self.verbs]}
 
 
 # ------------------------------------------------------------------ the world before
 
+RESTART = re.compile(r"no|always|unless-stopped|on-failure(:[1-9][0-9]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A restart policy as Compose writes it: no, always, unless-stopped, on-failure or on-failure:N; a bare `no` of YAML is that word."""
+
+    def read(self, value: Any, at: At) -> str | None:
+        """The policy as text."""
+        said = "no" if value is False else value
+        if isinstance(said, str) and RESTART.fullmatch(said):
+            return said
+        at.fault("must be no, always, unless-stopped, on-failure or on-failure:N")
+        return None
+
+    def schema(self) -> JsonSchema:
+        """The words."""
+        return {"anyOf": [{"type": "string", "pattern": f"^({RESTART.pattern})$"}, {"const": False}]}
+
+
 _HOST_SERVICE = Fields(
     {
-        "on": Key(Listed(Text(), least=1), "hosts", required=True),
-        "instances": Key(POSITIVE, "default 1"),
-        "cpus": Key(Number(above=0.0, nullable=True), "limit, default none"),
-        "cpuShares": Key(POSITIVE, "default 1024"),
+        "on": Key(Listed(Text(), least=1), "hosts; instances are spread over them in turn", required=True),
+        "instances": Key(POSITIVE, "processes or containers, default 1"),
+        "cpus": Key(Number(above=0.0, nullable=True), "limit in cores of one, default none"),
+        "cpuShares": Key(Number(minimum=2, whole=True), "CPU weight of one, default 1024"),
+        "memory": Key(QUANTITY, "limit of one, default none"),
+        "restart": Key(Restarted(), "what becomes of one that has ended: no, always (default), unless-stopped, on-failure, on-failure:N"),
+        "stopTimeout": Key(DURATION, "between SIGTERM and SIGKILL, default release.stopTimeout"),
     }
 )
 BASELINE = Fields(
     {
         "hosts": Key(Named(Fields(PLACE)), "virtual machines or Compose hosts", required=True),
         "services": Key(Named(_HOST_SERVICE), "where each runs"),
-        "balancing": Key(Named(BALANCING), "as `balancing`"),
+        "balancing": Key(Named(BALANCING), "as `balancing`, over what that says of time-outs, retries and connections"),
         "release": Key(
-            Fields({"order": Key(Listed(Text()), "in this order"), "stopTimeout": Key(DURATION, "default 10s")}), "how a release is done"
+            Fields(
+                {
+                    "order": Key(Listed(Text()), "of the services when all are released, default as they stand"),
+                    "stopTimeout": Key(DURATION, "between SIGTERM and SIGKILL, default 10s"),
+                    "instances": Key(Choice(("together", "oneByOne")), "of one service, default together"),
+                    "image": Key(DURATION, "between stop and start, default 0s: images are pulled before"),
+                }
+            ),
+            "how a release is done: stopped, then started",
+        ),
+        "events": Key(
+            Listed(Happening(HOST_VERBS)), "what happens when; default: rollouts and lost nodes of `events` as releases and lost hosts"
         ),
     }
 )
@@ -408,11 +456,11 @@ SCENARIO = Fields(
         "nodes": Key(Named(POOL), "pools of nodes; without (and without provisioners): room for all"),
         "provisioners": Key(Named(PROVISIONER), "buy single nodes of the size that is cheapest for the pods that wait"),
         "images": Key(Named(QUANTITY), "image -> bytes that a pull transfers; of others a pull takes delays.pull"),
-        "events": Key(Listed(Happening()), "what happens when"),
+        "events": Key(Listed(Happening(VERBS)), "what happens when"),
         "baseline": Key(BASELINE, "the world before, with the same load"),
         "controlPlane": Key(CONTROL, "flags of the control plane"),
         "guesses": Key(Named(Text()), "key path -> why it is a guess"),
     }
 )
 
-__all__ = ["DELAYS", "FLAGS", "SCENARIO", "VERBS", "Measured"]
+__all__ = ["DELAYS", "FLAGS", "HOST_VERBS", "SCENARIO", "VERBS", "Measured"]
