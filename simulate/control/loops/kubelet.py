@@ -8,6 +8,7 @@ from typing import Any
 
 from simulate.control import backoff, images, lifecycle, probes
 from simulate.control.draws import uniform
+from simulate.control.loops.finite import Finite
 from simulate.control.loops.images import Images
 from simulate.control.probes import Tick
 from simulate.control.state import Cluster, DataPlane, Node, Pod, after
@@ -47,6 +48,7 @@ class KubeletLoop:
         self._probes = 0
         self._ready: dict[str, set[str]] = {}
         self.on_process: list[Callable[[Pod], None]] = []
+        self.finite: Finite | None = None
         cluster.on_pod.append(self._pod_changed)
 
     # -------------------------------------------------------------- from outside
@@ -62,6 +64,10 @@ class KubeletLoop:
             self._ready.pop(pod.name, None)
             self._life.pop(pod.name, None)
             self._gates_open.discard(pod.name)
+
+    def begin(self, pod: Pod) -> None:
+        """A pod that was bound before the run begins starts now."""
+        self._clock.process(self._start(pod))
 
     def settle(self, pod: Pod) -> None:
         """Make a bound pod one that has been running and ready for long."""
@@ -141,6 +147,8 @@ class KubeletLoop:
             if not self._going(pod, life):
                 return
             if role == "init":
+                if self.finite is not None:
+                    yield from self.finite.wait(pod, container.name)
                 yield self._clock.timeout(dict(pod.version.behaviour.init_s).get(container.name, 0.0))
             else:
                 yield from self._begin(pod, container, role, container is turns[-1].container)
@@ -189,7 +197,7 @@ class KubeletLoop:
             elif pod.message != "ImagePullBackOff":
                 pod.message = "ImagePullBackOff"
                 self._cluster.record(pod, "pulling", "ImagePullBackOff")
-                self._cluster.event("Pod", pod.name, "Normal", "BackOff", f'Back-off pulling image "{container.image}"')
+                self._cluster.event("Pod", pod.name, "Normal", "BackOff", f'{_of(container)}Back-off pulling image "{container.image}"')
             runs += 1
             spread = uniform(self._cluster.spec.seed, "pull", pod.name, container.name, runs)
             yield self._clock.timeout(RESYNC_S[0] + RESYNC_S[1] * spread)
@@ -213,7 +221,7 @@ class KubeletLoop:
         text = f'Container image "{container.image}" is not present with pull policy of Never'
         said = text if never else f'Failed to pull image "{container.image}": {failure}'
         self._cluster.record(pod, "pulling", pod.message)
-        self._cluster.event("Pod", pod.name, "Warning", "ErrImageNeverPull" if never else "Failed", said)
+        self._cluster.event("Pod", pod.name, "Warning", "ErrImageNeverPull" if never else "Failed", _of(container) + said)
 
     def _running(self, pod: Pod) -> None:
         pod.phase = "Running"
@@ -233,6 +241,11 @@ class KubeletLoop:
     def _boot(self, pod: Pod, process: int) -> Steps:
         behaviour = pod.version.behaviour
         self._plane.occupy(pod)
+        if self.finite is not None and self.finite.takes(pod):
+            for watcher in self.on_process:
+                watcher(pod)
+            yield from self.finite.run(pod, lambda: self._expect(pod.name, "booted"), self._exited)
+            return
         if pod.version.fails == "crash":
             yield self._clock.timeout(CRASH_AFTER_S)
             if pod.process == process and not pod.gone:
@@ -367,7 +380,7 @@ class KubeletLoop:
             ready.add(container.name)
         else:
             ready.discard(container.name)
-            self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"Readiness probe of {container.name} failed")
+            self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"{_of(container)}Readiness probe failed")
         pod.ready_containers = len(ready)
         complete = len(ready) == len(pod.version.template.containers) and pod.version.fails != "unready"
         if complete and pod.version.template.gates and pod.name not in self._gates_open:
@@ -390,7 +403,9 @@ class KubeletLoop:
     def _unhealthy(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe) -> Steps:
         """The container is stopped as gently as a pod that ends, or as its probe says, and started again."""
         what = kind.capitalize()
-        self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"{what} probe failed, the container will be restarted")
+        said = f"{_of(container)}Container {container.name} failed {kind} probe, will be restarted"
+        self._cluster.event("Pod", pod.name, "Warning", "Unhealthy", f"{_of(container)}{what} probe failed")
+        self._cluster.event("Pod", pod.name, "Normal", "Killing", said)
         grace_s = pod.version.template.grace_s if probe.grace_s is None else probe.grace_s
         plan, process = lifecycle.stop(grace_s, container.prestop_s), pod.process
         if plan.term_s:
@@ -414,6 +429,8 @@ class KubeletLoop:
         pod.ready_containers = len(ready)
         self._cluster.record(pod, "killed", reason)
         self._cluster.set_ready(pod, False, reason)
+        if self.finite is not None and self.finite.takes(pod) and self.finite.exited(pod, reason):
+            return
         if pod.deleting_s is None:
             self._clock.process(self._restart(pod, pod.process, self._clock.now))
 
@@ -429,7 +446,8 @@ class KubeletLoop:
                 return
             if count == 0:
                 self._cluster.trace_pod(pod, "waiting", "CrashLoopBackOff")
-                said = f"Back-off restarting failed container {self._server(pod).name} in pod {pod.name}"
+                server, namespace = self._server(pod), self._cluster.workloads[pod.workload].spec.namespace
+                said = f"{_of(server)}Back-off restarting failed container {server.name} in pod {pod.name}_{namespace}"
                 self._cluster.event("Pod", pod.name, "Warning", "BackOff", said)
             count += 1
             yield self._clock.timeout(
@@ -484,3 +502,8 @@ class KubeletLoop:
     def _over(self, pod: Pod) -> None:
         pod.process += 1
         pod.listening = pod.container_up = False
+
+
+def _of(container: ContainerSpec) -> str:
+    """The part of a pod that an event is about, as `kubectl describe` writes it before the message (1.35 and later)."""
+    return f"spec.containers{{{container.name}}}: "
