@@ -268,7 +268,8 @@ class Cluster:
             self.trace_pod(pod, "scheduled")
             return
         self.record(pod, "scheduled")
-        self.event("Pod", pod.name, "Normal", "Scheduled", f"Successfully assigned {pod.name} to {node.name}")
+        place = f"{self.workloads[pod.workload].spec.namespace}/{pod.name}"
+        self.event("Pod", pod.name, "Normal", "Scheduled", f"Successfully assigned {place} to {node.name}")
 
     def set_ready(self, pod: Pod, ready: bool, reason: str = "") -> None:
         """Write the Ready condition; nothing happens when it is so already."""
