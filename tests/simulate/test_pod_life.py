@@ -38,8 +38,8 @@ def pod_of(*containers: ContainerSpec, **said: Any) -> PodTemplate:
 def grown(made: PodTemplate, replicas: int = 1, **said: Any) -> ClusterSpec:
     """A workload of no pods that gets `replicas` at 10 s on one node."""
     sizes = said.pop("image_bytes", {})
-    spec = world(workload(replicas=0, template=made), events=(Event(at_s=10.0, verb="scale", target="web", arguments={"replicas": replicas}),),
-                 pools=said.pop("pools", ONE), **said)  # fmt: skip
+    grows = Event(at_s=10.0, verb="scale", target="web", arguments={"replicas": replicas})
+    spec = world(workload(replicas=0, template=made), events=(grows,), pools=said.pop("pools", ONE), **said)
     return replace(spec, image_bytes=sizes)
 
 
@@ -66,7 +66,7 @@ def test_one_pull_after_the_other_and_the_same_image_once() -> None:
 
 
 def test_pulls_side_by_side_share_the_bandwidth() -> None:
-    """100 and 200 MiB at 10 MiB a second, together: the small one takes 20 s, the other 10 s more. Bounded to one at a time: 10 s and 30 s."""
+    """100 and 200 MiB at 10 MiB a second, together: the small one takes 20 s, the other 10 s more. Bounded to one at a time: 10 and 30 s."""
     sizes = {"a:1": 100 * MIB, "b:1": 200 * MIB}
     both = (workload(replicas=0, template=template(image="a:1")), workload(name="api", replicas=0, template=template(image="b:1")))
     spec = replace(grown(template(image="a:1"), 1, image_bytes=sizes), workloads=both)
