@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cmp_to_key
+from typing import NamedTuple, Protocol, TypeVar
 
 BURST = 500
 """At most so many creates or deletes in one sync (4.2, 4.3)."""
@@ -100,21 +101,74 @@ def compare(first: PodView, second: PodView, *, use_cost: bool = True) -> int:
     return compare_times(first.age_s, second.age_s, first.uid, second.uid)
 
 
+INSERTED = 12
+"""Up to so many pods the controller's sort inserts one after the other."""
+
+
 def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True) -> list[PodView]:
-    """Pods, the first to be deleted first. Where no order is defined, as they came."""
+    """Pods, the first to be deleted first. Where no order is defined (the rules of ages are not transitive, as equal ages tie and others of
+    one bucket do not): up to 12 as the insertion of the controller's sort leaves them, else as they came.
+    """
 
     def order(first: PodView, second: PodView) -> int:
         return compare(first, second, use_cost=use_cost)
 
-    return sorted(pods, key=cmp_to_key(order))
+    found = list(pods)
+    if len(found) > INSERTED:
+        return sorted(found, key=cmp_to_key(order))
+    for i in range(1, len(found)):
+        while i > 0 and order(found[i], found[i - 1]) < 0:
+            found[i - 1], found[i] = found[i], found[i - 1]
+            i -= 1
+    return found
 
 
-def victims(pods: Sequence[PodView], related: Iterable[PodView], count: int, *, use_cost: bool = True) -> list[PodView]:
-    """The `count` pods that a scale-down deletes. `related` are all active pods of the owner (they decide how crowded a node is)."""
+class Ranked(Protocol):
+    """A pod by what the first rules of 4.3 look at; `node` None or "" where it is not bound."""
+
+    phase: str
+    ready: bool
+    cost: int
+
+    @property
+    def node(self) -> str | None:
+        """Where it runs."""
+
+
+P = TypeVar("P", bound=Ranked)
+
+
+def ranks(pods: Iterable[Ranked], crowd: Mapping[str, int], *, use_cost: bool = True) -> list[int]:
+    """The first five rules of 4.3 as one number a pod: lower goes first; what is equal is for the other rules to tell apart.
+
+    >>> pods = [PodView(name="a", node="n", ready=True), PodView(name="b", node="m", ready=True, cost=9), PodView(name="c")]
+    >>> first, dear, unbound = ranks(pods, {"n": 1, "m": 5, "": 1})
+    >>> unbound < first < dear
+    True
+    """
+    if use_cost:
+        return [
+            (((((pod.node or "") != "") * 3 + PHASES.get(pod.phase, 1)) * 2 + pod.ready << 33) + pod.cost << 32) - crowd[pod.node or ""]
+            for pod in pods
+        ]
+    return [((((pod.node or "") != "") * 3 + PHASES.get(pod.phase, 1)) * 2 + pod.ready << 65) - crowd[pod.node or ""] for pod in pods]
+
+
+def victims(
+    pods: Sequence[P], related: Iterable[Ranked], count: int, view: Callable[[P], PodView], *, use_cost: bool = True
+) -> list[PodView]:
+    """The `count` pods that a scale-down deletes, as `view` shows them. `related` are all active pods of the owner (they decide how
+    crowded a node is). Of many, only pods that the first rules do not rule out are viewed: those up to the last victim's rank.
+    """
     if count >= len(pods):
-        return list(pods)
-    crowd = Counter(pod.node for pod in related)
-    return deletion_order((replace(pod, crowd=crowd[pod.node]) for pod in pods), use_cost=use_cost)[: max(0, count)]
+        return [view(pod) for pod in pods]
+    if count <= 0:
+        return []
+    crowd = Counter(pod.node or "" for pod in related)
+    found = ranks(pods, crowd, use_cost=use_cost)
+    last = min(found) if count == 1 else sorted(found)[count - 1]
+    viewed = [view(pod) for pod, one in zip(pods, found, strict=True) if one <= last or len(pods) <= INSERTED]
+    return deletion_order((replace(one, crowd=crowd[one.node]) for one in viewed), use_cost=use_cost)[:count]
 
 
 def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:
@@ -122,8 +176,7 @@ def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:
     return None if ready_since_s is None else ready_since_s + min_ready_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(NamedTuple):
     """What one sync decides: `create` or `delete` so many; status counts; when to look again (None: only when something changes)."""
 
     create: int
@@ -135,31 +188,32 @@ class Look:
     look_again_s: float | None
 
 
+def awaited(ready_since_s: Iterable[float | None], min_ready_s: int, now_s: float) -> list[float]:
+    """When the ready pods that do not count as available yet will do so (4.4).
+
+    >>> awaited([7.0, None, 3.0], 2, 8.9), awaited([7.0], 2, 9.0)
+    ([9.0], [])
+    """
+    times = [available_at(one, min_ready_s) for one in ready_since_s] if min_ready_s else []
+    return [at for at in times if at is not None and at > now_s + 1e-9]
+
+
 def look(
-    size: int,
-    ready_since_s: Sequence[float | None],
-    terminating: int,
-    min_ready_s: int,
-    now_s: float,
-    *,
-    satisfied: bool,
-    deleting: bool = False,
+    size: int, replicas: int, ready: int, terminating: int, *, waiting: Sequence[float] = (), satisfied: bool, deleting: bool = False
 ) -> Look:
-    """One sync of a set of `size` with one entry of `ready_since_s` for each active pod (None: not ready).
+    """One sync of a set of `size` with so many active, of them ready, and terminating pods; `waiting` see `awaited`.
 
     `satisfied`: every earlier create and delete was seen (4.5); if not, only the status is counted.
     """
-    difference = len(ready_since_s) - size if satisfied and not deleting else 0
-    times = [t for one in ready_since_s if (t := available_at(one, min_ready_s)) is not None]
-    waiting = [t for t in times if min_ready_s and t > now_s + 1e-9]
+    difference = replicas - size if satisfied and not deleting else 0
     return Look(
-        create=min(BURST, max(0, -difference)),
-        delete=min(BURST, max(0, difference)),
-        replicas=len(ready_since_s),
-        ready=len(times),
-        available=len(times) - len(waiting),
-        terminating=terminating,
-        look_again_s=min(waiting) if waiting else None,
+        min(BURST, -difference) if difference < 0 else 0,
+        min(BURST, difference) if difference > 0 else 0,
+        replicas,
+        ready,
+        ready - len(waiting),
+        terminating,
+        min(waiting) if waiting else None,
     )
 
 

@@ -150,6 +150,34 @@ class Pod:
         return self.deleting_s is None and self.phase not in ("Failed", "Succeeded")
 
 
+class Tally:
+    """A set's pods as its controller counts them, kept as they are written: `active`, of them `ready`, and `terminating`; by name."""
+
+    __slots__ = ("active", "ready", "terminating")
+
+    def __init__(self) -> None:
+        self.active: dict[str, Pod] = {}
+        self.ready: dict[str, Pod] = {}
+        self.terminating: dict[str, Pod] = {}
+
+    def count(self, pod: Pod) -> None:
+        """A pod of the set was written."""
+        name = pod.name
+        if pod.active and not pod.gone:
+            self.active[name] = pod
+            if pod.ready:
+                self.ready[name] = pod
+            else:
+                self.ready.pop(name, None)
+            return
+        self.active.pop(name, None)
+        self.ready.pop(name, None)
+        if pod.deleting_s is not None and not pod.gone:
+            self.terminating[name] = pod
+        else:
+            self.terminating.pop(name, None)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class ReplicaSet:
     """A ReplicaSet with its last status; `pods` are all its pod objects, terminating ones too, `writes` counts those of its spec."""
@@ -170,6 +198,7 @@ class ReplicaSet:
     writes: int = 0
     next_number: int = 0
     pods: dict[str, Pod] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     expectations: Expectations = field(default_factory=Expectations)
 
 
@@ -242,6 +271,9 @@ class Cluster:
     def record(self, pod: Pod, state: str, reason: str = "") -> None:
         """A pod changed: leave a record and tell the watchers."""
         self.trace_pod(pod, state, reason)
+        one = self.workloads[pod.workload].sets.get(pod.owner)
+        if one is not None:
+            one.tally.count(pod)
         for watcher in self.on_pod:
             watcher(pod, state)
 

@@ -211,7 +211,8 @@ def pod_deletion_rank(case: Case) -> Case:
 
 
 def pods_to_delete(case: Case) -> Case:
-    chosen = replicaset.victims([pod(one) for one in case["pods"]], [pod(one) for one in case["related_pods"]], case["diff"])
+    related = [pod(one) for one in case["related_pods"]]
+    chosen = replicaset.victims([pod(one) for one in case["pods"]], related, case["diff"], view=lambda one: one)
     return {"pods_to_delete": [one.name for one in chosen]}
 
 

@@ -328,7 +328,7 @@ def _victims(trace: Mapping[str, Any], one: Mapping[str, Any]) -> str | None:
     related = [replicaset.PodView(**view(pod)) for pod in pods]
     own = [seen for seen, pod in zip(related, pods, strict=True) if pod.get("set", "a") == "a"]
     number = len(own) - trace["input"]["scale_set_a_to"]
-    chosen = {pod.name for pod in replicaset.victims(own, related, number)}
+    chosen = {pod.name for pod in replicaset.victims(own, related, number, view=lambda pod: pod)}
     recorded = set(one["victims"])
     if chosen == recorded or _as_good(own, related, recorded, number):
         return None

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import random
+from collections import Counter
+from dataclasses import replace
+
 from simulate.control import replicaset
 from simulate.control.replicaset import Expectations, PodView
 
@@ -43,17 +47,57 @@ def test_times_are_compared_in_powers_of_two() -> None:
 
 def test_all_are_taken_in_the_order_in_which_they_come() -> None:
     pods = [PodView(name="b", node="n", ready=True), PodView(name="a")]
-    assert names(replicaset.victims(pods, pods, 2)) == ["b", "a"]
+    assert names(replicaset.victims(pods, pods, 2, view=lambda pod: pod)) == ["b", "a"]
+
+
+def test_of_many_pods_only_those_that_may_go_are_viewed() -> None:
+    """The unbound one goes; of the others the crowded ones tie by the first rules, and the rest of the rules tells them apart."""
+    ready = {"ready": True, "ready_for_s": 100.0, "age_s": 100.0}
+    pods = [PodView(name=f"alone-{i}", node=f"m-{i}", **ready) for i in range(20)]
+    pods += [PodView(name=name, uid=name, node="n", **{**ready, "restarts": restarts}) for name, restarts in (("a", 0), ("b", 2), ("c", 1))]
+    pods += [PodView(name="unbound", phase="Pending")]
+    viewed: list[str] = []
+
+    def view(pod: PodView) -> PodView:
+        viewed.append(pod.name)
+        return pod
+
+    assert names(replicaset.victims(pods, pods, 1, view)) == ["unbound"] == viewed
+    viewed.clear()
+    assert names(replicaset.victims(pods, pods, 3, view)) == ["unbound", "b", "c"]
+    assert viewed == ["a", "b", "c", "unbound"]
+    assert replicaset.victims(pods, pods, 0, view) == []
+    cheap = [*pods, PodView(name="cheap", node="x", cost=-2147483648, **ready), PodView(name="dear", node="n", cost=2147483647, **ready)]
+    assert names(replicaset.victims(cheap, cheap, 4, view)) == ["unbound", "cheap", "b", "c"]
+    assert names(replicaset.victims(cheap, cheap, 4, view, use_cost=False)) == ["unbound", "b", "c", "a"]
+
+
+def test_the_choice_is_the_head_of_the_whole_order() -> None:
+    """Ages in buckets of their own, so that the order is defined everywhere."""
+    dice = random.Random(1)
+    for _ in range(200):
+        pods = [
+            PodView(
+                name=f"p-{i}", uid=f"{i:02}", node=dice.choice(["", "a", "b", "c"]), phase=dice.choice(["Pending", "Running"]),
+                ready=dice.random() < 0.7, cost=dice.choice([0, 0, 0, -5, 7]), restarts=dice.choice([0, 0, 1]),
+                ready_for_s=2.0**i, age_s=2.0**i,
+            )
+            for i in dice.sample(range(-20, 20), dice.randint(2, 30))
+        ]  # fmt: skip
+        crowd = Counter(pod.node for pod in pods)
+        whole = replicaset.deletion_order(replace(pod, crowd=crowd[pod.node]) for pod in pods)
+        for count in range(len(pods)):
+            assert names(replicaset.victims(pods, pods, count, view=lambda pod: pod)) == names(whole[:count])
 
 
 def test_available_on_the_whole_second() -> None:
-    waiting = replicaset.look(2, [7.0, None], 0, 2, 8.9, satisfied=True)
+    waiting = replicaset.look(2, 2, 1, 0, waiting=replicaset.awaited([7.0, None], 2, 8.9), satisfied=True)
     assert (waiting.ready, waiting.available, waiting.look_again_s) == (1, 0, 9.0)
-    assert replicaset.look(2, [7.0, None], 0, 2, 9.0, satisfied=True).available == 1
+    assert replicaset.look(2, 2, 1, 0, waiting=replicaset.awaited([7.0, None], 2, 9.0), satisfied=True).available == 1
 
 
 def test_a_terminating_pod_is_replaced_at_once() -> None:
-    assert replicaset.look(3, [0.0, 0.0], 1, 0, 5.0, satisfied=True).create == 1
+    assert replicaset.look(3, 2, 2, 1, satisfied=True).create == 1
 
 
 def test_nothing_is_done_before_what_was_done_is_seen() -> None:
@@ -64,4 +108,4 @@ def test_nothing_is_done_before_what_was_done_is_seen() -> None:
     assert seen.satisfied(301.0), "five minutes are enough"
     seen.created()
     assert seen.satisfied(1.0)
-    assert replicaset.look(5, [0.0], 0, 0, 1.0, satisfied=False).create == 0
+    assert replicaset.look(5, 1, 1, 0, satisfied=False).create == 0

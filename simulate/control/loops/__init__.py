@@ -140,6 +140,7 @@ class Control:
                 created_s=-SETTLED_AGE_S,
             )
             self._settle_pod(pod, one.pods)
+            one.tally.count(pod)
         one.next_number = live.replicas
         one.replicas = len(one.pods)
         one.ready = one.available = sum(pod.ready for pod in one.pods.values())

@@ -54,14 +54,15 @@ class ReplicaSetLoop:
         one = self._set(key)
         if one is None:
             return 0.0
-        now = self._cluster.clock.now
-        active = [pod for pod in one.pods.values() if pod.active]
+        now, tally = self._cluster.clock.now, one.tally
+        min_ready_s = self._cluster.workloads[one.workload].spec.min_ready_s
+        waiting = replicaset.awaited([pod.ready_since_s for pod in tally.ready.values()], min_ready_s, now) if min_ready_s else ()
         look = replicaset.look(
             one.size,
-            [pod.ready_since_s if pod.ready else None for pod in active],
-            sum(pod.deleting_s is not None for pod in one.pods.values()),
-            self._cluster.workloads[one.workload].spec.min_ready_s,
-            now,
+            len(tally.active),
+            len(tally.ready),
+            len(tally.terminating),
+            waiting=waiting,
             satisfied=one.expectations.satisfied(now),
         )
         if look.look_again_s is not None:
@@ -71,7 +72,7 @@ class ReplicaSetLoop:
             one.expectations.expect(look.create, (), now)
             self._create(one, replicaset.batches(look.create), finish)
         elif look.delete:
-            after(self._cluster.clock, self._delete(one, active, look.delete), finish)
+            after(self._cluster.clock, self._delete(one, look.delete), finish)
         else:
             finish()
         return None
@@ -121,10 +122,10 @@ class ReplicaSetLoop:
         self._cluster.add_pod(pod, one.pods)
         self._events.send(one.name)
 
-    def _delete(self, one: ReplicaSet, active: list[Pod], count: int) -> float:
+    def _delete(self, one: ReplicaSet, count: int) -> float:
         """Delete all at once; when the last request is answered, in seconds from now."""
-        related = [pod for pod in self._cluster.workloads[one.workload].all_pods() if pod.active]
-        chosen = replicaset.victims([self._pod_view(pod) for pod in active], [self._pod_view(pod) for pod in related], count)
+        related = [pod for other in self._cluster.workloads[one.workload].sets.values() for pod in other.tally.active.values()]
+        chosen = replicaset.victims(list(one.tally.active.values()), related, count, self._pod_view)
         one.expectations.expect(0, [view.name for view in chosen], self._cluster.clock.now)
         lasting_s = 0.0
         for view in chosen:
