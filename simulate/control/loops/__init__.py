@@ -18,6 +18,7 @@ from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.loops.nodes import NodesLoop
 from simulate.control.loops.outages import Outages
 from simulate.control.loops.placing import Placer
+from simulate.control.loops.provisioner import ProvisionerLoop, first_nodes
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
 from simulate.control.loops.statefulset import StatefulSetLoop
@@ -57,6 +58,7 @@ class Control:
         self.autoscalers = HpaLoop(self.cluster, self.metrics)
         supply = Supply(self.cluster, self.kubelet)
         self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, supply, evictions)
+        self.provisioners = ProvisionerLoop(self.cluster, self.scheduler, self.placer, supply, evictions)
         self.story = Story(self.cluster, Outages(self.cluster, self.kubelet, evictions, supply), self.autoscalers)
 
     def _add_nodes(self, spec: ClusterSpec) -> None:
@@ -65,6 +67,9 @@ class Control:
                 node = Node(name=f"{pool.name}-{i}", pool=pool, zone=pool.zones[i % len(pool.zones)] if pool.zones else None)
                 self.cluster.nodes[node.name] = node
                 self.cluster.change_node(node, "ready")
+        for node in first_nodes(spec, list(self.cluster.nodes.values())) if spec.provisioners else ():
+            self.cluster.nodes[node.name] = node
+            self.cluster.change_node(node, "ready")
 
     def _add(self, workload: Workload, behaviour: Behaviour) -> None:
         """A workload whose rollout was complete long before time 0; pods for which there is no room are pending."""
