@@ -189,6 +189,7 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
     shapes: dict[str, tuple[int, ...]] = {
         "pf": (PODS, k.PF), "tag": (PODS, WIDTH), "wait": (PODS, WIDTH), "jf": (0, k.JF), "node": (len(spec.machines) + 1, 4),
         "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,), "a_demand": (CHUNK,),
+        "a_angle": (CHUNK,), "ahead_t": (sources, k.AHEAD), "ahead_key": (sources, k.AHEAD),
         "scratch": (3 * PODS,),
         "record_f": (CHUNK if record else 0, 3),
         "pi": (PODS, k.PI), "tag_job": (PODS, WIDTH), "wait_job": (PODS, WIDTH), "ji": (0, k.JI), "jk": (0,), "group_start": (PODS + 1,),
@@ -250,7 +251,7 @@ def _source_tables(spec: TrafficSpec, proxies: dict[tuple[str, str], int], point
         si.append((
             0, 0, begin, end, KINDS[source.kind], POLICIES[edge.policy], len(edge.proxies), proxies[source.name, source.to], edge.clients,
             -1 if source.limit is None else source.limit, 0, -1 if source.batch is None else CODES[source.batch.name],
-            names.index(source.to),
+            names.index(source.to), 0,
         ))  # fmt: skip
     return {
         "sf": np.array(sf).reshape(-1, 4),

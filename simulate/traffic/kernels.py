@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from simulate.traffic.limits import BATCHES
-from simulate.traffic.machine import Compiler, doubles, words
+from simulate.traffic.machine import Compiler, bits, cos, doubles, exp, log, words
 
 _BATCHES = Compiler(*BATCHES)
 compiled, inner, inlined = _BATCHES.compiled, _BATCHES.inner, _BATCHES.inlined
@@ -32,14 +32,14 @@ ABSENT, STARTING, UP, DRAINING, DOWN, GONE = range(6)
 # columns of jobs
 ARRIVED_S, DEADLINE, WORKED, DEMAND = range(4)
 KEY, SOURCE, STEP, LINK, SEQUENCE = range(5)
-JF, JI, SF, SI = 4, 5, 4, 13
+JF, JI, SF, SI = 4, 5, 4, 14
 PROBE, BOOT, FREE = -1, -2, -9
 # columns of services
 WORKERS, QUEUE, STEPS, WARMS, PLAIN = range(5)
 SERVICE_COLUMNS = 5
 # columns of `sf` and `si`: a source
 AREA, UPCOMING, TIMEOUT, END_S = range(4)
-(NUMBER, ARRIVAL, SEGMENT, SEGMENT_END, KIND, POLICY, PROXIES, PROXY, CLIENTS, LIMIT, LEFT, BATCH, TARGET) = range(13)
+(NUMBER, ARRIVAL, SEGMENT, SEGMENT_END, KIND, POLICY, PROXIES, PROXY, CLIENTS, LIMIT, LEFT, BATCH, TARGET, DRAWN) = range(14)
 OPEN, EVEN, TRACE = range(3)
 RANDOM, ROUND_ROBIN, HASH = range(3)
 # columns of `out`: ends of a source's requests
@@ -54,6 +54,8 @@ DONE, NEEDS_JOBS, NEEDS_WIDTH, NEEDS_RECORDS, NEEDS_KEEPING = range(5)
 CPU_STEP, WAIT_STEP = range(2)
 BUCKETS = 4096
 NEVER = 1 << 62
+AHEAD = 128
+"""Arrivals of a Poisson source that are drawn at once, before anybody asks for them: one does not wait for another."""
 
 
 FLOATS = (
@@ -71,6 +73,8 @@ FLOATS = (
     "trigger",
     "a_t",
     "a_demand",
+    "a_angle",
+    "ahead_t",
     "scratch",
     "step_draw",
     "batch_draw",
@@ -104,6 +108,7 @@ INTEGERS = (
     "a_pod",
     "a_order",
     "a_key",
+    "ahead_key",
     "coming",
     "record_i",
     "kept_source",
@@ -116,12 +121,13 @@ Two flat arrays: in compiled code they are two addresses."""
 )
 OFFSETS = 21
 (
-    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T, O_A_DEMAND,
-    O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_KEPT, O_PI, O_TAG_JOB, O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND,
-    O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY, O_ENDPOINT, O_ENDPOINTS, O_TURN,
-    O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_A_KEY, O_COMING, O_RECORD_I, O_KEPT_SOURCE,
-) = range(OFFSETS, OFFSETS + 48)  # fmt: skip
-HEADER = OFFSETS + 48
+    O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T,
+    O_A_DEMAND, O_A_ANGLE, O_AHEAD_T, O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_KEPT, O_PI, O_TAG_JOB, O_WAIT_JOB,
+    O_JI, O_JK, O_SERVICE, O_STEP_KIND, O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY,
+    O_ENDPOINT, O_ENDPOINTS, O_TURN, O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_A_KEY, O_AHEAD_KEY,
+    O_COMING, O_RECORD_I, O_KEPT_SOURCE,
+) = range(OFFSETS, OFFSETS + 51)  # fmt: skip
+HEADER = OFFSETS + 51
 
 
 G64 = np.uint64(0x9E3779B97F4A7C15)
@@ -174,20 +180,20 @@ def draw(f: Any, n: Any, code: int, d: int, key: Any, purpose: Any, j: int) -> f
         return f[d]
     v = unit(key, purpose, j)
     if code == EXP:
-        return -f[d] * math.log(v)
+        return -f[d] * log(v)
     if code == LOGNORMAL:
-        z = math.sqrt(-2.0 * math.log(v)) * math.cos(2.0 * math.pi * unit(key, purpose, j + 1))
-        return f[d] * math.exp(f[d + 1] * z - f[d + 2])
+        z = math.sqrt(-2.0 * log(v)) * cos(2.0 * math.pi * unit(key, purpose, j + 1))
+        return f[d] * exp(f[d + 1] * z - f[d + 2])
     if code == UNIFORM:
         return f[d] + f[d + 1] * v
     if code == ERLANG:
         total = 0.0
         for i in range(int(f[d + 1])):
-            total += math.log(unit(key, purpose, j + i))
+            total += log(unit(key, purpose, j + i))
         return -f[d] * total
     if code == HYPEREXP:
         scale = f[d + 1] if v < f[d] else f[d + 2]
-        return -scale * math.log(unit(key, purpose, j + 1))
+        return -scale * log(unit(key, purpose, j + 1))
     if code == PARETO:
         return f[d] * (1.0 - v * f[d + 1]) ** f[d + 2]
     a, last = n[O_POINTS] + 2 * int(f[d]), n[O_POINTS] + 2 * (int(f[d + 1]) - 2)
@@ -413,13 +419,12 @@ def settle(f: Any, n: Any, group: int, t: float) -> None:
 
 @inlined
 def bucket(x: float) -> int:
-    """As histogram.bucket."""
+    """As histogram.bucket: exponent and the first seven bits behind it, as they stand in the double."""
     if x < 2.0**-17:
         return 0
     if x >= 2.0**15:
         return BUCKETS - 1
-    y, e = math.frexp(x)
-    return 128 * (e + 16) + int(256.0 * (y - 0.5))
+    return (bits(x) >> 45) - 128 * 1006
 
 
 @inlined
@@ -667,7 +672,7 @@ def pod_event(f: Any, n: Any, p: int) -> float:
 
 @inner
 def is_plain(f: Any, n: Any, p: int) -> bool:
-    """Whether a pod that takes from no other only has whole requests inside: one burst each, no quota, no end or start near."""
+    """Whether a pod only has whole requests inside: one burst each, no quota, no end or start near."""
     a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
     if n[b + STATE] != UP or n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + PLAIN] == 0 or f[a + QUOTA] < math.inf:
         return False
@@ -685,133 +690,209 @@ def is_plain(f: Any, n: Any, p: int) -> bool:
 
 
 @inner
-def run_plain(f: Any, n: Any, p: int, node: int, begin: int, end: int, limit: float) -> None:
-    """As run_group for one pod without a reason in `is_plain`: the same sums in the same order, with the pod in registers."""
-    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
-    tags, tag_jobs = n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH]
+def is_roomy(f: Any, n: Any, group: int) -> bool:
+    """Whether the pods of a group are plain and now take nothing from each other; their shares are whole numbers, so sums are exact."""
+    node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
+    cores, alone, total = f[node], f[node + 3] == 1.0, f[node + 2]
+    for i in range(n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]):
+        p = n[n[O_GROUP_POD] + i]
+        most = f[n[O_PF] + p * PF + PARALLEL]
+        if not is_plain(f, n, p) or not (alone or is_whole(min(most, cores))):
+            return False
+        total += cap(f, n, p, cores)
+    return alone or total <= cores
+
+
+@inlined
+def is_whole(x: float) -> bool:
+    """Whether a number of cores is whole, or infinite."""
+    return x == math.inf or math.floor(x) == x
+
+
+@inner
+def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> int:
+    """As run_events while `is_roomy`: the same sums in the same order, each pod only when a request comes to it, in registers meanwhile.
+
+    Shares grow with arrivals only. So what pods had when they were last looked at is at least what they have: where that fits, the node
+    has room. Where it does not, all are brought to now; if they do not fit either, the next position in `a_order` is given back, -1 if
+    everything is done.
+    """
+    first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
+    node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
+    cores, speed, total, coupled = f[node], f[node + 1], f[node + 2], f[node + 3] != 1.0
+    if coupled:
+        for i in range(first, last):
+            total += cap(f, n, n[n[O_GROUP_POD] + i], cores)
     jf, ji, jk, orders, times, demand_of = n[O_JF], n[O_JI], n[O_JK], n[O_A_ORDER], n[O_A_T], n[O_A_DEMAND]
     sources, numbers, keys, timeouts, sequences = n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_SF] + TIMEOUT, n[SEQUENCES]
-    outs, histograms, latencies, recording = n[O_OUT], n[O_HISTOGRAM], n[O_LATENCY] + p * n[SOURCES], n[RECORDING] == 1
-    whole = recording or n[KEPT_ROOM] > 0
-    service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
-    workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
-    queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
-    at, virtual, share, rate, ends = f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END]
-    request_s, cpu_s, residence = f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE]
-    bursts, backlog, free, head, tail = n[b + BURSTS], n[b + BACKLOG], n[FREE_JOB], n[b + HEAD], n[b + TAIL]
-    completed = accepted = dispatched = refused = 0
-    most = min(f[a + PARALLEL], f[n[O_NODE] + node * 4])
-    factor = f[n[O_NODE] + node * 4 + 1] * f[a + SPEED] * f[a + WARM]
-    arrives = f[times + n[orders + begin]] if begin < end else math.inf
+    outs, histograms, pods, recording = n[O_OUT], n[O_HISTOGRAM], n[O_A_POD], n[RECORDING] == 1
+    members, keeping, kept, kept_source = n[O_GROUP_POD], n[KEPT_ROOM] > 0, n[O_KEPT], n[O_KEPT_SOURCE]
+    free, free_jobs, count = n[FREE_JOB], n[FREE_JOBS], n[KEPT]
+    p, q, k, sweep, done, crowded = -1, -1, begin, -1, False, -1
+    i, t = -1, limit
+    a = b = tags = tag_jobs = latencies = bursts = backlog = head = tail = workers = queue = 0
+    at = virtual = share = rate = ends = request_s = cpu_s = residence = most = factor = 0.0
     while True:
-        job, demand, t = -1, 0.0, min(ends, arrives)
-        if ends <= arrives:
-            if t > limit or t == math.inf:
-                break
-            dt = t - at
-            if dt > 0.0:
-                at = t
-                request_s += dt * (bursts + backlog)
-                virtual += dt * rate
-                cpu_s += dt * share
-            done = n[tag_jobs]
-            virtual = max(virtual, f[tags])
-            pop(f, n, tags, tag_jobs, bursts)
-            bursts -= 1
-            completed += 1
-            x, y = jf + done * JF, ji + done * JI
-            span, source = t - f[x + ARRIVED_S], n[y + SOURCE]
-            residence += span
-            if whole or t > f[x + DEADLINE]:
-                end_request(f, n, source, n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, t)
-            else:
-                n[outs + source * 9 + OK] += 1
-                n[histograms + source * BUCKETS + bucket(span)] += 1
-                f[latencies + source] += span
-            n[y + SOURCE], n[y + LINK] = FREE, free
-            free = done
-            if backlog > 0 and bursts < workers:
-                job = head
-                head = n[ji + job * JI + LINK]
-                demand = f[jf + job * JF + DEMAND]
-                backlog -= 1
+        if sweep < 0 and k < end:
+            i = n[orders + k]
+            k += 1
+            t, q = f[times + i], n[pods + i]
         else:
-            i = n[orders + begin]
-            begin += 1
-            arrives = f[times + n[orders + begin]] if begin < end else math.inf
-            source = n[sources + i]
-            deadline = t + f[timeouts + source * SF]
-            if bursts >= workers and backlog >= queue:
-                refused += 1
-                end_request(f, n, source, sequences + i, p, t, deadline, REFUSAL, t)
+            if sweep < 0:
+                sweep, done, t = first, True, limit
+            i, q = -1, -1
+            while q < 0 and sweep < last:
+                q = n[members + sweep]
+                sweep += 1
+                if q != p and f[n[O_PF] + q * PF + NEXT] > t:
+                    q = -1
+        if q != p:
+            if p >= 0:
+                f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END], f[a + NEXT] = at, virtual, share, rate, ends, ends
+                f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
+                n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BUSY], n[b + BACKLOG] = bursts, bursts, bursts, bursts, backlog
+                n[b + HEAD], n[b + TAIL] = head, tail
+            p = q
+            if p >= 0:
+                a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+                tags, tag_jobs, latencies = n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH], n[O_LATENCY] + p * n[SOURCES]
+                at, virtual, share, rate, ends = f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END]
+                request_s, cpu_s, residence = f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE]
+                bursts, backlog, head, tail = n[b + BURSTS], n[b + BACKLOG], n[b + HEAD], n[b + TAIL]
+                service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
+                workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
+                queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
+                most, factor = min(f[a + PARALLEL], cores), speed * f[a + SPEED] * f[a + WARM]
+        if p < 0:
+            if not done and total <= cores:
+                sweep = -1
                 continue
-            dt = t - at
-            if dt > 0.0:
-                at = t
-                request_s += dt * (bursts + backlog)
-                if bursts > 0:
+            n[FREE_JOB], n[FREE_JOBS], n[KEPT] = free, free_jobs, count
+            if done:
+                return -1
+            n[n[O_PI] + crowded * PI + DIRTY] = 1
+            settle(f, n, group, t)
+            return k
+        before = min(float(bursts), most)
+        while True:
+            job, demand = -1, 0.0
+            if ends <= t and ends < math.inf:
+                now = ends
+                dt = now - at
+                if dt > 0.0:
+                    at = now
+                    request_s += dt * (bursts + backlog)
                     virtual += dt * rate
                     cpu_s += dt * share
-            job, demand = free, f[demand_of + i]
-            x, y = jf + job * JF, ji + job * JI
-            free = n[y + LINK]
-            accepted += 1
-            f[x + ARRIVED_S], f[x + DEADLINE] = t, deadline
-            n[y + KEY], n[y + SOURCE], n[y + STEP], n[y + SEQUENCE] = (source << 44) | n[numbers + i], source, 0, sequences + i
-            if bursts >= workers:
-                f[x + DEMAND], n[jk + job] = demand, n[keys + i]
-                if backlog == 0:
-                    head = job
+                ended = n[tag_jobs]
+                virtual = max(virtual, f[tags])
+                pop(f, n, tags, tag_jobs, bursts)
+                bursts -= 1
+                n[b + COMPLETED] += 1
+                n[b + SINCE] += 1
+                x, y = jf + ended * JF, ji + ended * JI
+                span, source = now - f[x + ARRIVED_S], n[y + SOURCE]
+                residence += span
+                if recording or now > f[x + DEADLINE]:
+                    n[KEPT] = count
+                    end_request(f, n, source, n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, now)
+                    count = n[KEPT]
                 else:
-                    n[ji + tail * JI + LINK] = job
-                tail = job
-                backlog += 1
-                continue
-        if job >= 0:
-            y = ji + job * JI
-            if recording and t <= f[jf + job * JF + DEADLINE]:
-                f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = t
-            n[y + STEP] = 1
-            virtual = virtual if bursts > 0 else 0.0
-            push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
-            bursts += 1
-            dispatched += 1
-        share = rate = 0.0
-        ends = math.inf
-        if bursts > 0:
-            share = min(float(bursts), most)
-            left = max(f[tags] - virtual, 0.0)
-            rate = factor
-            if share < bursts or factor != 1.0:
-                rate = factor * share / bursts
-                left /= rate
-            ends = t + left
-    f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END], f[a + NEXT] = at, virtual, share, rate, ends, ends
-    f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
-    n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BUSY], n[b + BACKLOG] = bursts, bursts, bursts, bursts, backlog
-    n[b + HEAD], n[b + TAIL], n[FREE_JOB] = head, tail, free
-    n[FREE_JOBS] += completed - accepted
-    n[b + COMPLETED] += completed
-    n[b + SINCE] += completed
-    n[b + ACCEPTED] += accepted
-    n[b + DISPATCHED] += dispatched
-    n[b + REFUSED] += refused
+                    n[outs + source * 9 + OK] += 1
+                    n[histograms + source * BUCKETS + bucket(span)] += 1
+                    f[latencies + source] += span
+                    if keeping:
+                        f[kept + count], n[kept_source + count] = span, source
+                        count += 1
+                n[y + SOURCE], n[y + LINK] = FREE, free
+                free = ended
+                free_jobs += 1
+                if backlog > 0 and bursts < workers:
+                    job = head
+                    head = n[ji + job * JI + LINK]
+                    demand = f[jf + job * JF + DEMAND]
+                    backlog -= 1
+            elif i >= 0:
+                now, arrived, i = t, i, -1
+                source = n[sources + arrived]
+                deadline = t + f[timeouts + source * SF]
+                if bursts >= workers and backlog >= queue:
+                    n[b + REFUSED] += 1
+                    end_request(f, n, source, sequences + arrived, p, t, deadline, REFUSAL, t)
+                    break
+                dt = t - at
+                if dt > 0.0:
+                    at = t
+                    request_s += dt * (bursts + backlog)
+                    if bursts > 0:
+                        virtual += dt * rate
+                        cpu_s += dt * share
+                job, demand = free, f[demand_of + arrived]
+                x, y = jf + job * JF, ji + job * JI
+                free = n[y + LINK]
+                free_jobs -= 1
+                n[b + ACCEPTED] += 1
+                f[x + ARRIVED_S], f[x + DEADLINE] = t, deadline
+                n[y + KEY], n[y + SOURCE] = (source << 44) | n[numbers + arrived], source
+                n[y + STEP], n[y + SEQUENCE] = 0, sequences + arrived
+                if bursts >= workers:
+                    f[x + DEMAND], n[jk + job] = demand, n[keys + arrived]
+                    if backlog == 0:
+                        head = job
+                    else:
+                        n[ji + tail * JI + LINK] = job
+                    tail = job
+                    backlog += 1
+                    break
+            else:
+                break
+            if job >= 0:
+                y = ji + job * JI
+                if recording and now <= f[jf + job * JF + DEADLINE]:
+                    f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = now
+                n[y + STEP] = 1
+                virtual = virtual if bursts > 0 else 0.0
+                push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
+                bursts += 1
+                n[b + DISPATCHED] += 1
+            share = rate = 0.0
+            ends = math.inf
+            if bursts > 0:
+                share = min(float(bursts), most)
+                left = max(f[tags] - virtual, 0.0)
+                rate = factor
+                if share < bursts or factor != 1.0:
+                    rate = factor * share / bursts
+                    left /= rate
+                ends = now + left
+        if coupled:
+            grown = min(float(bursts), most) - before
+            total += grown
+            if grown > 0.0 and sweep < 0 and total > cores:
+                sweep, crowded = first, p
 
 
 @inner
 def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> None:
     """Arrivals a_order[begin:end] and all events up to `limit` of the pods that share a node."""
+    while begin >= 0:
+        if is_roomy(f, n, group):
+            begin = run_roomy(f, n, group, begin, end, limit)
+            if begin < 0:
+                return
+        begin = run_events(f, n, group, begin, end, limit)
+
+
+@inner
+def run_events(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> int:
+    """The same event by event; until the node that was full has room again (the next position in `a_order`), or to the end (-1)."""
     first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
-    if last - first == 1 and f[n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4 + 3] == 1.0 and is_plain(f, n, n[n[O_GROUP_POD] + first]):
-        run_plain(f, n, n[n[O_GROUP_POD] + first], n[n[O_GROUP_NODE] + group], begin, end, limit)
-        return
     node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
     cores, speed, threads = f[node], f[node + 1], f[node + 2]
-    whole = cores == math.inf or math.floor(cores) == cores
+    whole = is_whole(cores)
     total = 0.0
     for i in range(first, last):
-        most = f[n[O_PF] + n[n[O_GROUP_POD] + i] * PF + PARALLEL]
-        whole = whole and (most == math.inf or math.floor(most) == most)
+        whole = whole and is_whole(f[n[O_PF] + n[n[O_GROUP_POD] + i] * PF + PARALLEL])
         total += cap(f, n, n[n[O_GROUP_POD] + i], cores)
     while True:
         q, t = n[n[O_GROUP_POD] + first], f[n[O_PF] + n[n[O_GROUP_POD] + first] * PF + NEXT]
@@ -821,7 +902,7 @@ def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
                 t = f[n[O_PF] + q * PF + NEXT]
         arrival = begin < end and f[n[O_A_T] + n[n[O_A_ORDER] + begin]] < t
         if not arrival and t > limit:
-            return
+            return -1
         if arrival:
             q = n[n[O_A_POD] + n[n[O_A_ORDER] + begin]]
             t = f[n[O_A_T] + n[n[O_A_ORDER] + begin]]
@@ -838,16 +919,67 @@ def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
                 give_share(f, n, q, after, speed, t)
             else:
                 settle(f, n, group, t)
+                if whole and further + threads <= cores:
+                    return begin
         total = further
 
 
 # ------------------------------------------------------------------ arrivals
 
 
+@inlined
+def is_drawn_ahead(f: Any, n: Any, i: int) -> bool:
+    """Whether a source's k-th arrival is its k-th request and nothing else ends it: one key serves both."""
+    b = n[O_SI] + i * SI
+    return n[b + KIND] == OPEN and n[b + BATCH] < 0 and n[b + LIMIT] < 0
+
+
+@inner
+def draw_ahead(f: Any, n: Any, i: int) -> None:
+    """The next AHEAD arrivals of a Poisson source (2.2); infinite after its end. Loop by loop, so that most are done several at a time."""
+    a, b, base = n[O_SF] + i * SF, n[O_SI] + i * SI, np.uint64(n[n[O_SOURCE_KEY] + i])
+    times, keys, first, end = n[O_AHEAD_T] + i * AHEAD, n[O_AHEAD_KEY] + i * AHEAD, n[b + ARRIVAL], f[a + END_S]
+    for j in range(AHEAD):
+        key = numbered(base, first + j)
+        n[keys + j] = np.int64(key)
+        f[times + j] = unit(key, P_ARRIVAL, 0)
+    for j in range(AHEAD):
+        f[times + j] = log(f[times + j])
+    area = f[a + AREA]
+    for j in range(AHEAD):
+        area -= f[times + j]
+        f[times + j] = area
+    f[a + AREA] = area
+    segment, j = n[b + SEGMENT], 0
+    while j < AHEAD:
+        while segment < n[b + SEGMENT_END] and f[times + j] >= f[n[O_SEGMENTS] + segment * 6 + 5]:
+            segment += 1
+        if segment == n[b + SEGMENT_END]:
+            f[times + j] = math.inf
+            j += 1
+            continue
+        row = n[O_SEGMENTS] + segment * 6
+        t0, r0, before, beyond = f[row], f[row + 2], f[row + 4], f[row + 5]
+        slope, m = (f[row + 3] - r0) / (f[row + 1] - t0), j
+        while m < AHEAD and f[times + m] < beyond:
+            m += 1
+        for x in range(j, m):
+            y = f[times + x] - before
+            t = t0 + 2.0 * y / (r0 + math.sqrt(r0 * r0 + 2.0 * slope * y))
+            t = t0 if y == 0.0 else t
+            f[times + x] = t if t < end else math.inf
+        j = m
+    n[b + SEGMENT], n[b + ARRIVAL], n[b + DRAWN] = segment, first + AHEAD, 0
+    f[a + UPCOMING] = f[times]
+
+
 @inner
 def upcoming(f: Any, n: Any, i: int) -> None:
     """Draw the next arrival of a source (2.2); infinite after its end."""
     a, b = n[O_SF] + i * SF, n[O_SI] + i * SI
+    if is_drawn_ahead(f, n, i):
+        draw_ahead(f, n, i)
+        return
     n[b + LEFT] = 1
     k = n[b + ARRIVAL]
     n[b + ARRIVAL] = k + 1
@@ -860,7 +992,7 @@ def upcoming(f: Any, n: Any, i: int) -> None:
             t = f[n[O_TRACE] + n[b + SEGMENT]]
             n[b + SEGMENT] += 1
     else:
-        f[a + AREA] += 1.0 if n[b + KIND] == EVEN else -math.log(unit(numbered(np.uint64(n[n[O_SOURCE_KEY] + i]), k), P_ARRIVAL, 0))
+        f[a + AREA] += 1.0 if n[b + KIND] == EVEN else -log(unit(numbered(np.uint64(n[n[O_SOURCE_KEY] + i]), k), P_ARRIVAL, 0))
         while n[b + SEGMENT] < n[b + SEGMENT_END] and f[a + AREA] >= f[n[O_SEGMENTS] + n[b + SEGMENT] * 6 + 5]:
             n[b + SEGMENT] += 1
         if n[b + SEGMENT] < n[b + SEGMENT_END]:
@@ -898,7 +1030,7 @@ def fill(f: Any, n: Any, limit: float) -> int:
 def fill_of(f: Any, n: Any, i: int, limit: float, further: float, count: int) -> int:
     """The requests of one source up to `limit` and before `further`, at least one."""
     b, times, room = n[O_SI] + i * SI, n[O_SF] + i * SF + UPCOMING, n[CHUNKED]
-    if n[b + KIND] == OPEN and n[b + BATCH] < 0 and n[b + LIMIT] < 0:
+    if is_drawn_ahead(f, n, i):
         return fill_open(f, n, i, limit, further, count)
     base = n[n[O_SOURCE_KEY] + i]
     while True:
@@ -918,51 +1050,87 @@ def fill_of(f: Any, n: Any, i: int, limit: float, further: float, count: int) ->
 
 @inner
 def fill_open(f: Any, n: Any, i: int, limit: float, further: float, count: int) -> int:
-    """As fill_of and `upcoming` for a Poisson source: its k-th arrival is its k-th request, so one key serves both."""
-    a, b, room, base = n[O_SF] + i * SF, n[O_SI] + i * SI, n[CHUNKED], np.uint64(n[n[O_SOURCE_KEY] + i])
-    t, number, area, end = f[a + UPCOMING], n[b + NUMBER], f[a + AREA], f[a + END_S]
-    row, last = n[O_SEGMENTS] + n[b + SEGMENT] * 6, n[O_SEGMENTS] + n[b + SEGMENT_END] * 6
-    before, beyond, t0, r0 = f[row + 4], f[row + 5], f[row], f[row + 2]
-    slope = (f[row + 3] - r0) / (f[row + 1] - t0)
-    a_t, a_source, a_number, a_key, a_pod = n[O_A_T], n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_A_POD]
-    key = numbered(base, number)
+    """As fill_of, from what was drawn ahead."""
+    a, b, room = n[O_SF] + i * SF, n[O_SI] + i * SI, n[CHUNKED]
+    times, keys = n[O_AHEAD_T] + i * AHEAD, n[O_AHEAD_KEY] + i * AHEAD
+    a_t, a_source, a_number, a_key = n[O_A_T], n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY]
     while True:
-        f[a_t + count], n[a_source + count], n[a_number + count], n[a_key + count] = t, i, number, np.int64(key)
-        n[a_pod + count] = aim(f, n, i, key)
-        count += 1
-        number += 1
-        key = numbered(base, number)
-        area -= math.log(unit(key, P_ARRIVAL, 0))
-        while row < last and area >= beyond:
-            row += 6
-            if row < last:
-                before, beyond, t0, r0 = f[row + 4], f[row + 5], f[row], f[row + 2]
-                slope = (f[row + 3] - r0) / (f[row + 1] - t0)
-        t = math.inf
-        if row < last:
-            y = area - before
-            t = t0 if y == 0.0 else t0 + 2.0 * y / (r0 + math.sqrt(r0 * r0 + 2.0 * slope * y))
-            t = t if t < end else math.inf
-        if count == room or t > limit or t >= further:
-            break
-    f[a + UPCOMING], f[a + AREA] = t, area
-    n[b + NUMBER], n[b + ARRIVAL], n[b + SEGMENT] = number, number + 1, (row - n[O_SEGMENTS]) // 6
-    return count
+        drawn, number, begin = n[b + DRAWN], n[b + NUMBER], count
+        stop, m = min(AHEAD, drawn + room - count), drawn + 1
+        while m < stop and f[times + m] <= limit and f[times + m] < further:
+            m += 1
+        for j in range(m - drawn):
+            f[a_t + begin + j] = f[times + drawn + j]
+            n[a_key + begin + j] = n[keys + drawn + j]
+        for j in range(m - drawn):
+            n[a_source + begin + j] = i
+            n[a_number + begin + j] = number + j
+        count += m - drawn
+        aim_all(f, n, i, begin, count)
+        n[b + NUMBER] += m - drawn
+        if m == AHEAD:
+            draw_ahead(f, n, i)
+        else:
+            n[b + DRAWN] = m
+            f[a + UPCOMING] = f[times + m]
+        if count == room or f[a + UPCOMING] > limit or f[a + UPCOMING] >= further:
+            return count
+
+
+@inner
+def aim_all(f: Any, n: Any, i: int, begin: int, end: int) -> None:
+    """The endpoints of requests of one source, in order."""
+    b, keys, pods = n[O_SI] + i * SI, n[O_A_KEY], n[O_A_POD]
+    m, row = n[n[O_ENDPOINTS] + n[b + PROXY]], n[O_ENDPOINT] + n[b + PROXY] * n[ENDPOINT_COLUMNS]
+    if n[b + PROXIES] == 1 and n[b + POLICY] == RANDOM and m > 1:
+        for k in range(begin, end):
+            n[pods + k] = int(unit(np.uint64(n[keys + k]), P_PICK, 0) * m)
+        for k in range(begin, end):
+            n[pods + k] = n[row + n[pods + k]]
+        return
+    for k in range(begin, end):
+        n[pods + k] = aim(f, n, i, np.uint64(n[keys + k]))
 
 
 @inner
 def demands(f: Any, n: Any, count: int) -> None:
     """What the chunk's requests need, where that is one draw: apart, because one draw need not wait for another."""
-    a_demand, a_source, a_key, i = n[O_A_DEMAND], n[O_A_SOURCE], n[O_A_KEY], -1
-    plain, code, at = 0, 0, 0
-    for k in range(count):
-        if n[a_source + k] != i:
-            i = n[a_source + k]
-            target = n[n[O_SI] + i * SI + TARGET]
-            plain = n[n[O_SERVICE] + target * SERVICE_COLUMNS + PLAIN]
-            code, at = n[n[O_STEP_KIND] + target * n[STEP_COLUMNS] * 2 + 1], n[O_STEP_DRAW] + target * n[STEP_COLUMNS] * 3
-        if plain == 1:
-            f[a_demand + k] = draw(f, n, code, at, np.uint64(n[a_key + k]), P_CPU, 0)
+    sources, begin = n[O_A_SOURCE], 0
+    while begin < count:
+        i, end = n[sources + begin], begin + 1
+        while end < count and n[sources + end] == i:
+            end += 1
+        target = n[n[O_SI] + i * SI + TARGET]
+        if n[n[O_SERVICE] + target * SERVICE_COLUMNS + PLAIN] == 1:
+            draw_all(f, n, n[n[O_STEP_KIND] + target * n[STEP_COLUMNS] * 2 + 1], n[O_STEP_DRAW] + target * n[STEP_COLUMNS] * 3, begin, end)
+        begin = end
+
+
+@inner
+def draw_all(f: Any, n: Any, code: int, d: int, begin: int, end: int) -> None:
+    """As `draw` for some of the chunk's requests: the usual distributions loop by loop, so that most is done several at a time."""
+    demand, angle, keys = n[O_A_DEMAND], n[O_A_ANGLE], n[O_A_KEY]
+    if code != EXP and code != LOGNORMAL:
+        for k in range(begin, end):
+            f[demand + k] = draw(f, n, code, d, np.uint64(n[keys + k]), P_CPU, 0)
+        return
+    x, y, z = f[d], f[d + 1], f[d + 2]
+    for k in range(begin, end):
+        f[demand + k] = unit(np.uint64(n[keys + k]), P_CPU, 0)
+    for k in range(begin, end):
+        f[demand + k] = log(f[demand + k])
+    if code == EXP:
+        for k in range(begin, end):
+            f[demand + k] = -x * f[demand + k]
+        return
+    for k in range(begin, end):
+        f[angle + k] = unit(np.uint64(n[keys + k]), P_CPU, 1)
+    for k in range(begin, end):
+        f[angle + k] = cos(2.0 * math.pi * f[angle + k])
+    for k in range(begin, end):
+        f[demand + k] = y * (math.sqrt(-2.0 * f[demand + k]) * f[angle + k]) - z
+    for k in range(begin, end):
+        f[demand + k] = x * exp(f[demand + k])
 
 
 @inlined
