@@ -17,6 +17,7 @@ from simulate.control.loops import Control
 from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.baseline import Hosts
 from simulate.control.loops.story import UNSUITED
+from simulate.control.loops.story import UNSUITED
 from simulate.control.state import Cluster, Pod, after
 from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem
@@ -290,7 +291,7 @@ def assert_conserved(counters: Mapping[str, SourceCounters]) -> None:
         assert one.arrived == known, f"requests of {name}: {one.arrived} arrived, {known} accounted for"
 
 
-OF_WORKLOADS = frozenset(verb for verb, (target, _) in VERBS.items() if target == "workload")
+OF_WORKLOADS = frozenset(verb for verb, (target, _) in VERBS.items() if target.startswith("workload"))
 
 
 def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from simulate.manifests import Manifests
+from simulate.manifests.created import Creation, with_created
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS, Happening, Load, Scenario, program
 from simulate.scenario.shapes import dotted, nearest
@@ -36,6 +37,7 @@ from simulate.spec import (
     Source,
     Step,
     TrafficSpec,
+    Work,
     Workload,
 )
 
@@ -87,8 +89,11 @@ class Joining:
 
 def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> ClusterSpec:
     """Everything that `engine.run` needs. InputError with every name that leads nowhere, and a cycle of calls."""
+    manifests, faults = created(manifests, scenario)
     joining = Joining(manifests, scenario)
     said_guesses(joining, of_baseline=False)
+    for place, text in faults:
+        joining.fault(place, text)
     _unique_workloads(joining)
     said = said_services(joining)
     behaviours = _behaviours(joining, said)
@@ -128,6 +133,7 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         budgets=manifests.budgets,
         provisioners=scenario.provisioners,
         image_bytes=images,
+        begins_s=scenario.begins_s,
     )
 
 
@@ -195,6 +201,8 @@ def _behaviour(joining: Joining, workload: Workload, name: str, said: Mapping[st
         joining.assume(f"services.{name}.cpu", f"{GUESSED_CPU_S * 1000:g}ms", "CPU seconds per request were not said", "guess")
         steps = (Step(cpu_s=Distribution(name="const", value=GUESSED_CPU_S)), *steps)
     start, term, warm = said.get("start", {}), said.get("onTerm", {}), said.get("warmup", {})
+    if "run" in said and workload.job is None:
+        joining.fault((*path, "run"), f"is for Jobs and CronJobs; {workload.name} is a {workload.kind}")
     return Behaviour(
         name=workload.name,
         program=tuple(_resolved(joining, step, (*path, "program", i)) for i, step in enumerate(steps or ())),
@@ -212,6 +220,7 @@ def _behaviour(joining: Joining, workload: Workload, name: str, said: Mapping[st
         start_wait_s=start.get("wait", 0.0),
         start_cpu_s=start.get("cpu", 0.0),
         init_s=_initial(joining, workload, said.get("init", {}), (*path, "init")),
+        run=work_of(workload, said.get("run")),
         gates_s=_gates(joining, workload, name, said.get("gates", {}), (*path, "gates")),
     )
 
@@ -307,9 +316,9 @@ def _guess_missing(joining: Joining, behaviours: dict[str, Behaviour], sources: 
             joining.assume(f"services.{name}.cpu", f"{GUESSED_CPU_S * 1000:g}ms", "requests reach it, and its work was not said", "guess")
         if behaviour.workers is None:
             joining.assume(f"services.{name}.workers", "unlimited", "how many requests a pod works on at a time was not said")
-    for job in (workload.name for workload in joining.manifests.workloads if workload.kind == "Job"):
-        joining.assume(f"Job {job}", "done before the run begins", "a job ends by itself; what waits for it starts at once")
-    idle = [workload.name for workload in joining.manifests.workloads if workload.name not in reached and workload.kind != "Job"]
+    for assumption in of_jobs(joining.manifests.workloads, behaviours):
+        joining.assumptions.append(assumption)
+    idle = [workload.name for workload in joining.manifests.workloads if workload.name not in reached and workload.job is None]
     if idle:
         joining.assume(", ".join(idle), "no requests", "neither the load nor a call of the scenario reaches them", "derived")
 
@@ -334,6 +343,53 @@ def _refuse_cycles(joining: Joining, behaviours: Mapping[str, Behaviour]) -> Non
             elif callee not in done and callee in behaviours:
                 stack.append((callee, iter(_callees(behaviours[callee]))))
                 trail.append(callee)
+
+
+# ------------------------------------------------------------------ Jobs, and what is created later
+
+GUESSED_RUN = Work(wait_s=Distribution(name="const", value=60.0))
+"""What a Job does of which nothing was said and which yet cannot have been before: it takes a minute, and no CPU worth counting."""
+
+
+def work_of(workload: Workload, said: Any) -> Work | None:
+    """What a pod of a Job does; None = the Job is done before the run begins. A bare duration is waiting."""
+    if workload.job is None:
+        return None
+    if said is None:
+        live = workload.kind == "CronJob" or workload.created_s is not None or workload.job.suspended
+        return GUESSED_RUN if live else None
+    if not isinstance(said, Mapping):
+        return Work(wait_s=Distribution(name="const", value=float(said)))
+    return Work(
+        cpu_s=said.get("cpu"),
+        wait_s=said.get("wait"),
+        fails_ratio=said.get("fails", 0.0),
+        fails_at=said.get("failsAt", ()),
+        exit_code=said.get("exitCode", 1),
+    )
+
+
+def of_jobs(workloads: Iterable[Workload], behaviours: Mapping[str, Behaviour]) -> Iterable[Assumption]:
+    """What is assumed of Jobs: those that had been before, and how long others take."""
+    for one in workloads:
+        run = behaviours[one.behaviour].run if one.behaviour in behaviours else None
+        if one.job is not None and run is None:
+            reason = "a job ends by itself; what waits for it starts at once (services.NAME.run makes it part of the run)"
+            yield Assumption(subject=f"Job {one.name}", value="done before the run begins", reason=reason, origin="default")
+        elif run is GUESSED_RUN:
+            reason = "how long its pods run, and their CPU, were not said"
+            yield Assumption(subject=f"services.{one.name}.run", value="60s", reason=reason, origin="guess")
+
+
+def created(manifests: Manifests, scenario: Scenario) -> tuple[Manifests, list[tuple[tuple[str | int, ...], str]]]:
+    """The manifests with what events create; faults with their places, also of events that come before their workload."""
+    events = [one for one in scenario.events if one.verb == "create"]
+    made, wrong = with_created(manifests, [Creation(one.at_s, one.target, one.arguments.get("manifest")) for one in events])
+    faults = [(events[position].place, text) for position, text in wrong]
+    since = {one.name: one.created_s for one in made.workloads if one.created_s is not None}
+    of_workloads = [one for one in scenario.events if VERBS[one.verb][0].startswith("workload") and one.verb != "create"]
+    early = [one for one in of_workloads if one.at_s < since.get(one.target, 0.0)]
+    return made, faults + [(one.place, f"comes before {one.target} is created") for one in early]
 
 
 # ------------------------------------------------------------------ load and events
@@ -423,7 +479,7 @@ def _changed(said: Mapping[str, Any], by: Mapping[str, Any]) -> Mapping[str, Any
 
 def _target(joining: Joining, event: Happening, pools: Sequence[NodePool]) -> str | None:
     kind, path = VERBS[event.verb][0], (*event.place, event.verb)
-    if kind == "workload":
+    if kind.startswith("workload"):
         return joining.resolve(event.target, path)
     if kind == "entry":
         entries = [load.entry for load in joining.scenario.loads]
@@ -638,7 +694,7 @@ def _other_assumptions(joining: Joining) -> None:
         joining.assume("controlPlane.version", taken, f"{scenario.control.version} was said; only one version is simulated", "derived")
     if scenario.baseline is not None:
         joining.assume("baseline", "not used", "`simulate compare` puts the world before beside the cluster")
-    silent = [w.name for w in joining.manifests.workloads if w.kind != "Job" and total(w.template.containers, "request_cores") is None]
+    silent = [w.name for w in joining.manifests.workloads if w.job is None and total(w.template.containers, "request_cores") is None]
     if silent:
         reason = "the manifests request no CPU: the smallest share of a busy node, and no utilization for an HPA"
         joining.assume(f"requests.cpu of {', '.join(silent)}", "none", reason)

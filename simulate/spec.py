@@ -361,6 +361,7 @@ class Workload:
     cause: str | None = None
     job: JobRules | None = None
     cron: CronRules | None = None
+    created_s: float | None = None
     bare: bool = False
 
 
@@ -601,6 +602,10 @@ class Assumption:
     origin: Literal["default", "guess", "derived"]
 
 
+MONDAY_S = 1767571200.0
+"""Monday, 5 January 2026, 0:00 UTC, in seconds since 1970: when a run begins unless the scenario says another day."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """Everything that `engine.run` needs. `traffic.edges` name workload behaviours; `services` tell which edges' callee a Service is."""
@@ -618,6 +623,7 @@ class ClusterSpec:
     assumptions: tuple[Assumption, ...]
     image_bytes: Mapping[str, float] = field(default_factory=dict)
     budgets: tuple[DisruptionBudget, ...] = ()
+    begins_s: float = MONDAY_S
     ranges: tuple[LimitRange, ...] = ()
     quotas: tuple[ResourceQuota, ...] = ()
     provisioners: tuple[Provisioner, ...] = ()

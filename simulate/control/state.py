@@ -106,7 +106,7 @@ class Version:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Pod:
-    """A pod object. Times are those of the clock; the stored ones (`ready_since_s`, `started_s`, `finished_s`) are whole seconds of the API.
+    """A pod object. Times are those of the clock; the stored ones (`ready_since_s`, `started_s`, `finished_s`) are whole API seconds.
 
     `index` of an Indexed Job; `exit_code` of its last container that ended; `ending`: why it is being deleted.
     """

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from simulate.manifests.documents import Document, documents, read_text
 from simulate.manifests.fields import Fields
+from simulate.manifests.jobs import cron_rules, job_rules
 from simulate.manifests.pods import default_pull_policy, template
 from simulate.manifests.structure import BUDGET, SCALER, check
 from simulate.problems import InputError, Problem
@@ -190,6 +191,10 @@ ON_DELETE_BY_DEFAULT = frozenset({("DaemonSet", "extensions/v1beta1"), ("Statefu
 
 def _workload(into: _Collected, item: Fields, kind: str, name: str, namespace: str) -> None:
     spec, version = item.fields("spec"), str(item.text("apiVersion"))
+    cron = cron_rules(spec) if kind == "CronJob" else None
+    if kind == "CronJob":
+        spec = spec.fields("jobTemplate").fields("spec")
+    job = job_rules(spec) if kind in ("Job", "CronJob") else None
     made = template(into.assumptions, spec.fields("template"), f"{kind}/{name}")
     if made is None:
         return
@@ -209,7 +214,7 @@ def _workload(into: _Collected, item: Fields, kind: str, name: str, namespace: s
             kind=kind,  # type: ignore[arg-type]
             name=name,
             namespace=namespace,
-            replicas=spec.integer("parallelism", 1) if kind == "Job" else spec.integer("replicas", 1),
+            replicas=spec.integer("replicas", 1) if job is None else job.parallelism,
             template=made,
             behaviour=name,
             strategy=strategy.choice("type", kinds, usual),  # type: ignore[arg-type]
@@ -222,6 +227,8 @@ def _workload(into: _Collected, item: Fields, kind: str, name: str, namespace: s
             partition=rolling.integer("partition", 0),
             selector=selector.strings("matchLabels") or dict(made.labels),
             source=_source(item),
+            job=job,
+            cron=cron,
             cause=item.fields("metadata").fields("annotations").text("kubernetes.io/change-cause"),
         )
     )
@@ -392,6 +399,7 @@ READERS: Mapping[str, Callable[[_Collected, Fields, str, str, str], None]] = {
     "StatefulSet": _workload,
     "DaemonSet": _workload,
     "Job": _workload,
+    "CronJob": _workload,
     "Pod": _bare,
     "ReplicaSet": _bare,
     "ReplicationController": _bare,
@@ -416,7 +424,6 @@ IGNORED: Mapping[str, str] = {
     "RoleBinding": "permissions do not change the model",
     "ClusterRole": "permissions do not change the model",
     "ClusterRoleBinding": "permissions do not change the model",
-    "CronJob": "its jobs are not started",
     "VerticalPodAutoscaler": "requests stay as the manifests say",
     "LimitRange": "defaults of a LimitRange are not applied",
     "ResourceQuota": "no quota is applied",

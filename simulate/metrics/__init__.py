@@ -171,7 +171,7 @@ def _pods(trace: Trace, times: Iterable[float]) -> Iterable[Pods]:
 
 
 def _change(states: dict[str, str], record: PodRecord) -> None:
-    if record.state == "deleted":
+    if record.state in ("deleted", "succeeded", "failed"):
         states.pop(record.pod, None)
     elif not (states.get(record.pod) == "terminating" and record.state in ("killed", "unready", "ready")):
         states[record.pod] = STATES.get(record.state, states.get(record.pod, "pending"))

@@ -19,6 +19,7 @@ from simulate.scenario import machines
 from simulate.scenario.shapes import At, JsonSchema
 from simulate.scenario.table import DELAYS, FLAGS, HOST_VERBS, SCENARIO, VERBS
 from simulate.spec import (
+    MONDAY_S,
     Call,
     ControlPlane,
     Distribution,
@@ -73,6 +74,7 @@ class Scenario:
     images: Mapping[str, float] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     """File of a recorded load -> its digest."""
+    begins_s: float = MONDAY_S
     provisioners: tuple[Provisioner, ...] = ()
 
 
@@ -138,6 +140,7 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         guesses=said.get("guesses", {}),
         images=said.get("images", {}),
         recorded=recorded,
+        begins_s=said.get("date", MONDAY_S),
     )
     if problems:
         raise InputError(problems)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 from simulate.scenario.machines import PLACE, POOL, PROVISIONER, SCALING
@@ -119,6 +120,16 @@ SOURCE = Fields(
 
 # ------------------------------------------------------------------ services
 
+_RUN = Fields(
+    {
+        "cpu": Key(TIMES, "CPU seconds of one core, first"),
+        "wait": Key(TIMES, "other time, then"),
+        "fails": Key(RATIO, "share of its runs that fail, default 0"),
+        "failsAt": Key(Listed(COUNT), "indexes (without indexes: numbers within the Job, from 0) that always fail"),
+        "exitCode": Key(Number(minimum=1, maximum=255, whole=True), "of what fails, default 1"),
+    }
+)
+
 _CALL = Fields(
     {
         "to": Key(Text(), "a Service or the workload behind it", required=True),
@@ -158,6 +169,7 @@ SERVICE = Fields(
         ),
         "start": Key(Fields({"wait": Key(DURATION, "other time"), "cpu": Key(DURATION, "CPU seconds")}), "before the process listens"),
         "init": Key(Named(DURATION), "how long each init container takes, by its name; default 0"),
+        "run": Key(Either(_RUN, DURATION), "what a pod of a Job or CronJob does; of a Job without it: done before the run begins"),
         "gates": Key(Named(DURATION), "after its containers are ready, until a readiness gate opens, by its condition type; default 0"),
         "warmup": Key(
             Fields(
@@ -294,6 +306,40 @@ CONTROL = Fields(
     }
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the calendar, as seconds since 1970."""
+
+    def read(self, value: Any, at: At) -> float | None:
+        """The begin of the day, UTC."""
+        try:
+            return datetime.combine(date.fromisoformat(str(value)), datetime.min.time(), UTC).timestamp()
+        except ValueError:
+            at.fault("must be a day such as 2026-01-05")
+            return None
+
+    def schema(self) -> JsonSchema:
+        """A date."""
+        return {"type": "string", "format": "date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """An object of Kubernetes, read with the manifests."""
+
+    def read(self, value: Any, at: At) -> Mapping[str, Any] | None:
+        """As it is."""
+        if isinstance(value, Mapping):
+            return value
+        at.fault("must be an object of Kubernetes")
+        return None
+
+    def schema(self) -> JsonSchema:
+        """An object of any kind."""
+        return {"type": "object", "required": ["apiVersion", "kind", "metadata"]}
+
+
 # verb -> kind of its target, and its own keys
 VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
     "rollout": (
@@ -317,6 +363,10 @@ VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
         },
     ),
     "scale": ("workload", {"replicas": Key(COUNT, "the new number", required=True)}),
+    "create": (
+        "workload that is not there before, or a CronJob of which a Job is started",
+        {"manifest": Key(Anything(), "the object, default the one of the manifests")},
+    ),
     "nodeLoss": ("pool", {"count": Key(POSITIVE, "nodes, default 1"), "for": Key(LASTING, "until they come back, default for ever")}),
     "zoneLoss": ("zone", {"for": Key(LASTING, "until it comes back, default for ever")}),
     "drain": ("pool", {"count": Key(POSITIVE, "nodes, default 1"), "for": Key(LASTING, "until they take pods again, default for ever")}),
@@ -448,6 +498,7 @@ SCENARIO = Fields(
     {
         "version": Key(Choice((1,)), "of this format, 1", required=True),
         "horizon": Key(LASTING, "how long the run is, default 1h"),
+        "date": Key(Day(), "day at whose 0:00 UTC the run begins, for CronJobs; default a Monday, 2026-01-05"),
         "seed": Key(COUNT, "of every random draw, default 1"),
         "load": Key(Named(Listed(SOURCE)), "entry service -> sources of requests"),
         "services": Key(Named(SERVICE), "what each service does with a request"),

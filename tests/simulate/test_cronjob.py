@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from simulate.control import cronjob
-from simulate.control.cronjob import CronDecision, Finished, decide, next_after, parse, surplus, zone
+from simulate.control.cronjob import CronDecision, Finished, decide, surplus
+from simulate.schedule import next_after, parse, zone
 from simulate.spec import CronRules
 
 

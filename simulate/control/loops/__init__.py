@@ -6,13 +6,18 @@ watches, not by polling, where the real one is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from simulate.control import rollout
 from simulate.control.loops.agenda import Agenda
+from simulate.control.loops.cronjob import CronJobLoop
 from simulate.control.loops.daemonset import DaemonSetLoop
 from simulate.control.loops.deployment import DeploymentLoop, deployment_view, set_view
 from simulate.control.loops.endpoints import EndpointsLoop
 from simulate.control.loops.eviction import Evictions
+from simulate.control.loops.finite import Finite
 from simulate.control.loops.hpa import HpaLoop
+from simulate.control.loops.job import JobLoop
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.loops.nodes import NodesLoop
@@ -28,6 +33,9 @@ from simulate.control.state import Cluster, DataPlane, LiveWorkload, Node, Pod, 
 from simulate.spec import Behaviour, ClusterSpec, Workload
 from simulate.trace import ScaleRecord, Trace
 
+ORDER = {"DaemonSet": 0, "Job": 0, "CronJob": 0}
+"""What is there before the others at time 0: pods of every node, and Jobs that others wait for."""
+
 SETTLED_AGE_S = 86400.0
 """Pods that run at the start are a day old, so that no rule for young pods applies."""
 
@@ -41,25 +49,29 @@ class Control:
         self.sets = ReplicaSetLoop(self.cluster)
         self.stateful = StatefulSetLoop(self.cluster)
         self.daemons = DaemonSetLoop(self.cluster)
+        self.jobs = JobLoop(self.cluster)
+        self.crons = CronJobLoop(self.cluster, self.jobs, spec.begins_s)
         evictions = Evictions(self.cluster)
         self.placer = Placer(self.cluster, evictions)
         self.scheduler = SchedulerLoop(self.cluster, self.placer.choose, self.placer.preempt)
         self.kubelet = KubeletLoop(self.cluster, plane)
+        self.finite = self.kubelet.finite = Finite(self.cluster, plane, self.jobs)
         self.endpoints = EndpointsLoop(self.cluster, plane)
         self.metrics = MetricsLoop(self.cluster, plane)
         if spec.autoscalers or any(event.verb == "autoscale" for event in spec.events):
             self.kubelet.on_process.append(self.metrics.process_started)
             environment.process(self.metrics.run())
         self._add_nodes(spec)
+        self._later: dict[str, LiveWorkload] = {}
         behaviours = {one.name: one for one in spec.traffic.behaviours}
-        for workload in sorted(spec.workloads, key=lambda one: one.kind != "DaemonSet"):
+        for workload in sorted(spec.workloads, key=lambda one: ORDER.get(one.kind, 1)):
             self._add(workload, behaviours.get(workload.behaviour, Behaviour(name=workload.behaviour, program=())))
         self.endpoints.settle()
         self.autoscalers = HpaLoop(self.cluster, self.metrics)
         supply = Supply(self.cluster, self.kubelet)
         self.nodes = NodesLoop(self.cluster, self.scheduler, self.placer, supply, evictions)
         self.provisioners = ProvisionerLoop(self.cluster, self.scheduler, self.placer, supply, evictions)
-        self.story = Story(self.cluster, Outages(self.cluster, self.kubelet, evictions, supply), self.autoscalers)
+        self.story = Story(self.cluster, Outages(self.cluster, self.kubelet, evictions, supply), self.autoscalers, self.create)
 
     def _add_nodes(self, spec: ClusterSpec) -> None:
         for pool in spec.pools:
@@ -72,7 +84,10 @@ class Control:
             self.cluster.change_node(node, "ready")
 
     def _add(self, workload: Workload, behaviour: Behaviour) -> None:
-        """A workload whose rollout was complete long before time 0; pods for which there is no room are pending."""
+        """A workload whose rollout was complete long before time 0, unless an event creates it; pods without room are pending.
+
+        A Job of which a run is said is created at time 0; any other has ended before.
+        """
         version = Version(number=1, template=workload.template, behaviour=behaviour, service=workload.behaviour, cause=workload.cause)
         live = LiveWorkload(
             key=workload.name,
@@ -83,8 +98,12 @@ class Control:
             max_surge=workload.max_surge,
             max_unavailable=workload.max_unavailable,
         )
+        if workload.created_s is not None:
+            self._later[live.key] = live
+            return
         self.cluster.workloads[live.key] = live
-        if workload.kind != "Job":
+        live.paused = _suspended(workload)
+        if workload.kind not in ("Job", "CronJob"):
             self.cluster.revise(live, version, 1)
         if workload.kind == "Deployment":
             self._settle_deployment(live)
@@ -92,8 +111,29 @@ class Control:
             self._settle_stateful(live)
         elif workload.kind == "DaemonSet":
             self._settle_daemons(live)
+        elif workload.kind == "CronJob":
+            self.crons.add(live)
+        elif behaviour.run is not None:
+            self.jobs.add(live, live.key)
         else:
             self.cluster.event("Job", live.key, "Normal", "Completed", "Job completed before the start")
+
+    def create(self, name: str) -> None:
+        """`kubectl create`: a workload that was not there before; of a CronJob that is there, a Job now."""
+        live = self._later.pop(name, None)
+        if live is None:
+            self.crons.start(self.cluster.workloads[name])
+            return
+        self.cluster.workloads[name] = live
+        live.paused = _suspended(live.spec)
+        self.cluster.trace.scales.append(ScaleRecord(self.cluster.clock.now, live.spec.kind, name, name, None, live.replicas, "created"))
+        if live.spec.kind == "Job":
+            self.jobs.add(live, name)
+        elif live.spec.kind == "CronJob":
+            self.crons.add(live)
+        elif live.spec.kind != "Deployment":
+            self.cluster.revise(live, live.version, 1)
+        self.cluster.touch(live)
 
     def _settle_stateful(self, live: LiveWorkload) -> None:
         for number in range(live.replicas):
@@ -149,7 +189,8 @@ class Control:
         one.next_number = live.replicas
         one.replicas = len(one.pods)
         one.ready = one.available = sum(pod.ready for pod in one.pods.values())
-        complete = rollout.Condition(status="True", reason="NewReplicaSetAvailable", update_s=-SETTLED_AGE_S, transition_s=-SETTLED_AGE_S)
+        reason, since_s = ("NewReplicaSetCreated", 0.0) if self._waiting(one.pods) else ("NewReplicaSetAvailable", -SETTLED_AGE_S)
+        complete = rollout.Condition(status="True", reason=reason, update_s=since_s, transition_s=since_s)
         view = deployment_view(live)
         live.status = rollout.Status(progressing=complete if rollout.has_deadline(view) else None)
         status = rollout.counted(view, [set_view(one)], one.name, live.status, -SETTLED_AGE_S)
@@ -161,4 +202,15 @@ class Control:
         self.cluster.trace_pod(pod, "created")
         if self.scheduler.settle(pod):
             self.placer.bound(pod)
-            self.kubelet.settle(pod)
+            if self.finite.waits(pod):
+                self.kubelet.begin(pod)
+            else:
+                self.kubelet.settle(pod)
+
+    def _waiting(self, pods: Mapping[str, Pod]) -> bool:
+        """Whether init containers of the pods wait for Jobs of this run, so that the rollout is not complete at time 0."""
+        return any(self.finite.waits(pod) for pod in pods.values())
+
+
+def _suspended(workload: Workload) -> bool:
+    return workload.cron.suspended if workload.cron is not None else workload.job is not None and workload.job.suspended

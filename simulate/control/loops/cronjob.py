@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from simulate.control import cronjob
-from simulate.control.cronjob import Finished, Schedule
+from simulate.control.cronjob import Finished
 from simulate.control.loops.job import JobLoop, LiveJob
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.state import Cluster, LiveWorkload
+from simulate.schedule import Schedule, parse, zone
 from simulate.spec import CronRules
 
 
@@ -49,7 +50,7 @@ class CronJobLoop:
         rules = live.spec.cron
         assert rules is not None, f"{live.key} is no CronJob"
         last_s = self._instant() - 1.0
-        self.crons[live.key] = LiveCron(live=live, schedule=cronjob.parse(rules.schedule), where=cronjob.zone(rules.zone), last_s=last_s)
+        self.crons[live.key] = LiveCron(live=live, schedule=parse(rules.schedule), where=zone(rules.zone), last_s=last_s)
         self._queue.add(live.key, self._control.watch_s)
 
     def start(self, live: LiveWorkload) -> None:

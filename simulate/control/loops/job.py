@@ -98,7 +98,7 @@ class JobLoop:
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         one = self.jobs.get(pod.owner)
-        if one is not None and pod.name in one.pods:
+        if one is not None and pod.name in one.pods and state != "killed":
             after(self._cluster.clock, self._control.watch_s, self._seen, one, pod, state)
 
     def _seen(self, one: LiveJob, pod: Pod, state: str) -> None:

@@ -79,7 +79,7 @@ class Placer:
             self.bound(pod)
         elif state == "terminating" and pod.name in self._pods:
             self._index.end(*self._pods[pod.name])
-        elif state == "deleted" and pod.name in self._pods:
+        elif state in ("deleted", "succeeded", "failed") and pod.name in self._pods:
             self._index.remove(*self._pods.pop(pod.name))
 
     def _node_changed(self, node: Node) -> None:

@@ -48,7 +48,7 @@ class SchedulerLoop:
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "created" and pod.node is None:
             after(self._cluster.clock, self._control.watch_s, self._add, pod)
-        elif state == "deleted":
+        elif state in ("deleted", "succeeded", "failed"):
             self._parked.pop(pod.name, None)
             self._wake()
 

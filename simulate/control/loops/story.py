@@ -13,10 +13,27 @@ from simulate.control.state import Cluster, LiveWorkload, Version, after
 from simulate.spec import Behaviour, Event
 
 
+UNSUITED: Mapping[tuple[str, str], str] = {
+    ("rollout", "Job"): "the template of a Job cannot be changed; create another one",
+    ("undo", "Job"): "the template of a Job cannot be changed; create another one",
+    ("undo", "CronJob"): "a CronJob keeps no revisions",
+    ("scale", "CronJob"): "a CronJob has no replicas; its Jobs have a parallelism",
+    ("scale", "DaemonSet"): "a DaemonSet has as many pods as there are nodes",
+    ("pause", "StatefulSet"): "only Deployments can be paused, Jobs and CronJobs suspended",
+    ("pause", "DaemonSet"): "only Deployments can be paused, Jobs and CronJobs suspended",
+    ("resume", "StatefulSet"): "only Deployments can be paused, Jobs and CronJobs suspended",
+    ("resume", "DaemonSet"): "only Deployments can be paused, Jobs and CronJobs suspended",
+    ("autoscale", "Job"): "a Job cannot be scaled by an autoscaler",
+    ("autoscale", "CronJob"): "a CronJob cannot be scaled by an autoscaler",
+    ("autoscale", "DaemonSet"): "a DaemonSet has as many pods as there are nodes",
+}
+"""(verb, kind) -> why the verb does nothing to workloads of that kind."""
+
+
 class Story:
     """Carries out the events of the spec, each at its time, those of one time in their order."""
 
-    def __init__(self, cluster: Cluster, outages: Outages, autoscalers: HpaLoop) -> None:
+    def __init__(self, cluster: Cluster, outages: Outages, autoscalers: HpaLoop, create: Callable[[str], None]) -> None:
         self._cluster = cluster
         self._autoscalers = autoscalers
         self._verbs: Mapping[str, Callable[[Event], None]] = {
@@ -26,6 +43,7 @@ class Story:
             "pause": lambda event: self._pause(event, True),
             "resume": lambda event: self._pause(event, False),
             "autoscale": self.autoscale,
+            "create": lambda event: create(event.target),
             "spike": lambda event: None,
             **outages.verbs,
         }
