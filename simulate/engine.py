@@ -17,7 +17,6 @@ from simulate.control.loops import Control
 from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.baseline import Hosts
 from simulate.control.loops.story import UNSUITED
-from simulate.control.loops.story import UNSUITED
 from simulate.control.state import Cluster, Pod, after
 from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem

@@ -9,7 +9,6 @@ from typing import Any
 from simulate.control import backoff, images, lifecycle, probes
 from simulate.control.draws import uniform
 from simulate.control.loops.finite import Finite
-from simulate.control.loops.finite import Finite
 from simulate.control.loops.images import Images
 from simulate.control.probes import Tick
 from simulate.control.state import Cluster, DataPlane, Node, Pod, after
@@ -65,10 +64,6 @@ class KubeletLoop:
             self._ready.pop(pod.name, None)
             self._life.pop(pod.name, None)
             self._gates_open.discard(pod.name)
-
-    def begin(self, pod: Pod) -> None:
-        """A pod that was bound before the run begins starts now."""
-        self._clock.process(self._start(pod))
 
     def begin(self, pod: Pod) -> None:
         """A pod that was bound before the run begins starts now."""
@@ -152,8 +147,6 @@ class KubeletLoop:
             if not self._going(pod, life):
                 return
             if role == "init":
-                if self.finite is not None:
-                    yield from self.finite.wait(pod, container.name)
                 if self.finite is not None:
                     yield from self.finite.wait(pod, container.name)
                 yield self._clock.timeout(dict(pod.version.behaviour.init_s).get(container.name, 0.0))
@@ -248,11 +241,6 @@ class KubeletLoop:
     def _boot(self, pod: Pod, process: int) -> Steps:
         behaviour = pod.version.behaviour
         self._plane.occupy(pod)
-        if self.finite is not None and self.finite.takes(pod):
-            for watcher in self.on_process:
-                watcher(pod)
-            yield from self.finite.run(pod, lambda: self._expect(pod.name, "booted"), self._exited)
-            return
         if self.finite is not None and self.finite.takes(pod):
             for watcher in self.on_process:
                 watcher(pod)

@@ -12,7 +12,6 @@ from simulate.control.rollout import undo_revision
 from simulate.control.state import Cluster, LiveWorkload, Version, after
 from simulate.spec import Behaviour, Event
 
-
 UNSUITED: Mapping[tuple[str, str], str] = {
     ("rollout", "Job"): "the template of a Job cannot be changed; create another one",
     ("undo", "Job"): "the template of a Job cannot be changed; create another one",
