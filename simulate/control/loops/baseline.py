@@ -37,6 +37,7 @@ class Hosts:
         self._restarts: dict[str, baseline.Restarts] = {}
         self._waiting: dict[tuple[str, str], Any] = {}
         self._releases: dict[str, int] = {}
+        self._stopped: set[str] = set()
         self._down_until: dict[str, float] = {}
         self._add_hosts(spec)
         self._add_processes(spec)
@@ -90,6 +91,7 @@ class Hosts:
 
     def _run(self, pod: Pod, state: str) -> None:
         """The container is started; nothing in it listens yet."""
+        self._stopped.discard(pod.name)
         pod.process += 1
         pod.container_up = True
         pod.started_s = self._clock.now
@@ -136,8 +138,10 @@ class Hosts:
             self._tell(pod, kind, outcome)
 
     def _expect(self, pod: Pod, what: str) -> Any:
-        event = self._waiting[pod.name, what] = self._clock.event()
-        return event
+        """The event of a process; who waits for the same already, waits for the same event."""
+        if (pod.name, what) not in self._waiting:
+            self._waiting[pod.name, what] = self._clock.event()
+        return self._waiting[pod.name, what]
 
     def _tell(self, pod: Pod, what: str, value: Any) -> None:
         waiting = self._waiting.pop((pod.name, what), None)
@@ -147,7 +151,7 @@ class Hosts:
     # -------------------------------------------------------------- ends
 
     def _exited(self, pod: Pod, process: int, reason: str, status: int) -> None:
-        """A process has ended by itself: the daemon does as the restart policy says."""
+        """A process has ended by itself: the daemon does as the restart policy says, unless it is being stopped anyway."""
         if pod.process != process or not pod.container_up:
             return
         ran_s = self._clock.now - (pod.started_s or 0.0)
@@ -156,6 +160,8 @@ class Hosts:
         self._ready(pod, False, reason)
         self._status(self._live(pod))
         self._tell(pod, "started", False)
+        if pod.name in self._stopped:
+            return
         found = baseline.restart(self._placements[pod.workload].restart, self._restarts.get(pod.name, baseline.Restarts()), status, ran_s)
         self._restarts[pod.name] = found.after
         if found.wait_s is None:
@@ -248,12 +254,16 @@ class Hosts:
                 yield done
             if not all(done.value for done in started):
                 left = ", ".join(name for later in groups[groups.index(group) + 1 :] for name in later)
-                self.cluster.event("Release", group[0], "Warning", "ReleaseStopped", f"not started; left as they were: {left or 'none'}")
+                self.cluster.event(
+                    "Release", group[0], "Warning", "ReleaseStopped", f"overtaken, or not started; left as they were: {left or 'none'}"
+                )
                 return
 
     def _replace(self, pod: Pod, turn: int, done: Any) -> Steps:
         """Stop one process and start its successor; `done` tells whether that listens."""
         live = self._live(pod)
+        self._tell(pod, "started", False)
+        self._stopped.add(pod.name)
         self.cluster.record(pod, "stopping", "release")
         self._ready(pod, False, "release")
         self._status(live)
