@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from simulate.control.placement_view import NodeView, PodView, Toleration
 from simulate.control.rollout import scaled
 
 BURST = 250
@@ -13,6 +15,40 @@ BURST = 250
 FAILED_INITIAL_S = 1.0
 FAILED_MAXIMUM_S = 900.0
 """A failed pod is deleted again after these waits per node, doubling."""
+
+
+TOLERATED = (
+    ("node.kubernetes.io/not-ready", "NoExecute"),
+    ("node.kubernetes.io/unreachable", "NoExecute"),
+    ("node.kubernetes.io/disk-pressure", "NoSchedule"),
+    ("node.kubernetes.io/memory-pressure", "NoSchedule"),
+    ("node.kubernetes.io/pid-pressure", "NoSchedule"),
+    ("node.kubernetes.io/unschedulable", "NoSchedule"),
+)
+"""What the controller makes every pod of a DaemonSet tolerate (API reference of DaemonSet)."""
+
+
+def tolerations() -> tuple[Toleration, ...]:
+    """As tolerations of a pod."""
+    return tuple(Toleration(key=key, operator="Exists", effect=effect) for key, effect in TOLERATED)
+
+
+class Place(NamedTuple):
+    """`runs`: the node gets a pod; `stays`: a pod that is there may stay."""
+
+    runs: bool
+    stays: bool
+
+
+def place(pod: PodView, node: NodeView) -> Place:
+    """Whether a node is eligible (5.2): its name, labels and taints decide, not its room. `pod` has the tolerations of `tolerations()`.
+
+    A taint of effect NoSchedule keeps new pods away only; NoExecute takes the running ones, too.
+    """
+    if (pod.node_name and pod.node_name != node.name) or not pod.wants(node):
+        return Place(False, False)
+    against = {taint.effect for taint in node.taints if not pod.tolerates(taint)}
+    return Place(not against & {"NoSchedule", "NoExecute"}, "NoExecute" not in against)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +91,26 @@ def sync(
     max_unavailable: int | str | None = 1,
     *,
     rolling: bool = True,
+    staying: Collection[str] = (),
 ) -> DaemonDecision:
     """One sync: first every eligible node gets its pod and others lose theirs; the update goes on only when that changed nothing.
 
-    `pods`: node -> its pods of this set. `rolling` False = OnDelete.
+    `pods`: node -> its pods of this set. `rolling` False = OnDelete. `staying`: nodes that are not eligible and whose pods may stay.
     """
     surge, unavailable = fenceposts(max_surge, max_unavailable, len(eligible))
-    decision = manage(eligible, pods, surging=surge > 0)
+    decision = manage(eligible, pods, surging=surge > 0, staying=staying)
     if rolling and not decision.creates and not decision.deletes:
         decision = surged(eligible, pods, surge) if surge else replaced(eligible, pods, unavailable)
     return DaemonDecision(creates=decision.creates[:BURST], deletes=decision.deletes[:BURST])
 
 
-def manage(eligible: Sequence[str], pods: Mapping[str, Sequence[DaemonPod]], *, surging: bool) -> DaemonDecision:
+def manage(
+    eligible: Sequence[str], pods: Mapping[str, Sequence[DaemonPod]], *, surging: bool, staying: Collection[str] = ()
+) -> DaemonDecision:
     """One pod per eligible node: create where there is none at all, delete failed and superfluous ones."""
     creates = [node for node in eligible if not pods.get(node)]
     deletes: list[str] = []
-    allowed = frozenset(eligible)
+    allowed = frozenset((*eligible, *staying))
     for node in sorted(pods):
         living = [pod for pod in pods[node] if not pod.terminating]
         if node not in allowed:

@@ -63,6 +63,10 @@ class PlacementIndex:
         """The nodes in the order of the scan; change them only through this index."""
         return self._order
 
+    def node(self, name: str) -> NodeView | None:
+        """A node by its name."""
+        return self._nodes.get(name)
+
     def put(self, node: NodeView) -> None:
         """A node that is new or whose taints, labels, room or pods were changed from outside."""
         self._nodes[node.name] = node

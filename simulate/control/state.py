@@ -133,6 +133,7 @@ class Pod:
     container_up: bool = False
     message: str = ""
     nominated: str = ""
+    meant: str = ""
     cost: int = 0
     index: int | None = None
     exit_code: int | None = None

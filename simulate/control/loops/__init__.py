@@ -48,7 +48,7 @@ class Control:
         self.deployments = DeploymentLoop(self.cluster)
         self.sets = ReplicaSetLoop(self.cluster)
         self.stateful = StatefulSetLoop(self.cluster)
-        self.daemons = DaemonSetLoop(self.cluster)
+        self.daemons = DaemonSetLoop(self.cluster, lambda: self.placer.by_name(), lambda pod: self.placer.view(pod))
         self.jobs = JobLoop(self.cluster)
         self.crons = CronJobLoop(self.cluster, self.jobs, spec.begins_s)
         evictions = Evictions(self.cluster)
@@ -145,13 +145,9 @@ class Control:
         self._settle_status(live)
 
     def _settle_daemons(self, live: LiveWorkload) -> None:
-        for node in self.cluster.nodes.values():
-            pod = self.daemons.new_pod(live, node.name, -SETTLED_AGE_S)
-            self.cluster.pods[pod.name] = live.pods[pod.name] = pod
-            self.cluster.trace_pod(pod, "created")
-            self.cluster.bind(pod, node, settled=True)
-            self.placer.bound(pod)
-            self.kubelet.settle(pod)
+        for name, place in self.daemons.places(live).items():
+            if place.runs:
+                self._settle_pod(self.daemons.new_pod(live, name, -SETTLED_AGE_S), live.pods)
         live.replicas = len(live.pods)
         self._settle_status(live)
 

@@ -1,23 +1,34 @@
-"""The DaemonSet controller: one pod on every node that is there, updated within its bounds."""
+"""The DaemonSet controller: one pod on every eligible node, updated within its bounds."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 from simulate.control import daemonset, replicaset
 from simulate.control.daemonset import DaemonPod
 from simulate.control.loops.queue import WorkQueue
+from simulate.control.placement_view import NodeView, PodView
 from simulate.control.rollout import Status
 from simulate.control.state import Cluster, LiveWorkload, Node, Pod, after
 
+Nodes = Callable[[], Mapping[str, NodeView]]
+"""The nodes as the scheduler compares them, by name."""
+
+View = Callable[[Pod], PodView]
+"""A pod as the scheduler compares it."""
+
 
 class DaemonSetLoop:
-    """Woken by its set, its pods and the nodes. Its pods are meant for their node from the beginning."""
+    """Woken by its set, its pods and the nodes. Its pods are meant for their node from the beginning, where the scheduler puts them."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, nodes: Nodes, view: View) -> None:
         self._cluster = cluster
+        self._nodes = nodes
+        self._view_of = view
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync)
         self._number: dict[str, int] = {}
-        self._meant: dict[str, str] = {}
+        self._places: dict[tuple[str, int], dict[str, daemonset.Place]] = {}
         cluster.on_workload.append(self._wake)
         cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
         cluster.on_node.append(self._node_changed)
@@ -27,6 +38,7 @@ class DaemonSetLoop:
             self._queue.add(live.key, self._control.watch_s)
 
     def _node_changed(self, node: Node) -> None:
+        self._places.clear()
         for live in self._cluster.workloads.values():
             self._wake(live)
 
@@ -36,17 +48,32 @@ class DaemonSetLoop:
         now = self._cluster.clock.now
         pods: dict[str, list[DaemonPod]] = {}
         for pod in live.pods.values():
-            pods.setdefault(self._meant[pod.name], []).append(self._view(live, pod, now))
-        rolling = live.spec.strategy != "OnDelete"
+            pods.setdefault(pod.meant, []).append(self._view(live, pod, now))
+        places = self.places(live)
+        eligible = [name for name, one in places.items() if one.runs]
         decision = daemonset.sync(
-            list(self._cluster.nodes), pods, live.max_surge if live.spec.max_surge != "25%" else 0, self._unavailable(live), rolling=rolling
+            eligible,
+            pods,
+            live.max_surge if live.spec.max_surge != "25%" else 0,
+            self._unavailable(live),
+            rolling=live.spec.strategy != "OnDelete",
+            staying=[name for name, one in places.items() if one.stays],
         )
+        live.replicas = len(eligible)
         for node in decision.creates:
             after(self._cluster.clock, self._control.api_s, self._create, live, node)
         for name in decision.deletes:
-            after(self._cluster.clock, self._control.api_s, self._cluster.delete_pod, live.pods[name], f"DaemonSet {key}")
+            after(self._cluster.clock, self._control.api_s, self._delete, live, name)
         self._status(live, [one for some in pods.values() for one in some])
         return self._control.api_s if decision.creates or decision.deletes else 0.0
+
+    def places(self, live: LiveWorkload) -> dict[str, daemonset.Place]:
+        """Which nodes get a pod, and where one may stay."""
+        key = live.key, live.version.number
+        if key not in self._places:
+            pod = self._view_of(Pod(name=live.key, workload=live.key, owner=live.key, version=live.version, number=0, created_s=0.0))
+            self._places[key] = {name: daemonset.place(pod, node) for name, node in self._nodes().items()}
+        return self._places[key]
 
     def _unavailable(self, live: LiveWorkload) -> int | str:
         """The API's default is 1; the Deployment's default means that nothing was said."""
@@ -68,17 +95,19 @@ class DaemonSetLoop:
         """A pod object that is meant for a node."""
         number = self._number[live.key] = self._number.get(live.key, -1) + 1
         name = f"{live.key}-v{live.version.number}-{number}"
-        self._meant[name] = node
-        return Pod(name=name, workload=live.key, owner=live.key, version=live.version, number=number, created_s=created_s)
+        return Pod(name=name, workload=live.key, owner=live.key, version=live.version, number=number, created_s=created_s, meant=node)
 
     def _create(self, live: LiveWorkload, node: str) -> None:
-        pod = self.new_pod(live, node, self._cluster.stamp())
-        self._cluster.add_pod(pod, live.pods)
-        after(self._cluster.clock, self._control.watch_s + self._control.scheduling_s, self._bind, pod, node)
+        if node in self._cluster.nodes:
+            pod = self.new_pod(live, node, self._cluster.stamp())
+            self._cluster.add_pod(pod, live.pods)
+            said = f"Created pod: {pod.name}"
+            self._cluster.event("DaemonSet", live.key, "Normal", "SuccessfulCreate", said)
 
-    def _bind(self, pod: Pod, node: str) -> None:
-        if not pod.gone and pod.deleting_s is None and pod.node is None:
-            self._cluster.bind(pod, self._cluster.nodes[node])
+    def _delete(self, live: LiveWorkload, name: str) -> None:
+        if name in live.pods:
+            self._cluster.event("DaemonSet", live.key, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
+            self._cluster.delete_pod(live.pods[name], f"DaemonSet {live.key}")
 
     def _status(self, live: LiveWorkload, views: list[DaemonPod]) -> None:
         status = Status(

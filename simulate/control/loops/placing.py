@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simulate.control import placement
+from simulate.control.daemonset import tolerations
 from simulate.control.draws import uniform
 from simulate.control.labels import Requirement, Selector
 from simulate.control.loops.eviction import Evictions
@@ -32,8 +35,15 @@ class Placer:
         """(node, "") or (None, the message of the PodScheduled condition)."""
         self._picks += 1
         self._chosen = self.view(pod)
+        if pod.meant and self._fits(self._chosen):
+            return pod.meant, ""
         found = self._index.choose(self._chosen, uniform(self._cluster.spec.seed, "placement", pod.name, self._picks))
         return found.node, found.message
+
+    def _fits(self, pod: PodView) -> bool:
+        """Whether a pod that is meant for one node can go there, by a look at that node alone; False also where others have to be asked."""
+        node = self._index.node(pod.node_name)
+        return node is not None and not pod.has_terms and not pod.spread and placement.choose_node(pod, [node]).node is not None
 
     def preempt(self, pod: Pod) -> tuple[str, list[Pod]] | None:
         """Whom to displace for a pod that fits nowhere (8.4): (node, pods); None where that does not help."""
@@ -49,6 +59,10 @@ class Placer:
         view = self._chosen if self._chosen is not None and self._chosen.name == pod.name else self.view(pod)
         self._index.add(str(pod.node), view)
         self._pods[pod.name] = str(pod.node), view
+
+    def by_name(self) -> dict[str, NodeView]:
+        """The nodes as they are, by name."""
+        return {node.name: node for node in self._index.nodes}
 
     def views(self) -> list[NodeView]:
         """The nodes as they are."""
@@ -72,7 +86,9 @@ class Placer:
                 default_selector=selector_of(live),
                 budgets=self._evictions.names(pod),
             )
-        return known.named(pod.name, pod.created_s)
+            if live.spec.kind == "DaemonSet":
+                known = self._templates[key] = replace(known, tolerations=(*known.tolerations, *tolerations()))
+        return replace(known, name=pod.name, node_name=pod.meant) if pod.meant else known.named(pod.name, pod.created_s)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "scheduled":

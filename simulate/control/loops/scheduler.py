@@ -42,8 +42,8 @@ class SchedulerLoop:
         return True
 
     def unschedulable(self) -> list[Pod]:
-        """Pods that were judged and wait."""
-        return list(self._parked.values())
+        """Pods that were judged and wait for some node; those of DaemonSets wait for theirs, which no other replaces."""
+        return [pod for pod in self._parked.values() if not pod.meant]
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "created" and pod.node is None:
