@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from simulate.control import cronjob
@@ -28,7 +28,7 @@ class LiveCron:
     def rules(self) -> CronRules:
         """As they are now."""
         assert self.live.spec.cron is not None, f"{self.live.key} is no CronJob"
-        return self.live.spec.cron
+        return replace(self.live.spec.cron, suspended=self.live.paused)
 
 
 class CronJobLoop:
@@ -78,8 +78,6 @@ class CronJobLoop:
         rules = cron.rules
         active = [name for name, one in cron.jobs.items() if not one.state.over]
         instant = self._instant()
-        if cron.live.paused:
-            return 0.0
         found = cronjob.decide(rules, cron.schedule, cron.where, cron.last_s, active, instant)
         if found.missed_many:
             text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from simulate.control import backoff
 from simulate.control.draws import sample, uniform
-from simulate.control.loops.job import JobLoop
+from simulate.control.loops.job import SIGTERM_CODE, JobLoop
 from simulate.control.state import Cluster, DataPlane, Pod, after
 from simulate.quantity import parse_duration
 from simulate.spec import PodTemplate, Work
@@ -19,8 +19,6 @@ RELIST_S = 1.0
 
 CODES: Mapping[str, int] = {"OOMKilled": 137, "NodeRestarted": 255}
 """Exit codes of containers that did not end by themselves; one that was stopped for a probe has that of SIGTERM."""
-
-SIGTERM_CODE = 143
 
 KUBECTL_WAIT_S = 30.0
 """After so long `kubectl wait` gives up unless it is told otherwise."""

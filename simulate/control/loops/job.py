@@ -21,6 +21,9 @@ STAGGER_S = 0.0002
 DISRUPTIONS = ("TaintManagerEviction", "preempted by", "evicted", "its node is gone")
 """Deletions for which a pod has the condition DisruptionTarget."""
 
+SIGTERM_CODE = 143
+"""Exit code of a container that was told to end."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LiveJob:
@@ -134,9 +137,10 @@ class JobLoop:
         return None
 
     def _view(self, one: LiveJob, pod: Pod) -> JobPod:
+        cut = pod.gone and pod.phase not in ("Succeeded", "Failed")
         return JobPod(
             name=pod.name,
-            phase=pod.phase,
+            phase="Failed" if cut else pod.phase,
             index=pod.index,
             attempt=one.attempts.get(pod.name, 0),
             bound=pod.node is not None,
@@ -146,7 +150,7 @@ class JobLoop:
             restarts=pod.restarts,
             created_s=pod.created_s,
             finished_s=pod.finished_s if pod.finished_s is not None else pod.deleting_s,
-            exit_code=pod.exit_code,
+            exit_code=SIGTERM_CODE if cut and pod.exit_code is None else pod.exit_code,
             container=pod.version.template.containers[0].name if pod.version.template.containers else "",
             disrupted=pod.ending.startswith(DISRUPTIONS),
         )
