@@ -133,10 +133,11 @@ def judge(
     homes = {node.name: copy(node) for node in cluster if not node.unschedulable}
     unneeded: list[str] = []
     moving: set[str] = set()
+    moved: dict[str, list[PodView]] = {}
     for name in sorted(set(candidates) - busy, key=lambda one: (bool(_movers(guests[one])), one not in before, one)):
         found = next((told for guest in guests[name] if (told := blocking(guest, flags))), None)
         own = homes.pop(name, None)
-        if found is None and _move(_movers(guests[name]), homes):
+        if found is None and _move([*_movers(guests[name]), *moved.get(name, ())], homes, moved):
             unneeded.append(name)
             continue
         why[name] = found or Blocking("NoPlaceToMovePods", "no place to move its pods")
@@ -154,8 +155,8 @@ def _movers(guests: Sequence[Guest]) -> list[PodView]:
     return [one.view for one in guests if not one.daemon and not one.view.terminating and not one.ended]
 
 
-def _move(pods: Sequence[PodView], homes: Mapping[str, NodeView]) -> bool:
-    """Put pods on other nodes; whether all found room. If not, all are taken back."""
+def _move(pods: Sequence[PodView], homes: Mapping[str, NodeView], moved: dict[str, list[PodView]]) -> bool:
+    """Put pods on other nodes; whether all found room: if not, none stays. `moved`: who came to each node, and moves on with it."""
     everything = list(homes.values())
     placed: list[tuple[NodeView, PodView]] = []
     for pod in pods:
@@ -167,6 +168,8 @@ def _move(pods: Sequence[PodView], homes: Mapping[str, NodeView]) -> bool:
             return False
         node.add(pod)
         placed.append((node, pod))
+    for home, other in placed:
+        moved.setdefault(home.name, []).append(other)
     return True
 
 
