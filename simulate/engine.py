@@ -268,7 +268,8 @@ def _throttles(one: PodCounters | None) -> int:
 
 def _window(start_s: float, end_s: float, source: str, service: str, now: SourceCounters, before: SourceCounters | None) -> TrafficWindow:
     failed = {cause: n for cause, count in now.failed.items() if (n := count - (before.failed.get(cause, 0) if before else 0))}
-    buckets = {bucket: n for bucket, count in now.histogram.items() if (n := count - (before.histogram.get(bucket, 0) if before else 0))}
+    known: Mapping[int, int] = before.histogram if before else {}
+    buckets = {bucket: count - known.get(bucket, 0) for bucket, count in now.histogram.items() if known.get(bucket) != count}
     return TrafficWindow(
         start_s=start_s,
         end_s=end_s,

@@ -226,7 +226,11 @@ def group_pods(pods: Iterable[PodView], samples: Mapping[str, Sample], resource:
 def requests(pods: Iterable[PodView], resource: str, container: str | None, *, pod_level: bool = True) -> dict[str, int]:
     """Requests by pod (1.5); MetricError when any considered container of any pod has none."""
     found: dict[str, int] = {}
+    same: tuple[PodView, int] | None = None
     for pod in pods:
+        if same is not None and pod.containers is same[0].containers and pod.sidecars is same[0].sidecars and not pod.pod_requests_milli:
+            found[pod.name] = same[1]
+            continue
         if container is None and pod_level and resource in pod.pod_requests_milli:
             found[pod.name] = pod.pod_requests_milli[resource]
             continue
@@ -237,6 +241,7 @@ def requests(pods: Iterable[PodView], resource: str, container: str | None, *, p
             if resource not in one.requests_milli:
                 raise MetricError(f"missing request for {resource} in container {one.name} of Pod {pod.name}")
         found[pod.name] = sum(one.requests_milli[resource] for one in considered)
+        same = (pod, found[pod.name])
     return found
 
 
@@ -299,7 +304,7 @@ def _counted(
         raise MetricError(NO_PODS)
     groups = group_pods(pods, samples, resource, rules.young, now_s)
     dropped = {*groups.ignored, *groups.unready}
-    values = {name: total(sample.milli.values()) for name, sample in samples.items() if name not in dropped}
+    values = {name: min(LARGEST_VALUE, sum(sample.milli.values())) for name, sample in samples.items() if name not in dropped}
     if not values:
         raise MetricError(NOT_RECEIVED)
     return groups, values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,15 @@ from simulate.control.hpa_metrics import Failure, PodSamples
 from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.state import Cluster, LiveWorkload, Pod, release
 from simulate.manifests import cpu_metric
-from simulate.spec import Autoscaler, ContainerSpec
+from simulate.spec import Autoscaler, ContainerSpec, PodTemplate
 from simulate.trace import HpaRecord
 
 RECONCILE_S = 0.010
 """How long a reconcile takes: the next period begins when it ends, so the cadence drifts (1.2)."""
+
+OF_PODS = ("Resource", "ContainerResource")
+"""Kinds of metrics that the metrics API answers."""
+RESOURCES = ("cpu", "memory")
 
 UNAVAILABLE = Failure(text="the server is currently unable to handle the request (get pods.metrics.k8s.io)")
 """What the API server answers while nothing is behind the metrics API."""
@@ -42,8 +46,15 @@ class HpaLoop:
         self._settings = hpa.settings_of(cluster.spec.control)
         self._period_s = cluster.spec.control.hpa_sync_period_s
         self._all: list[LiveAutoscaler] = []
+        self._containers: dict[int, tuple[PodTemplate, tuple[ContainerView, ...]]] = {}
+        self._views: dict[str, tuple[tuple[object, ...], Pod, PodView]] = {}
+        cluster.on_pod.append(self._pod_changed)
         for one in cluster.spec.autoscalers:
             self._add(one)
+
+    def _pod_changed(self, pod: Pod, state: str) -> None:
+        if state == "deleted":
+            self._views.pop(pod.name, None)
 
     def _add(self, one: Autoscaler) -> None:
         live = LiveAutoscaler(spec=one, parsed=hpa.spec_of(one))
@@ -107,22 +118,40 @@ class HpaLoop:
             spec_replicas=target.replicas,
             observed_replicas=target.status.replicas,
             selector=live.selector,
-            pods=[pod_view(pod) for pod in pods],
-            resources=self._samples(pods),
+            pods=[self._view(pod) for pod in pods],
+            resources=self._samples(pods, {one.name for one in live.parsed.metrics if one.kind in OF_PODS}),
             other_selectors={one.spec.name: one.selector for one in self._all if one is not live and one.selector is not None},
         )
 
-    def _samples(self, pods: list[Pod]) -> Mapping[str, PodSamples]:
+    def _view(self, pod: Pod) -> PodView:
+        """As pod_view; one that was made before, if nothing that is seen has changed since."""
+        state = (pod.phase, pod.deleting_s is None, pod.ready, pod.started_s, pod.ready_since_s, pod.unready_since_s, id(pod.version))
+        known = self._views.get(pod.name)
+        if known is not None and known[0] == state and known[1] is pod:
+            return known[2]
+        template = pod.version.template
+        if id(template) not in self._containers:
+            self._containers[id(template)] = (template, containers_of(template))
+        view = pod_view(pod, self._containers[id(template)][1])
+        self._views[pod.name] = (state, pod, view)
+        return view
+
+    def _samples(self, pods: list[Pod], wanted: Set[str]) -> Mapping[str, PodSamples]:
         if self._cluster.metrics_down:
             return {"cpu": UNAVAILABLE, "memory": UNAVAILABLE}
         found: dict[str, dict[str, Sample]] = {"cpu": {}, "memory": {}}
+        stamps: dict[float, float] = {}
         for pod in pods:
             usage = self._metrics.usage(pod.name)
             if usage is None:
                 continue
-            for resource, milli in (("cpu", usage.cpu_cores * 1e3), ("memory", usage.memory_bytes * 1e3)):
-                values = shared(pod, resource, math.ceil(milli - 1e-6))
-                found[resource][pod.name] = Sample(milli=values, time_s=self._cluster.stamp(usage.timestamp_s), window_s=usage.window_s)
+            if usage.timestamp_s not in stamps:
+                stamps[usage.timestamp_s] = self._cluster.stamp(usage.timestamp_s)
+            for resource in RESOURCES:
+                if resource in wanted:
+                    milli = (usage.cpu_cores if resource == "cpu" else usage.memory_bytes) * 1e3
+                    values = shared(pod, resource, math.ceil(milli - 1e-6))
+                    found[resource][pod.name] = Sample(milli=values, time_s=stamps[usage.timestamp_s], window_s=usage.window_s)
         return found
 
     def _record(self, live: LiveAutoscaler) -> None:
@@ -156,8 +185,13 @@ def selector_of(live: LiveWorkload) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
 
 
-def pod_view(pod: Pod) -> PodView:
-    """A pod as the autoscaler sees it."""
+def containers_of(template: PodTemplate) -> tuple[ContainerView, ...]:
+    """What the containers of a template request."""
+    return tuple(ContainerView(name=one.name, requests_milli=_requests(one)) for one in template.containers)
+
+
+def pod_view(pod: Pod, containers: tuple[ContainerView, ...] | None = None) -> PodView:
+    """A pod as the autoscaler sees it; `containers` are those of its template, if they were made before."""
     labels = pod.version.template.labels or {"workload": pod.workload}
     changed = pod.ready_since_s if pod.ready else pod.unready_since_s
     return PodView(
@@ -167,7 +201,7 @@ def pod_view(pod: Pod) -> PodView:
         ready="True" if pod.ready else "False",
         start_s=pod.started_s,
         transition_s=pod.created_s if changed is None else changed,
-        containers=[ContainerView(name=one.name, requests_milli=_requests(one)) for one in pod.version.template.containers],
+        containers=containers_of(pod.version.template) if containers is None else containers,
         labels=labels,
     )
 
@@ -184,6 +218,8 @@ def _requests(container: ContainerSpec) -> dict[str, int]:
 def shared(pod: Pod, resource: str, milli: int) -> dict[str, int]:
     """Usage of a pod over its containers: the data plane has one process per pod, so the first that requests the resource has it all."""
     containers = pod.version.template.containers
+    if len(containers) == 1:
+        return {containers[0].name: milli}
     key = "request_cores" if resource == "cpu" else "request_bytes"
     owner = next((one.name for one in containers if getattr(one, key) is not None), containers[0].name if containers else "")
     return {one.name: milli if one.name == owner else 0 for one in containers}
