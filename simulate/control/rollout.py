@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 NO_DEADLINE_S = 2147483647
 """progressDeadlineSeconds of this value means the same as none (3.5)."""
@@ -32,8 +33,7 @@ class DeploymentView:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetView:
+class SetView(NamedTuple):
     """A ReplicaSet as the controller sees it: `spec` is the size asked for, the other numbers are its status.
 
     `order` sorts by creation (time, then name where that is equal); `desired` and `maximum` are the two replica annotations.
@@ -63,8 +63,7 @@ class Condition:
     transition_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(NamedTuple):
     """Status of a Deployment. `observed` tells whether it is about the present generation."""
 
     replicas: int = 0
@@ -78,8 +77,7 @@ class Status:
     availability: Condition | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resize:
+class Resize(NamedTuple):
     """One write of a ReplicaSet: its size (which may stay) and, always, both annotations."""
 
     name: str
@@ -89,8 +87,7 @@ class Resize:
     maximum: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
+class Pass(NamedTuple):
     """One sync of the controller: what it writes, in this order.
 
     `create` is the first size of a new ReplicaSet (None: none is created), `revision` the number that the new set gets (None: keeps),
@@ -128,6 +125,7 @@ def scaled(value: int | str | None, total: int, *, up: bool) -> int:
     return -(-exact // 100) if up else math.floor(exact / 100)
 
 
+@lru_cache(maxsize=4096)
 def resolve_fenceposts(max_surge: int | str | None, max_unavailable: int | str | None, replicas: int) -> tuple[int, int]:
     """(surge, unavailable): surge rounded up, unavailable down, and not both 0.
 
@@ -179,6 +177,11 @@ def active(sets: Iterable[SetView]) -> list[SetView]:
     return [one for one in sets if one.spec > 0]
 
 
+def oldest_first(sets: Sequence[SetView]) -> Sequence[SetView]:
+    """In the order of their creation."""
+    return sorted(sets, key=lambda one: one.order) if len(sets) > 1 else sets
+
+
 class StaleError(Exception):
     """A set reports more available replicas than it is to have: its status is older than its size, and the pass is given up (3.4)."""
 
@@ -186,7 +189,7 @@ class StaleError(Exception):
 def cleanup_unhealthy(old: Sequence[SetView], room: int) -> dict[str, int]:
     """3.4 step 3a: new sizes after at most `room` unavailable replicas were taken, oldest set first. StaleError: see there."""
     sizes: dict[str, int] = {}
-    for one in sorted(old, key=lambda s: s.order):
+    for one in oldest_first(old):
         if room > 0 and 0 < one.spec < one.available:
             raise StaleError(one.name)
         removed = min(room, one.spec - one.available)
@@ -203,7 +206,7 @@ def scale_down_old(deployment: DeploymentView, old: Sequence[SetView], available
     """
     count = available - (deployment.replicas - unavailable_of(deployment))
     sizes = {}
-    for one in sorted(old, key=lambda s: s.order):
+    for one in oldest_first(old):
         removed = min(one.spec, count)
         if removed > 0:
             sizes[one.name] = one.spec - removed
@@ -214,14 +217,17 @@ def scale_down_old(deployment: DeploymentView, old: Sequence[SetView], available
 def reconcile_old(deployment: DeploymentView, old: Sequence[SetView], new: SetView) -> list[tuple[str, int, int]]:
     """3.4 step 3: (set, size before, size after) of every write, unhealthy replicas first. Unavailable new pods hold old ones back."""
     old = active(old)
-    room = sum(s.spec for s in (*old, new)) - (deployment.replicas - unavailable_of(deployment)) - (new.spec - new.available)
-    if not old or room <= 0:
+    if not old:
+        return []
+    least = deployment.replicas - unavailable_of(deployment)
+    room = spec_total(old) + new.available - least
+    if room <= 0:
         return []
     cleaned = cleanup_unhealthy(old, room)
-    rest = [replace(one, spec=cleaned.get(one.name, one.spec)) for one in old]
-    shrunk = scale_down_old(deployment, rest, sum(s.available for s in (*old, new)))
-    writes = [(one.name, one.spec, cleaned[one.name]) for one in sorted(old, key=lambda s: s.order) if one.name in cleaned]
-    return writes + [(one.name, one.spec, shrunk[one.name]) for one in sorted(rest, key=lambda s: s.order) if one.name in shrunk]
+    rest = [one._replace(spec=cleaned.get(one.name, one.spec)) for one in old] if cleaned else old
+    shrunk = scale_down_old(deployment, rest, sum([one.available for one in old]) + new.available)
+    writes = [(one.name, one.spec, cleaned[one.name]) for one in oldest_first(old) if one.name in cleaned]
+    return writes + [(one.name, one.spec, shrunk[one.name]) for one in oldest_first(rest) if one.name in shrunk]
 
 
 # ------------------------------------------------------------------ sizing (3.6)
@@ -234,7 +240,8 @@ def annotations_need_update(one: SetView, desired: int, maximum: int) -> bool:
 
 def is_scaling_event(deployment: DeploymentView, sets: Iterable[SetView]) -> bool:
     """3.3: some active set was sized for another number of replicas."""
-    return any(one.desired is not None and one.desired != deployment.replicas for one in active(sets))
+    wanted = deployment.replicas
+    return any(one.spec > 0 and one.desired != wanted and one.desired is not None for one in sets)
 
 
 def rounded(value: float) -> int:
@@ -311,13 +318,18 @@ def _resize(deployment: DeploymentView, one: SetView, size: int) -> Resize:
 
 def spec_total(sets: Iterable[SetView]) -> int:
     """Sum of the sizes asked for."""
-    return sum(one.spec for one in sets)
+    return sum([one.spec for one in sets])
 
 
 def terminating_total(sets: Iterable[SetView]) -> int | None:
     """Sum of the terminating pods; None when a set that was observed does not report them."""
-    counts = [one.terminating if one.terminating is not None or one.observed else 0 for one in sets]
-    return None if any(count is None for count in counts) else sum(count for count in counts if count is not None)
+    total = 0
+    for one in sets:
+        if one.terminating is not None:
+            total += one.terminating
+        elif one.observed:
+            return None
+    return total
 
 
 def has_deadline(deployment: DeploymentView) -> bool:
@@ -371,15 +383,22 @@ def with_condition(current: Condition | None, status: Literal["True", "False", "
 
 def counted(deployment: DeploymentView, sets: Sequence[SetView], new: str | None, before: Status, stamp_s: float) -> Status:
     """The status by counting, with the Available condition; Progressing is carried over."""
-    available = sum(one.available for one in sets)
+    replicas = updated = ready = available = specified = 0
+    for one in sets:
+        specified += one.spec
+        replicas += one.replicas
+        ready += one.ready
+        available += one.available
+        if one.name == new:
+            updated += one.replicas
     enough = available >= deployment.replicas - unavailable_of(deployment)
     reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
     return Status(
-        replicas=sum(one.replicas for one in sets),
-        updated=sum(one.replicas for one in sets if one.name == new),
-        ready=sum(one.ready for one in sets),
+        replicas=replicas,
+        updated=updated,
+        ready=ready,
         available=available,
-        unavailable=max(0, spec_total(sets) - available),
+        unavailable=max(0, specified - available),
         terminating=terminating_total(sets),
         progressing=before.progressing,
         availability=with_condition(before.availability, "True" if enough else "False", reason, stamp_s),
@@ -403,17 +422,17 @@ def rollout_status(
     after = counted(deployment, sets, new, before, stamp)
     stored = before.progressing
     if not has_deadline(deployment):
-        return replace(after, progressing=None)
+        return after._replace(progressing=None)
     if skips_progress(before, after):
         return after
     if complete(deployment, after):
-        return replace(after, progressing=with_condition(stored, "True", "NewReplicaSetAvailable", stamp))
+        return after._replace(progressing=with_condition(stored, "True", "NewReplicaSetAvailable", stamp))
     if progressed(before, after):
         moved = stored is None or stored.status != "True"
         fresh = Condition(status="True", reason="ReplicaSetUpdated", update_s=stamp, transition_s=stamp)
-        return replace(after, progressing=fresh if moved or stored is None else replace(fresh, transition_s=stored.transition_s))
+        return after._replace(progressing=fresh if moved or stored is None else replace(fresh, transition_s=stored.transition_s))
     if timed_out(deployment, stored, now_s):
-        return replace(after, progressing=with_condition(stored, "False", "ProgressDeadlineExceeded", stamp))
+        return after._replace(progressing=with_condition(stored, "False", "ProgressDeadlineExceeded", stamp))
     return after
 
 
@@ -426,7 +445,7 @@ def paused_status(deployment: DeploymentView, before: Status, stamp_s: float) ->
     if deployment.paused == noted:
         return before
     reason = "DeploymentPaused" if deployment.paused else "DeploymentResumed"
-    return replace(before, progressing=with_condition(stored, "Unknown", reason, stamp_s))
+    return before._replace(progressing=with_condition(stored, "Unknown", reason, stamp_s))
 
 
 # ------------------------------------------------------------------ history, Recreate (3.7, 3.8)
@@ -497,10 +516,10 @@ def one_pass(
         sets = [*sets, SetView(name=created, spec=create, order=order, desired=deployment.replicas, maximum=maximum, revision=revision)]
         new = created
         if has_deadline(deployment):
-            status = replace(status, progressing=with_condition(status.progressing, "True", "NewReplicaSetCreated", stamp))
+            status = status._replace(progressing=with_condition(status.progressing, "True", "NewReplicaSetCreated", stamp))
             noted.append(status)
     elif has_deadline(deployment) and status.progressing is None and revision is None:
-        status = replace(status, progressing=with_condition(None, "True", "FoundNewReplicaSet", stamp))
+        status = status._replace(progressing=with_condition(None, "True", "FoundNewReplicaSet", stamp))
         noted.append(status)
     current = next(one for one in sets if one.name == new)
     try:
@@ -523,8 +542,8 @@ def _after_note(rest: Pass, status: Status) -> Pass:
     What it has created or resized before the refusal stays; a creation is refused its note, and nothing follows it.
     """
     if rest.create is not None:
-        rest = replace(rest, resizes=(), delete=())
-    return replace(rest, noted=(status,), status=status, look_again_s=RETRY_S)
+        rest = rest._replace(resizes=(), delete=())
+    return rest._replace(noted=(status,), status=status, look_again_s=RETRY_S)
 
 
 def _step(deployment: DeploymentView, sets: Sequence[SetView], old: Sequence[SetView], current: SetView) -> list[Resize]:
@@ -540,17 +559,21 @@ def _step(deployment: DeploymentView, sets: Sequence[SetView], old: Sequence[Set
 
 def _revision(sets: Sequence[SetView], new: str | None) -> int | None:
     """The number that an existing new set gets when it is put back; None when it is the highest already."""
-    current = next((one for one in sets if one.name == new), None)
-    if current is None:
-        return None
-    highest = max((one.revision for one in sets if one.name != new), default=0) + 1
-    return highest if current.revision < highest else None
+    current, highest = None, 0
+    for one in sets:
+        if one.name == new:
+            current = one.revision
+        elif one.revision > highest:
+            highest = one.revision
+    return highest + 1 if current is not None and current <= highest else None
 
 
-def _resized(sets: Sequence[SetView], resizes: Sequence[Resize]) -> list[SetView]:
+def _resized(sets: Sequence[SetView], resizes: Sequence[Resize]) -> Sequence[SetView]:
+    if not resizes:
+        return sets
     sizes = {one.name: one for one in resizes}
     return [
-        replace(one, spec=sizes[one.name].size, desired=sizes[one.name].desired, maximum=sizes[one.name].maximum)
+        one._replace(spec=sizes[one.name].size, desired=sizes[one.name].desired, maximum=sizes[one.name].maximum)
         if one.name in sizes
         else one
         for one in sets

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from simulate.control.replicaset import Expectations
@@ -386,7 +386,7 @@ class Cluster:
 
     def touch(self, live: LiveWorkload) -> None:
         """The spec of a workload was written: its status is about an older generation until the next sync."""
-        live.status = replace(live.status, observed=False)
+        live.status = live.status._replace(observed=False)
         for watcher in self.on_workload:
             watcher(live)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -158,7 +157,7 @@ def requeue_stuck(case: Case) -> Case:
 def sync_rollout_status(case: Case) -> Case:
     view = deployment(case, replicas=case["deployment_replicas"])
     stored = condition(case["conditions"][0]) if case["conditions"] else None
-    before = replace(status(case["old_status"]), progressing=stored)
+    before = status(case["old_status"])._replace(progressing=stored)
     new = replica_set(case["new_rs"], 9) if case["new_rs"] else None
     everything = sets(case["other_rs"]) + ([new] if new else [])
     after = rollout.rollout_status(view, everything, new.name if new else None, before, 0.0).progressing

@@ -31,28 +31,28 @@ def test_first_pass_creates_the_surge_and_takes_what_may_be_missing() -> None:
 
 def test_a_rollout_without_available_pods_rests_at_eight_and_five() -> None:
     before = Status(replicas=13, updated=5, ready=8, available=8, progressing=COMPLETE)
-    found = rollout.one_pass(TEN, [replace(OLD, spec=8, replicas=8, ready=8, available=8), NEW], "v2", before, 0.0)
+    found = rollout.one_pass(TEN, [OLD._replace(spec=8, replicas=8, ready=8, available=8), NEW], "v2", before, 0.0)
     assert (found.create, found.resizes) == (None, ())
 
 
 def test_one_kind_of_action_a_pass() -> None:
-    old = replace(OLD, spec=8, replicas=8, ready=8, available=8)
-    grown = rollout.one_pass(TEN, [old, replace(NEW, spec=3, available=3)], "v2", Status(), 0.0)
+    old = OLD._replace(spec=8, replicas=8, ready=8, available=8)
+    grown = rollout.one_pass(TEN, [old, NEW._replace(spec=3, available=3)], "v2", Status(), 0.0)
     assert [(r.name, r.size) for r in grown.resizes] == [("v2", 5)]
-    shrunk = rollout.one_pass(TEN, [old, replace(NEW, spec=5, available=1)], "v2", Status(), 0.0)
+    shrunk = rollout.one_pass(TEN, [old, NEW._replace(spec=5, available=1)], "v2", Status(), 0.0)
     assert [(r.name, r.size) for r in shrunk.resizes] == [("v1", 7)]
 
 
 def test_unhealthy_old_pods_go_first_even_when_nothing_new_is_available() -> None:
-    old = replace(OLD, spec=8, replicas=8, ready=6, available=6)
-    found = rollout.one_pass(replace(TEN, max_unavailable=4), [old, replace(NEW, spec=3)], "v2", Status(), 0.0)
+    old = OLD._replace(spec=8, replicas=8, ready=6, available=6)
+    found = rollout.one_pass(replace(TEN, max_unavailable=4), [old, NEW._replace(spec=3)], "v2", Status(), 0.0)
     assert [(r.name, r.size) for r in found.resizes] == [("v2", 5)]
     full = rollout.one_pass(replace(TEN, max_unavailable=4), [old, NEW], "v2", Status(), 0.0)
     assert [(r.name, r.before, r.size) for r in full.resizes] == [("v1", 8, 6)]
 
 
 def test_a_stale_status_stops_the_pass() -> None:
-    found = rollout.one_pass(TEN, [replace(OLD, spec=8, available=10), replace(NEW, available=5)], "v2", DONE, 0.0)
+    found = rollout.one_pass(TEN, [OLD._replace(spec=8, available=10), NEW._replace(available=5)], "v2", DONE, 0.0)
     assert (found.resizes, found.status, found.look_again_s) == ((), DONE, rollout.RETRY_S)
 
 
@@ -63,7 +63,7 @@ def test_sizing_is_proportional_to_what_was_sized_before() -> None:
     ]
     wanted = DeploymentView(replicas=120, max_surge=10, max_unavailable=0)
     assert rollout.proportional(wanted, sets, 110) == {"a": 71, "b": 35, "c": 24}
-    after = [replace(one, spec=size, maximum=130) for one, size in zip(sets, (71, 35, 24), strict=True)]
+    after = [one._replace(spec=size, maximum=130) for one, size in zip(sets, (71, 35, 24), strict=True)]
     assert rollout.proportional(replace(wanted, replicas=130), after, 110) == {"a": 76, "b": 38, "c": 26}
 
 
@@ -76,7 +76,7 @@ def test_fenceposts(surge: int | str, unavailable: int | str, replicas: int, exp
 
 
 def test_trouble_of_a_completed_rollout_never_shows() -> None:
-    lost = replace(OLD, ready=3, available=3)
+    lost = OLD._replace(ready=3, available=3)
     found = rollout.rollout_status(replace(TEN, progress_deadline_s=1), [lost], "v1", DONE, 1000.0)
     assert found.progressing == COMPLETE
     assert found.availability is not None
@@ -86,7 +86,7 @@ def test_trouble_of_a_completed_rollout_never_shows() -> None:
 def test_the_deadline_turns_the_condition_and_nothing_else() -> None:
     stuck = Condition(status="True", reason="ReplicaSetUpdated", update_s=0.0, transition_s=0.0)
     before = Status(replicas=13, updated=5, ready=8, available=8, unavailable=5, progressing=stuck)
-    sets = [replace(OLD, spec=8, replicas=8, ready=8, available=8), NEW]
+    sets = [OLD._replace(spec=8, replicas=8, ready=8, available=8), NEW]
     assert rollout.one_pass(TEN, sets, "v2", before, 600.0).status.progressing == stuck
     late = rollout.one_pass(TEN, sets, "v2", before, 600.5)
     assert (late.resizes, late.create) == ((), None)
@@ -103,8 +103,8 @@ def test_while_paused_sizes_follow_and_no_set_is_created() -> None:
 
 def test_recreate_waits_for_the_last_old_pod() -> None:
     recreate = DeploymentView(replicas=3, strategy="Recreate")
-    emptied = replace(OLD, spec=0, replicas=0, ready=0, available=0, desired=3, maximum=3)
-    assert rollout.one_pass(recreate, [replace(OLD, spec=3, desired=3)], None, DONE, 0.0, old_phases=["Running"] * 3).resizes[0].size == 0
+    emptied = OLD._replace(spec=0, replicas=0, ready=0, available=0, desired=3, maximum=3)
+    assert rollout.one_pass(recreate, [OLD._replace(spec=3, desired=3)], None, DONE, 0.0, old_phases=["Running"] * 3).resizes[0].size == 0
     assert rollout.one_pass(recreate, [emptied], None, DONE, 0.0, old_phases=["Running"], created="v2").create is None
     assert rollout.one_pass(recreate, [emptied], None, DONE, 0.0, created="v2").create == 3
 

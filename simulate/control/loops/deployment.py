@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 from simulate.control import rollout
 from simulate.control.events import combined
 from simulate.control.loops.queue import WorkQueue
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView
-from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version, after
+from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version
 
 CONTROLLER = "deployment-controller"
 
@@ -23,6 +23,7 @@ class DeploymentLoop:
         self._watch_s = cluster.spec.control.watch_s
         self._api_s = cluster.spec.control.api_s
         self._said: dict[str, list[tuple[float, str]]] = {}
+        self._views: dict[str, tuple[tuple[object, ...], DeploymentView]] = {}
         cluster.on_workload.append(self._workload_changed)
         cluster.on_set.append(lambda one: self._workload_changed(cluster.workloads[one.workload]))
         cluster.on_pod.append(self._pod_changed)
@@ -40,9 +41,9 @@ class DeploymentLoop:
         """One look (3.3); how long its writes take."""
         live = self._cluster.workloads[key]
         current = live.current_set
-        old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else []
+        old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else ()
         result = rollout.one_pass(
-            deployment_view(live),
+            self._view(live),
             [set_view(one) for one in live.sets.values()],
             current.name if current else None,
             live.status,
@@ -53,23 +54,33 @@ class DeploymentLoop:
         )
         return self._apply(live, current, result)
 
+    def _view(self, live: LiveWorkload) -> DeploymentView:
+        """The view of before as long as nothing of it was written."""
+        written = live.replicas, live.max_surge, live.max_unavailable, live.paused, live.spec
+        known = self._views.get(live.key)
+        if known is None or known[0] != written:
+            known = self._views[live.key] = written, deployment_view(live)
+        return known[1]
+
     def _apply(self, live: LiveWorkload, current: ReplicaSet | None, result: Pass) -> float:
         """Write one thing after the other, each as long as a request to the API takes."""
-        writes: list[Callable[[], None]] = []
+        writes: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         if result.create is not None:
-            writes.append(partial(self._create, live, live.version, result.create, result.revision or 1))
+            writes.append((self._create, (live, live.version, result.create, result.revision or 1)))
         elif current is not None and result.revision is not None:
-            writes.append(partial(self._renumber, current, result.revision))
-        writes += [partial(self._cluster.status_workload, live, status) for status in result.noted]
-        writes += [partial(self._resize, live, resize) for resize in result.resizes]
-        writes += [partial(self._delete, live, name) for name in result.delete]
+            writes.append((self._renumber, (current, result.revision)))
+        writes += [(self._cluster.status_workload, (live, status)) for status in result.noted]
+        writes += [(self._resize, (live, resize)) for resize in result.resizes]
+        writes += [(self._delete, (live, name)) for name in result.delete]
         if result.status != (result.noted[-1] if result.noted else live.status):
-            writes.append(partial(self._status, live, result.status))
-        for position, write in enumerate(writes, 1):
-            after(self._cluster.clock, position * self._api_s, write)
+            writes.append((self._status, (live, result.status)))
+        lasting_s = 0.0
+        for position, (write, arguments) in enumerate(writes, 1):
+            lasting_s = position * self._api_s
+            self._cluster.clock.after(lasting_s, write, *arguments)
         if result.look_again_s is not None:
-            self._queue.add(live.key, len(writes) * self._api_s + result.look_again_s)
-        return len(writes) * self._api_s
+            self._queue.add(live.key, lasting_s + result.look_again_s)
+        return lasting_s
 
     def _status(self, live: LiveWorkload, status: rollout.Status) -> None:
         """A status that was made before the spec changed says nothing of the new generation."""
@@ -138,15 +149,16 @@ def deployment_view(live: LiveWorkload) -> DeploymentView:
 def set_view(one: ReplicaSet) -> SetView:
     """What decides of a ReplicaSet."""
     return SetView(
-        name=one.name,
-        spec=one.size,
-        replicas=one.replicas,
-        ready=one.ready,
-        available=one.available,
-        terminating=one.terminating,
-        order=(one.created_s, one.name),
-        desired=one.desired,
-        maximum=one.maximum,
-        revision=one.revision,
+        one.name,
+        one.size,
+        one.replicas,
+        one.ready,
+        one.available,
+        one.terminating,
+        (one.created_s, one.name),
+        one.desired,
+        one.maximum,
+        one.revision,
+        deleting=False,
         observed=one.observed,
     )

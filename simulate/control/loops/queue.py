@@ -26,14 +26,16 @@ class WorkQueue:
         """Ask for a look at `key` in `delay_s` seconds, unless an earlier one is due already."""
         asked = self._clock.now + delay_s
         if key in self._asked:
-            self._asked[key] = min(self._asked[key], asked)
+            if asked < self._asked[key]:
+                self._asked[key] = asked
             return
-        due = max(asked, self._busy_s.get(key, -math.inf))
+        due = self._busy_s.get(key, asked)
+        if due < asked:
+            due = asked
         known = self._due.get(key)
-        if known is not None and known <= due:
-            return
-        self._due[key] = due
-        after(self._clock, due - self._clock.now, self._fire, key, due)
+        if known is None or due < known:
+            self._due[key] = due
+            self._clock.after(due - self._clock.now, self._fire, key, due)
 
     def _fire(self, key: str, due: float) -> None:
         if self._due.get(key) == due:
