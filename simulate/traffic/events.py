@@ -58,6 +58,12 @@ from simulate.traffic.layout import (
     ABANDONED,
     ARRIVES,
     ARRIVING,
+    B_ATTEMPTS,
+    B_ATTEMPTS_USED,
+    B_CALLS,
+    B_CALLS_USED,
+    B_ROWS,
+    B_SIZE,
     BOOTED,
     BUCKETS,
     C_ATTEMPT,
@@ -131,6 +137,7 @@ from simulate.traffic.layout import (
     H_AGENDA_MASK,
     H_AGENDA_TAIL,
     H_ARRIVAL,
+    H_CALL_SIZE,
     H_CHUNK_COUNT,
     H_CHUNKS,
     H_DOOMED,
@@ -313,11 +320,24 @@ from simulate.traffic.queues import add_timer, melded, note, remove_tag, remove_
 # ------------------------------------------------------------------ rows of attempts and calls
 
 
+@inner
+def fresh(m: Any, first: int, used: int, size: int) -> int:
+    """A row that was never used, of the first block that has one. Memory that was never used costs none."""
+    b = m[H_CHUNKS]
+    while m[b + used] == m[b + B_ROWS]:
+        b += B_SIZE
+    m[b + used] += 1
+    return m[b + first] + (m[b + used] - 1) * size
+
+
 @inlined
 def new_attempt(m: Any, f: Any, call: int, edge: int, number: int, depth: int, word: int, t: float) -> int:
     """A row for an attempt, referred to once."""
     a = m[H_FREE_ROW]
-    m[H_FREE_ROW] = m[a + A_NEXT]
+    if a != 0:
+        m[H_FREE_ROW] = m[a + A_NEXT]
+    else:
+        a = fresh(m, B_ATTEMPTS, B_ATTEMPTS_USED, A_SIZE)
     m[H_FREE_ROWS] -= 1
     m[H_LIVE_ROWS] += 1
     m[a + A_CALL], m[a + A_EDGE], m[a + A_NUMBER], m[a + A_DEPTH], m[a + A_WORD] = call, edge, number, depth, word
@@ -332,7 +352,10 @@ def new_attempt(m: Any, f: Any, call: int, edge: int, number: int, depth: int, w
 def new_call(m: Any, f: Any, edge: int, key: int, source: int, user: int, job: int, optional: int, deadline: float, t: float) -> int:
     """A row for a call, referred to once."""
     c = m[H_FREE_CALL]
-    m[H_FREE_CALL] = m[c + C_NEXT]
+    if c != 0:
+        m[H_FREE_CALL] = m[c + C_NEXT]
+    else:
+        c = fresh(m, B_CALLS, B_CALLS_USED, m[H_CALL_SIZE])
     m[H_FREE_CALLS] -= 1
     m[H_LIVE_CALLS] += 1
     m[c + C_EDGE], m[c + C_KEY], m[c + C_SOURCE], m[c + C_USER], m[c + C_JOB], m[c + C_OPTIONAL] = edge, key, source, user, job, optional
@@ -824,7 +847,7 @@ def call(m: Any, f: Any, p: int, a: int, number: int, s: int, t: float) -> bool:
     while m[a + A_COPY] < count and (parallel or made == 0):
         copy = m[a + A_COPY]
         k = m[s + T_CALLS] + copy * K_SIZE
-        if unit(m[a + A_KEY], BRANCH, 65536 * number + copy) < f[k + K_PROBABILITY]:
+        if f[k + K_PROBABILITY] >= 1.0 or unit(m[a + A_KEY], BRANCH, 65536 * number + copy) < f[k + K_PROBABILITY]:
             c = child_call(m, f, a, number, copy, m[k + K_EDGE], m[k + K_OPTIONAL], t)
             first = c if made == 0 else first
             made += 1
@@ -984,9 +1007,9 @@ def inside(m: Any, p: int) -> int:
     """The attempts inside a pod, in order of path, into the table of those to be ended; how many."""
     table, n = m[H_SORTED], 0
     for k in range(m[H_CHUNK_COUNT]):
-        begin, rows = m[m[H_CHUNKS] + 2 * k], m[m[H_CHUNKS] + 2 * k + 1]
-        for i in range(rows):
-            a = begin + i * A_SIZE
+        b = m[H_CHUNKS] + k * B_SIZE
+        for i in range(m[b + B_ATTEMPTS_USED]):
+            a = m[b + B_ATTEMPTS] + i * A_SIZE
             if m[a + A_LIVE] == 1 and m[a + A_ALIVE] == 1 and m[a + A_POD] == p:
                 m[table + n] = a
                 n += 1
@@ -1166,6 +1189,7 @@ def settle(m: Any, f: Any, t: float) -> None:
             if a != 0:
                 stack(m, ARRIVING, a)
         work(m, f, t)
+    m[H_AGENDA_HEAD] = m[H_AGENDA_TAIL] = 0
     share(m, f, t)
 
 

@@ -24,6 +24,8 @@ from simulate.traffic.world import OUTCOMES, World
 STATES = ("absent", "starting", "up", "draining", "down", "lost")
 KINDS = ("booted", "drained", "oom", "probe")
 WITH_PROCESS = (k.STARTING, k.UP, k.DRAINING)
+USED = 1 + max((k.P_AT, k.P_BURSTS, k.P_SHARE, k.P_CPU_S, k.P_SERVICE, k.P_JOBS, k.P_SINCE, k.P_STATE))
+"""Columns of a pod from the first on that tell what it uses."""
 
 
 class OrderedPlane:
@@ -45,6 +47,8 @@ class OrderedPlane:
         self._names: list[str] = []
         self._triggers: deque[Trigger] = deque()
         self._probes: list[str] = []
+        self._used: dict[str, tuple[float, float]] = {}
+        self._using: list[str] = []
         self._harvest: list[Any] = []
         self._enter(k.DO_BEGIN)
 
@@ -142,6 +146,12 @@ class OrderedPlane:
         w.m[p + k.P_STATE] = k.UP
         for node_row in {before, home}:
             w.regroup(int(node_row))
+        if w.m[p + k.P_LEAF] < 0 and not w.give_leaf(p):
+            for q in w.more_leaves():
+                self._enter(k.DO_REPLAY, q)
+            w.give_leaf(p)
+        if pod not in self._using:
+            self._using.append(pod)
         self._enter(k.DO_START, p, x=boot_cpu_s)
 
     def _behaviour(self, p: int) -> Any:
@@ -151,8 +161,6 @@ class OrderedPlane:
         w = self._w
         if len(w.pods) == w.pod_room:
             w.more_pods()
-            for p in w.pods:
-                self._enter(k.DO_REPLAY, p)
         if phase_s is None:
             phase_s = draws.unit(draws.base(self.spec.seed, f"pod/{name}"), draws.PHASE, 0) * period_s
         self._pods[name] = w.add_pod(name, service, w.nowhere if node is None else w.nodes[node], period_s, phase_s)
@@ -273,7 +281,7 @@ class OrderedPlane:
     def _rows(self, live: int) -> Any:
         """The rows of all attempts in which the column `live` is 1."""
         w = self._w
-        tables = [w.m[begin : begin + n * k.A_SIZE].reshape(n, k.A_SIZE) for begin, _, n in w.chunks]
+        tables = [w.m[begin : begin + n * k.A_SIZE].reshape(n, k.A_SIZE) for begin, n in w.attempts()]
         return np.concatenate([table[(table[:, k.A_LIVE] == 1) & (table[:, live] == 1)] for table in tables])
 
     def _so_far(self) -> dict[int, float]:
@@ -299,7 +307,7 @@ class OrderedPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, exact at t_s."""
         self._reach(t_s)
-        rows = self._table()
+        rows = np.array([self._pods[name] for name in self._using], np.int64)[:, None] + np.arange(USED)
         f, n = self._w.f[rows], self._w.m[rows]
         dt = np.maximum(self.now - f[:, k.P_AT], 0.0)
         running = (n[:, k.P_BURSTS] > 0) & (f[:, k.P_SHARE] > 0.0)
@@ -307,7 +315,11 @@ class OrderedPlane:
         base, per_inflight, growth = self._memory[[self._behaviour_number[v] for v in n[:, k.P_SERVICE].tolist()]].T
         used = base + per_inflight * n[:, k.P_JOBS] + growth * n[:, k.P_SINCE]
         serving = (n[:, k.P_STATE] == k.UP) | (n[:, k.P_STATE] == k.DRAINING)
-        return dict(zip(self._names, zip(cpu_s.tolist(), np.where(serving, used, 0.0).tolist(), strict=True), strict=True))
+        self._used.update(zip(self._using, zip(cpu_s.tolist(), np.where(serving, used, 0.0).tolist(), strict=True), strict=True))
+        ended = (n[:, k.P_STATE] >= k.DOWN) & (self._w.f[n[:, k.P_SERVICE] + k.V_RESTART] >= k.FAR)
+        if ended.any():
+            self._using = [name for name, over in zip(self._using, ended.tolist(), strict=True) if not over]
+        return dict(self._used)
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""
@@ -370,7 +382,7 @@ class OrderedPlane:
     def _flying(self) -> list[tuple[int, int, RequestRecord]]:
         """The requests that have not ended."""
         w, found = self._w, []
-        for _, begin, n in w.chunks:
+        for begin, n in w.calls():
             for c in range(begin, begin + n * w.call_size, w.call_size):
                 s = int(w.m[c + k.C_SOURCE])
                 if w.m[c + k.C_LIVE] and w.m[c + k.C_OPEN] and s:

@@ -18,6 +18,7 @@ from simulate.traffic.layout import (
     H_SHARES,
     N_BACKGROUND,
     N_BACKGROUND_COUNT,
+    N_CAPS,
     N_CORES,
     N_DIRTY,
     N_FULL,
@@ -26,10 +27,12 @@ from simulate.traffic.layout import (
     N_PODS,
     N_SPEED,
     N_THREADS,
+    N_WHOLE,
     P_AT,
     P_BACKLOG,
     P_BUDGET,
     P_BURSTS,
+    P_CAP,
     P_CPU_S,
     P_DIRTY,
     P_EXHAUSTS,
@@ -218,9 +221,11 @@ def water_level(m: Any, f: Any, node: int) -> float:
 @inner
 def share_node(m: Any, f: Any, node: int, t: float) -> None:
     """As cpu.shares: who gets another share than before is told so. In a node that was not full and is not, only `share`'s pods do."""
-    cores, total = f[node + N_CORES], 0.0
-    for i in range(m[node + N_POD_COUNT]):
-        total += cap(m, f, m[m[node + N_PODS] + i], cores)
+    cores, total = f[node + N_CORES], f[node + N_CAPS]
+    if m[node + N_WHOLE] == 0:
+        total = 0.0
+        for i in range(m[node + N_POD_COUNT]):
+            total += cap(m, f, m[m[node + N_PODS] + i], cores)
     full = 1 if total + f[node + N_THREADS] > cores else 0
     if full == 0 and m[node + N_FULL] == 0:
         return
@@ -238,6 +243,13 @@ def share_node(m: Any, f: Any, node: int, t: float) -> None:
 @inlined
 def share(m: Any, f: Any, t: float) -> None:
     """As HeapPlane._share: once, when the agenda is empty."""
+    for i in range(m[H_DIRTY_COUNT]):
+        p = m[m[H_DIRTY] + i]
+        node = m[p + P_NODE]
+        if m[node + N_WHOLE] == 1:
+            wanted = cap(m, f, p, f[node + N_CORES])
+            f[node + N_CAPS] += wanted - f[p + P_CAP]
+            f[p + P_CAP] = wanted
     for i in range(m[H_DIRTY_NODE_COUNT]):
         node = m[m[H_DIRTY_NODES] + i]
         m[node + N_DIRTY] = 0

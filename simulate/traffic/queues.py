@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from simulate.traffic.layout import (
     A_BACK,
     A_CALL,
@@ -38,6 +40,7 @@ from simulate.traffic.layout import (
     ITEM,
     NUMBER_SHIFT,
     OTHER,
+    P_LEAF,
     P_ORDINAL,
     P_RESTART,
     P_ROOT,
@@ -200,19 +203,26 @@ def pod_before(m: Any, f: Any, p: int, q: int) -> bool:
 
 @inner
 def replay(m: Any, f: Any, p: int) -> None:
-    """The next event of a pod has changed: play its matches again."""
+    """The next event of a pod has changed: play its matches again. A pod without a process has no event and may have no leaf.
+
+    Who wins cannot be foretold, so it is computed without a branch, and all matches up to the root are played.
+    """
     tree = m[H_TREE]
-    i = m[H_LEAVES] + m[p + P_ORDINAL]
-    f[tree + 2 * i] = min(f[p + P_T_END], f[p + P_T_QUOTA])
-    m[tree + 2 * i + 1] = p
+    if m[p + P_LEAF] < 0:
+        return
+    i = m[H_LEAVES] + m[p + P_LEAF]
+    t = min(f[p + P_T_END], f[p + P_T_QUOTA])
+    f[tree + 2 * i], m[tree + 2 * i + 1] = t, p
     while i > 1:
+        beside = tree + 2 * (i ^ 1)
+        other, q = f[beside], m[beside + 1]
+        wins = 0
+        if (other == t) & (t < FAR):
+            wins = 1 if pod_before(m, f, q, p) else 0
+        p ^= (p ^ q) & -(np.int64(other < t) | wins)
+        t = min(t, other)
         i >>= 1
-        a = tree + 4 * i
-        if f[a + 2] < f[a] or (f[a + 2] == f[a] and f[a] < FAR and pod_before(m, f, m[a + 3], m[a + 1])):
-            a += 2
-        if m[a + 1] != p and m[tree + 2 * i + 1] == m[a + 1] and f[tree + 2 * i] == f[a]:
-            return
-        f[tree + 2 * i], m[tree + 2 * i + 1] = f[a], m[a + 1]
+        f[tree + 2 * i], m[tree + 2 * i + 1] = t, p
 
 
 # ------------------------------------------------------------------ bursts of a pod: a pairing heap of attempts

@@ -22,6 +22,7 @@ PODS = 16
 ROWS = 256
 RECORDS = 1 << 13
 CHUNKS = 64
+PIECE = 1 << 15
 POLICIES = {
     "random": k.RANDOM, "round_robin": k.ROUND_ROBIN, "least_request": k.LEAST_REQUEST, "p2c": k.P2C, "hash": k.HASH, "ewma": k.EWMA,
 }  # fmt: skip
@@ -62,7 +63,8 @@ class World:
         self.used = k.HEADER
         self.pods: list[int] = []
         self.pod_room = self.rows = self.trigger_room = 0
-        self.chunks: list[tuple[int, int, int]] = []
+        self._leaves: list[int] = []
+        self._numbers: dict[int, int] = {}
         self.backgrounds: dict[int, int] = {}
         self._list_room: dict[int, int] = {}
         self._known: dict[tuple[int, int], int] = {}
@@ -71,7 +73,8 @@ class World:
         self.call_size = k.C_PATH + depth - 1 + max((edge.retry.maximum for edge in edges.values()), default=0)
         self.m[k.H_TRIED] = k.C_PATH + depth - 1
         self.m[k.H_FANOUT] = 2 + max(fanouts(spec).values(), default=1)
-        self.m[k.H_CHUNKS] = self.take(2 * CHUNKS)
+        self.m[k.H_CALL_SIZE] = self.call_size
+        self.m[k.H_CHUNKS] = self.take(k.B_SIZE * CHUNKS)
         for column in (k.H_STACK, k.H_DOOMED):
             self.m[column] = self.take(k.FRAME * 8 * (depth + 4))
         self.nodes = {machine.name: self._node(machine.cores, machine.speed) for machine in spec.machines}
@@ -81,6 +84,7 @@ class World:
         self.services = {behaviour.name: self._service(behaviour) for behaviour in spec.behaviours}
         self.sources = self._sources()
         self.more_pods()
+        self.more_leaves()
         self.more_rows()
         for machine in spec.machines:
             self.place_background(self.nodes[machine.name], machine.background)
@@ -96,11 +100,14 @@ class World:
         self.f: Any = self.m.view(np.float64)
 
     def take(self, words: int) -> int:
-        """The address of so many fresh words, all 0."""
+        """The address of so many fresh words, all 0. What was never written costs no memory, here and in the larger array."""
         if self.used + words > len(self.m):
             old = self.m
             self._allocate(max(2 * len(old), self.used + words))
-            self.m[: self.used] = old[: self.used]
+            for begin in range(0, self.used, PIECE):
+                piece = old[begin : min(begin + PIECE, self.used)]
+                if piece.any():
+                    self.m[begin : begin + len(piece)] = piece
         self.used += words
         return self.used - words
 
@@ -128,19 +135,10 @@ class World:
         """More attempts and calls, and all that is as long as they are many."""
         fresh = max(ROWS, self.rows, 2 * int(self.m[k.H_LIVE_ROWS] + 4) * int(self.m[k.H_FANOUT]))
         attempts, calls = self.take(fresh * k.A_SIZE), self.take(fresh * self.call_size)
-        for begin, size, link, head, count in (
-            (attempts, k.A_SIZE, k.A_NEXT, k.H_FREE_ROW, k.H_FREE_ROWS),
-            (calls, self.call_size, k.C_NEXT, k.H_FREE_CALL, k.H_FREE_CALLS),
-        ):
-            addresses = begin + size * np.arange(fresh)
-            self.m[addresses + link] = addresses + size
-            self.m[addresses[-1] + link] = self.m[head]
-            self.m[head] = begin
-            self.m[count] += fresh
-        chunk = int(self.m[k.H_CHUNKS]) + 2 * len(self.chunks)
-        self.m[chunk], self.m[chunk + 1] = attempts, fresh
-        self.chunks.append((attempts, calls, fresh))
-        self.m[k.H_CHUNK_COUNT] = len(self.chunks)
+        block = int(self.m[k.H_CHUNKS]) + k.B_SIZE * int(self.m[k.H_CHUNK_COUNT])
+        self.m[block : block + 3] = attempts, calls, fresh
+        self.m[[k.H_FREE_ROWS, k.H_FREE_CALLS]] += fresh
+        self.m[k.H_CHUNK_COUNT] += 1
         self.rows += fresh
         self._longer(k.H_SORTED, 0, self.rows)
         self._more_timers()
@@ -152,12 +150,47 @@ class World:
         users = sum(source.users for source in self.spec.sources if source.kind == "closed")
         self._longer(k.H_TIMERS, 2 * int(self.m[k.H_TIMER_COUNT]), 2 * (3 * self.rows + users + self.pod_room + 8))
 
-    def more_pods(self) -> None:
-        """Room for twice the pods; their matches are to be played again (`enter` DO_REPLAY)."""
-        n, room = len(self.pods), max(PODS, 2 * self.pod_room)
-        self.pod_room = room
+    def _blocks(self) -> Iterator[list[int]]:
+        at = int(self.m[k.H_CHUNKS])
+        for _ in range(int(self.m[k.H_CHUNK_COUNT])):
+            yield self.m[at : at + k.B_SIZE].tolist()
+            at += k.B_SIZE
+
+    def attempts(self) -> list[tuple[int, int]]:
+        """Where rows of attempts that were ever used begin, and how many there are."""
+        return [(block[k.B_ATTEMPTS], block[k.B_ATTEMPTS_USED]) for block in self._blocks()]
+
+    def calls(self) -> list[tuple[int, int]]:
+        """The same of calls."""
+        return [(block[k.B_CALLS], block[k.B_CALLS_USED]) for block in self._blocks()]
+
+    def give_leaf(self, p: int) -> bool:
+        """A place in the tree of next events for a pod whose process begins; False if all are taken by pods that may have events."""
+        m = self.m
+        if not self._leaves:
+            pods = np.array(self.pods, np.int64)
+            ended = (m[pods + k.P_STATE] == k.DOWN) | (m[pods + k.P_STATE] == k.LOST)
+            idle = pods[ended & (m[pods + k.P_LEAF] >= 0) & (self.f[m[pods + k.P_SERVICE] + k.V_RESTART] >= k.FAR)]
+            self._leaves = m[idle + k.P_LEAF].tolist()
+            m[idle + k.P_LEAF] = -1
+        if not self._leaves:
+            return False
+        m[p + k.P_LEAF] = self._leaves.pop()
+        return True
+
+    def more_leaves(self) -> list[int]:
+        """A tree of twice the places; the pods whose matches are to be played again (`enter` DO_REPLAY)."""
+        old = int(self.m[k.H_LEAVES])
+        room = 2 * old or PODS
         self.m[k.H_LEAVES], self.m[k.H_TREE] = room, self.take(4 * room)
         self.f[self.m[k.H_TREE] : self.used : 2] = k.FAR
+        self._leaves += range(old, room)
+        return [q for q in self.pods if self.m[q + k.P_LEAF] >= 0]
+
+    def more_pods(self) -> None:
+        """Room for twice the pods."""
+        n, room = len(self.pods), max(PODS, 2 * self.pod_room)
+        self.pod_room = room
         for cell, used, words in (
             (k.H_DIRTY, 0, room), (k.H_SCRATCH, 0, room), (k.H_OTHER_SCRATCH, 0, room), (k.H_SHARES, 0, 3 * (room + self._most())),
             *((source + k.S_LATENCY, n, room) for source in self.sources),
@@ -208,7 +241,7 @@ class World:
             k.P_SIZE,
             {
                 k.P_SERVICE: v, k.P_NODE: node, k.P_ORDINAL: len(self.pods), k.P_WORKERS: int(self.m[v + k.V_WORKERS]),
-                k.P_NUMBER: sum(int(self.m[other + k.P_SERVICE]) == v for other in self.pods), k.P_PERIOD: -(2**62), k.P_RESTART: -1,
+                k.P_NUMBER: self._numbers.get(v, 0), k.P_PERIOD: -(2**62), k.P_RESTART: -1, k.P_LEAF: -1,
             },
             {
                 k.P_T_END: k.FAR, k.P_T_QUOTA: k.FAR, k.P_AT: self.f[k.H_NOW], k.P_PARALLEL: self.f[v + k.V_PARALLEL], k.P_SPEED: 1.0,
@@ -217,10 +250,14 @@ class World:
         )  # fmt: skip
         self.m[p + k.P_HASH : p + k.P_HASH + 1] = np.array([draws.fnv(name)], np.uint64).view(np.int64)
         self.pods.append(p)
+        self._numbers[v] = self._numbers.get(v, 0) + 1
         return p
 
     def regroup(self, node: int) -> None:
-        """Which pods of a node have a process, in order; whether they can never be in each other's way (3.4)."""
+        """Which pods of a node have a process, in order; whether they can never be in each other's way (3.4).
+
+        Caps that are all whole numbers have the same sum in every order, so that the sum can follow each change.
+        """
         m, f = self.m, self.f
         pods = np.array(self.pods, np.int64)
         states = m[pods + k.P_STATE] if len(pods) else pods
@@ -228,8 +265,20 @@ class World:
         mine = pods[(m[pods + k.P_NODE] == node) & (comes_back | ((states >= k.STARTING) & (states <= k.DRAINING)))] if len(pods) else pods
         m[m[node + k.N_PODS] : m[node + k.N_PODS] + len(mine)] = mine
         m[node + k.N_POD_COUNT] = len(mine)
-        wanted = added([min(f[p + k.P_PARALLEL], math.inf if m[p + k.P_WORKERS] < 0 else float(m[p + k.P_WORKERS])) for p in mine.tolist()])
-        m[node + k.N_LOOSE] = int(f[node + k.N_CORES] == math.inf or wanted + f[node + k.N_THREADS] <= f[node + k.N_CORES])
+        inside, cores = mine.tolist(), float(f[node + k.N_CORES])
+        wanted = added([min(f[p + k.P_PARALLEL], math.inf if m[p + k.P_WORKERS] < 0 else float(m[p + k.P_WORKERS])) for p in inside])
+        m[node + k.N_LOOSE] = int(cores == math.inf or wanted + f[node + k.N_THREADS] <= cores)
+        most = [cores, *f[mine + k.P_PARALLEL].tolist()]
+        m[node + k.N_WHOLE] = int(m[node + k.N_LOOSE] == 0 and all(one == math.inf or one == math.floor(one) for one in most))
+        f[mine + k.P_CAP] = caps = [self._cap(p, cores) for p in inside]
+        f[node + k.N_CAPS] = added(caps)
+
+    def _cap(self, p: int, cores: float) -> float:
+        """As cpu.cap."""
+        m, f = self.m, self.f
+        if m[p + k.P_BURSTS] == 0 or (f[p + k.P_QUOTA] < k.FAR and f[p + k.P_BUDGET] == 0.0):
+            return 0.0
+        return min(float(m[p + k.P_BURSTS]), float(f[p + k.P_PARALLEL]), cores)
 
     # -------------------------------------------------------------- edges
 
