@@ -21,7 +21,7 @@ from simulate.control.state import Cluster, Pod, after
 from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS
-from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, Distribution
+from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, Distribution, TrafficSpec
 from simulate.trace import Trace, TrafficWindow, UsageWindow
 from simulate.traffic.plane import Plane, PodCounters, SourceCounters, Trigger
 
@@ -54,6 +54,7 @@ class _Joined:
         self._plane = plane
         self._behaviours = {one.name: one for one in spec.traffic.behaviours}
         self._takes_behaviour = takes_behaviour(plane)
+        self._versions = {} if self._takes_behaviour else versions_of(spec)
         self.reached_s = BEFORE_S
         self.started: dict[str, str] = {}
         self._speeds: dict[str, float] = {}
@@ -83,13 +84,14 @@ class _Joined:
         cores = sum(one.request_cores or 0.0 for one in containers)
         usual = self._behaviours.get(pod.version.service, behaviour)
         own = {} if behaviour == usual or not self._takes_behaviour else {"behaviour": behaviour}
-        speed = 1.0 if own or behaviour == usual else relative_speed(usual, behaviour)
+        version = self._versions.get(behaviour)
+        speed = 1.0 if own or version or behaviour == usual else relative_speed(usual, behaviour)
         self.started[pod.name] = pod.workload
         self._speeds[pod.name] = speed
         self._plane.start(
             self.now,
             pod.name,
-            service=pod.version.service,
+            service=version or pod.version.service,
             node=pod.node,
             quota_cores=_limit(containers, "limit_cores"),
             weight=self._shares.get(pod.workload, max(2.0, 1024.0 * cores)),
@@ -185,6 +187,23 @@ def stands_for(usual: Behaviour, changed: Behaviour) -> bool:
     return _outside(usual) == _outside(changed) and len(factors) <= 1
 
 
+def versions_of(spec: ClusterSpec) -> dict[Behaviour, str]:
+    """The behaviours to which an event changes a service and that no other speed can stand for, each with a name in the data plane."""
+    usual = {one.name: one for one in spec.traffic.behaviours}
+    found: dict[Behaviour, str] = {}
+    for event in spec.events:
+        changed = event.arguments.get("behaviour")
+        if isinstance(changed, Behaviour) and changed.name in usual and not stands_for(usual[changed.name], changed):
+            found.setdefault(changed, f"{changed.name}@{len(found) + 2}")
+    return found
+
+
+def traffic_of(spec: ClusterSpec) -> TrafficSpec:
+    """What the data plane is made of: the services, and the versions that events bring."""
+    versions = tuple(replace(one, name=name, serves=one.name) for one, name in versions_of(spec).items())
+    return replace(spec.traffic, behaviours=(*spec.traffic.behaviours, *versions)) if versions else spec.traffic
+
+
 def relative_speed(usual: Behaviour, changed: Behaviour) -> float:
     """Speed of a pod that stands for a version with another CPU demand: the usual mean over the changed one."""
     before, after_ = (sum(mean(step.cpu_s) for step in one.program) for one in (usual, changed))
@@ -268,8 +287,8 @@ def _throttles(one: PodCounters | None) -> int:
 
 def _window(start_s: float, end_s: float, source: str, service: str, now: SourceCounters, before: SourceCounters | None) -> TrafficWindow:
     failed = {cause: n for cause, count in now.failed.items() if (n := count - (before.failed.get(cause, 0) if before else 0))}
-    known: Mapping[int, int] = before.histogram if before else {}
-    buckets = {bucket: count - known.get(bucket, 0) for bucket, count in now.histogram.items() if known.get(bucket) != count}
+    known = (before.histogram if before else {}).get
+    buckets = {bucket: n for bucket, count in now.histogram.items() if (n := count - known(bucket, 0))}
     return TrafficWindow(
         start_s=start_s,
         end_s=end_s,
@@ -294,21 +313,13 @@ def assert_conserved(counters: Mapping[str, SourceCounters]) -> None:
 OF_WORKLOADS = frozenset(verb for verb, (target, _) in VERBS.items() if target.startswith("workload"))
 
 
-def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:
-    """InputError for what this engine and its data plane cannot honour, all at once."""
+def refuse_what_is_missing(spec: ClusterSpec) -> None:
+    """InputError for what this engine cannot honour, all at once."""
     kinds = {one.name: one.kind for one in spec.workloads}
-    behaviours = {one.name: one for one in spec.traffic.behaviours}
-    ran = {name for name, one in behaviours.items() if one.run is not None}
+    ran = {one.name for one in spec.traffic.behaviours if one.run is not None}
     before = {one.name for one in spec.workloads if one.kind == "Job" and one.behaviour not in ran and one.created_s is None}
     problems = []
     for one in spec.events:
-        changed = one.arguments.get("behaviour")
-        usual = behaviours.get(changed.name) if isinstance(changed, Behaviour) else None
-        if changed is not None and usual is not None and not takes_behaviour(plane) and not stands_for(usual, changed):
-            problems.append(
-                f"{one.verb} {one.target}: of what requests need, a new version can only change the CPU of all steps by one factor"
-                " (the same shape of distribution), and how it starts and ends"
-            )
         if isinstance(spec, HostsSpec):
             continue
         if one.verb not in VERBS:
@@ -326,7 +337,8 @@ def refuse_what_is_missing(spec: ClusterSpec, plane: Plane) -> None:
 def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = None, agenda: Agenda | None = None) -> Trace:
     """Everything that happens from 0 to the horizon. Same spec and seed, same trace.
 
-    `seed` replaces the spec's (draws of both planes). `plane` replaces the data plane, `agenda` is one to look at afterwards.
+    `seed` replaces the spec's (draws of both planes). `plane` replaces the data plane (one made of `traffic_of(spec)`), `agenda` is one
+    to look at afterwards.
     InputError for what cannot be simulated.
     """
     if seed is not None and seed != spec.seed:
@@ -334,8 +346,8 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
     if plane is None:
         from simulate.traffic import make_plane
 
-        plane = make_plane(spec.traffic)
-    refuse_what_is_missing(spec, plane)
+        plane = make_plane(traffic_of(spec))
+    refuse_what_is_missing(spec)
     environment = agenda or Agenda()
     trace = Trace(horizon_s=spec.horizon_s, seed=spec.seed)
     joined = _Joined(environment, spec, plane)

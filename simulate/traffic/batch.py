@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,26 @@ STATES = ("absent", "starting", "up", "draining", "down", "lost")
 OUTCOMES = ("ok", "no_endpoint", "refused", "timed_out", "killed", "oom")
 KINDS = ("booted", "drained", "probe")
 WITH_PROCESS = (k.STARTING, k.UP, k.DRAINING)
+
+
+class Usage(Mapping[str, tuple[float, float]]):
+    """CPU seconds and bytes of pods by name, computed for those that are asked for; to be read before the run goes on."""
+
+    def __init__(self, pods: Mapping[str, int], used: Callable[[int], tuple[float, float]], clock: Callable[[], float]) -> None:
+        self._pods, self._used, self._clock, self._now = pods, used, clock, clock()
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        assert self._clock() == self._now, "usage is read after the run went on"
+        return self._used(self._pods[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._pods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pods)
+
+    def __len__(self) -> int:
+        return len(self._pods)
 
 
 class BatchPlane:
@@ -57,7 +77,7 @@ class BatchPlane:
         for i, machine in enumerate(spec.machines):
             self._s.node[i, :2] = math.inf if machine.cores is None else machine.cores, machine.speed
         self._s.node[len(spec.machines)] = math.inf, 1.0, 0.0, 1.0
-        self._memory = memory_of(spec)
+        self._memory = memory_of(spec).tolist()
         self._kept = Latencies(len(spec.sources))
         self._pods: dict[str, int] = {}
         self._names: list[str] = []
@@ -98,8 +118,7 @@ class BatchPlane:
         return int(k.operate(*self._s.at, wish, p, job, self.now if t is None else t, float(x)))
 
     def _prone(self) -> bool:
-        states = self._s.pi[: len(self._names), k.STATE]
-        return bool(self._probes) or bool(((states == k.STARTING) | (states == k.DRAINING)).any())
+        return bool(self._probes) or self._do(k.PRONE, job=len(self._names)) == 1
 
     def _guarded(self, limit: float) -> bool:
         """Go to `limit`, or to the first trigger before it: then once more from the start, and no further."""
@@ -503,15 +522,17 @@ class BatchPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, exact at t_s."""
         self._reach(t_s)
-        count = len(self._names)
-        f, n = self._s.pf[:count], self._s.pi[:count]
-        dt = np.maximum(self.now - f[:, k.AT], 0.0)
-        running = (n[:, k.BURSTS] > 0) & (f[:, k.SHARE] > 0.0)
-        cpu_s = f[:, k.CPU_S] + np.where(running, dt * f[:, k.SHARE], 0.0)
-        base, per_inflight, growth = self._memory[n[:, k.SERVICE]].T
-        used = base + per_inflight * n[:, k.JOBS] + growth * n[:, k.SINCE]
-        serving = (n[:, k.STATE] == k.UP) | (n[:, k.STATE] == k.DRAINING)
-        return dict(zip(self._names, zip(cpu_s.tolist(), np.where(serving, used, 0.0).tolist(), strict=True), strict=True))
+        return Usage(self._pods, self._used, lambda: self.now)
+
+    def _used(self, p: int) -> tuple[float, float]:
+        f, n = self._s.pf[p].tolist(), self._s.pi[p].tolist()
+        cpu_s = f[k.CPU_S]
+        if n[k.BURSTS] and f[k.SHARE] > 0.0:
+            cpu_s += max(self.now - f[k.AT], 0.0) * f[k.SHARE]
+        if n[k.STATE] not in (k.UP, k.DRAINING):
+            return cpu_s, 0.0
+        base, per_inflight, growth = self._memory[n[k.SERVICE]]
+        return cpu_s, base + per_inflight * n[k.JOBS] + growth * n[k.SINCE]
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""

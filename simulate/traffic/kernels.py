@@ -1259,9 +1259,20 @@ def expire_lost(f: Any, n: Any, limit: float) -> None:
         job = following
 
 
+@inner
+def prone(n: Any, pods: int) -> bool:
+    """Whether one of the first `pods` pods starts or drains: its end is a trigger."""
+    for p in range(pods):
+        if n[n[O_PI] + p * PI + STATE] in (STARTING, DRAINING):
+            return True
+    return False
+
+
 # ------------------------------------------------------------------ the entry
 
-(ADVANCE, UPCOME, GIVE, SETTLE, FITS, SYNC, WARM_UP, BEGIN_PERIOD, BOOT_UP, NEW_JOB, ANSWER, CHECK_DRAINED, ADMITS, ENTER) = range(14)
+(
+    ADVANCE, UPCOME, GIVE, SETTLE, FITS, SYNC, WARM_UP, BEGIN_PERIOD, BOOT_UP, NEW_JOB, ANSWER, CHECK_DRAINED, ADMITS, ENTER, PRONE,
+) = range(15)  # fmt: skip
 
 
 @compiled
@@ -1295,6 +1306,8 @@ def operate(doubles_at: int, integers_at: int, wish: int, p: int, job: int, t: f
         check_drained(f, n, p, t)
     elif wish == ADMITS:
         return 1 if admits(f, n, p) else 0
+    elif wish == PRONE:
+        return 1 if prone(n, job) else 0
     else:
         enter(f, n, p, job, t)
     return 0
