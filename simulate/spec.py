@@ -73,7 +73,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """What a service does with a request (3.2, 3.3, 3.7 to 3.9) and how it starts and ends. None = unlimited."""
+    """What a service does with a request (3.2, 3.3, 3.7 to 3.9) and how it starts and ends. None = unlimited.
+
+    `serves`: this is a version of that service with another program or other limits; its pods are endpoints of the service like those of
+    the service's own behaviour, and make their calls as the service. None = it is the service itself.
+    """
 
     name: str
     program: tuple[Step, ...]
@@ -92,6 +96,12 @@ class Behaviour:
     start_cpu_s: float = 0.0
     init_s: tuple[tuple[str, float], ...] = ()
     run: Work | None = None
+    serves: str | None = None
+
+    @property
+    def service(self) -> str:
+        """The service whose endpoints its pods are."""
+        return self.serves or self.name
     gates_s: tuple[tuple[str, float], ...] = ()
 
 

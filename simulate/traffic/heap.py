@@ -652,6 +652,7 @@ class HeapPlane:
         known = self._pods.get(pod) or self._new_pod(pod, service, node, period_s, phase_s)
         assert known.state not in WITH_PROCESS, f"pod {pod} is {known.state}: it cannot start"
         cpu.sync(known, self.now)
+        known.service = self._services[service]
         if known.node is not self._node(node, known):
             self._move(known, self._node(node, known))
         memory = known.service.spec.memory
@@ -666,8 +667,9 @@ class HeapPlane:
         if phase_s is None:
             phase_s = draws.unit(draws.base(self.spec.seed, f"pod/{name}"), draws.PHASE, 0) * period_s
         home = Node(name, math.inf, 1.0, ()) if node is None else self._nodes[node]
-        pod = Pod(name, of, home, len(self._pods), of.pods, draws.fnv(name), phase_s, period_s, at=self.now)
-        of.pods += 1
+        served = self._services[of.spec.service]
+        pod = Pod(name, of, home, len(self._pods), served.pods, draws.fnv(name), phase_s, period_s, at=self.now)
+        served.pods += 1
         home.pods.append(pod)
         self._pods[name] = pod
         return pod

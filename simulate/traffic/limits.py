@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from simulate.spec import Edge, TrafficSpec
+from simulate.spec import Edge, Step, TrafficSpec
 
 FANOUT = 1 << 14
 """Attempts at one instant because of one request: more than that is left to plain Python, which needs no room beforehand."""
@@ -60,6 +60,7 @@ def why_ordered(spec: TrafficSpec) -> str | None:
     """Why a spec needs event order; None if batches are exact (model.md 9.1)."""
     edges = {(edge.caller, edge.callee): edge for edge in spec.edges}
     behaviours = {behaviour.name: behaviour for behaviour in spec.behaviours}
+    changing = {behaviour.serves for behaviour in spec.behaviours}
     for source in spec.sources:
         if source.kind == "closed":
             return f"source {source.name} waits for answers"
@@ -69,6 +70,8 @@ def why_ordered(spec: TrafficSpec) -> str | None:
         if edge.retry.maximum or edge.keepalive or edge.ejection or edge.net_s or edge.abandon == "cancel":
             return f"attempts of {source.name} depend on how earlier ones ended"
         behaviour = behaviours[source.to]
+        if source.to in changing:
+            return f"versions of {source.to} behave differently"
         if any(step.calls for step in behaviour.program):
             return f"{source.to} calls other services"
         if behaviour.hold == "cpu" and any(step.wait_s is not None for step in behaviour.program):
@@ -76,9 +79,17 @@ def why_ordered(spec: TrafficSpec) -> str | None:
     return None
 
 
+def _steps(spec: TrafficSpec) -> dict[str, list[Step]]:
+    """The steps of all versions of each service."""
+    found: dict[str, list[Step]] = {}
+    for behaviour in spec.behaviours:
+        found.setdefault(behaviour.service, []).extend(behaviour.program)
+    return found
+
+
 def depths(spec: TrafficSpec) -> dict[str, int]:
     """How many services stand one after the other from each on, itself included. The call graph has no cycle."""
-    callees = {b.name: sorted({call.to for step in b.program for call in step.calls}) for b in spec.behaviours}
+    callees = {name: sorted({call.to for step in steps for call in step.calls}) for name, steps in _steps(spec).items()}
     found: dict[str, int] = {}
 
     def depth(name: str) -> int:
@@ -93,7 +104,7 @@ def depths(spec: TrafficSpec) -> dict[str, int]:
 
 def fanouts(spec: TrafficSpec) -> dict[str, int]:
     """How many attempts one request of each service can cause at one instant: one step's calls at a time."""
-    programs = {b.name: b.program for b in spec.behaviours}
+    programs = _steps(spec)
     found: dict[str, int] = {}
 
     def fanout(name: str) -> int:

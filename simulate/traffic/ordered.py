@@ -136,6 +136,7 @@ class OrderedPlane:
         w = self._w
         p = self._pods.get(pod) or self._new_pod(pod, service, node, period_s, phase_s)
         assert w.m[p + k.P_STATE] not in WITH_PROCESS, f"pod {pod} is {STATES[w.m[p + k.P_STATE]]}: it cannot start"
+        w.behave(p, service)
         before = int(w.m[p + k.P_NODE])
         home = w.m[p + k.P_NODE] = w.nowhere if node is None else w.nodes[node]
         memory = self._behaviour(p).memory
@@ -180,7 +181,7 @@ class OrderedPlane:
             self._w.unroute(row, self._pods[pod])
 
     def _proxies(self, pod: str, proxy: str | None) -> list[int]:
-        w, service = self._w, self._behaviour(self._pods[pod]).name
+        w, service = self._w, self._behaviour(self._pods[pod]).service
         edges = [(int(w.m[w.edges[name] + k.E_PROXY]), edge) for name, edge in self._edges.items() if edge.callee == service]
         return [x + i * k.X_SIZE for x, edge in edges for i, name in enumerate(edge.proxies) if proxy is None or name == proxy]
 

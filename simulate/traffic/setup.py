@@ -15,7 +15,9 @@ from simulate.traffic.state import EdgeState, Service, SourceState, Step
 def checked(spec: TrafficSpec) -> None:
     """Raise InputError, with every problem, where services are unknown or call each other in a cycle (3.3)."""
     names = {behaviour.name for behaviour in spec.behaviours}
-    callees = {b.name: [call.to for step in b.program for call in step.calls] for b in spec.behaviours}
+    callees: dict[str, list[str]] = {}
+    for b in spec.behaviours:
+        callees.setdefault(b.service, []).extend(call.to for step in b.program for call in step.calls)
     faults = [f"source {s.name!r} goes to {s.to!r}, which is no service" for s in spec.sources if s.to not in names]
     faults += [f"service {name!r} calls {to!r}, which is no service" for name, tos in callees.items() for to in tos if to not in names]
     if not faults:
@@ -48,7 +50,7 @@ def edges_of(spec: TrafficSpec) -> dict[tuple[str, str], EdgeState]:
     """Every edge by (caller, callee); one that is called but not described has the defaults."""
     edges = {(edge.caller, edge.callee): EdgeState.of(edge) for edge in spec.edges}
     used = [(source.name, source.to) for source in spec.sources]
-    used += [(b.name, call.to) for b in spec.behaviours for step in b.program for call in step.calls]
+    used += [(b.service, call.to) for b in spec.behaviours for step in b.program for call in step.calls]
     for caller, callee in used:
         edges.setdefault((caller, callee), EdgeState.of(EdgeSpec(caller=caller, callee=callee)))
     return edges
@@ -57,9 +59,12 @@ def edges_of(spec: TrafficSpec) -> dict[tuple[str, str], EdgeState]:
 def services_of(spec: TrafficSpec, edges: Mapping[tuple[str, str], EdgeState]) -> dict[str, Service]:
     """Every service by name, its program ready, with the edges that lead to it."""
     services = {behaviour.name: Service(behaviour, _program(behaviour, edges)) for behaviour in spec.behaviours}
+    behind: dict[str, list[Service]] = {}
+    for service in services.values():
+        behind.setdefault(service.spec.service, []).append(service)
     for (_, callee), edge in edges.items():
-        if callee in services:
-            services[callee].edges.append(edge)
+        for service in behind.get(callee, ()):
+            service.edges.append(edge)
     return services
 
 
@@ -69,7 +74,7 @@ def _program(behaviour: Behaviour, edges: Mapping[tuple[str, str], EdgeState]) -
             cpu=None if step.cpu_s is None else draws.sampler(step.cpu_s),
             wait=None if step.wait_s is None else draws.sampler(step.wait_s),
             calls=tuple(
-                (edges[behaviour.name, call.to], call.probability, call.optional) for call in step.calls for _ in range(call.count)
+                (edges[behaviour.service, call.to], call.probability, call.optional) for call in step.calls for _ in range(call.count)
             ),
             parallel=step.parallel,
         )

@@ -82,6 +82,7 @@ class World:
         self.m[k.H_DIRTY_NODES] = self.take(len(spec.machines) + 1)
         self.edges = {name: self._edge(edge) for name, edge in edges.items()}
         self.services = {behaviour.name: self._service(behaviour) for behaviour in spec.behaviours}
+        self._served = {behaviour.name: self.services[behaviour.service] for behaviour in spec.behaviours}
         self.sources = self._sources()
         self.more_pods()
         self.more_leaves()
@@ -237,11 +238,12 @@ class World:
     def add_pod(self, name: str, service: str, node: int, period_s: float, phase_s: float) -> int:
         """A pod that was never started; its ordinal is its place among `pods`."""
         v = self.services[service]
+        served = self._served[service]
         p = self._row(
             k.P_SIZE,
             {
                 k.P_SERVICE: v, k.P_NODE: node, k.P_ORDINAL: len(self.pods), k.P_WORKERS: int(self.m[v + k.V_WORKERS]),
-                k.P_NUMBER: self._numbers.get(v, 0), k.P_PERIOD: -(2**62), k.P_RESTART: -1, k.P_LEAF: -1,
+                k.P_NUMBER: self._numbers.get(served, 0), k.P_PERIOD: -(2**62), k.P_RESTART: -1, k.P_LEAF: -1,
             },
             {
                 k.P_T_END: k.FAR, k.P_T_QUOTA: k.FAR, k.P_AT: self.f[k.H_NOW], k.P_PARALLEL: self.f[v + k.V_PARALLEL], k.P_SPEED: 1.0,
@@ -250,8 +252,15 @@ class World:
         )  # fmt: skip
         self.m[p + k.P_HASH : p + k.P_HASH + 1] = np.array([draws.fnv(name)], np.uint64).view(np.int64)
         self.pods.append(p)
-        self._numbers[v] = self._numbers.get(v, 0) + 1
+        self._numbers[served] = self._numbers.get(served, 0) + 1
         return p
+
+    def behave(self, p: int, service: str) -> None:
+        """A pod that has no process behaves like this from its next one on."""
+        v = self.services[service]
+        if self.m[p + k.P_SERVICE] != v:
+            self.m[p + k.P_SERVICE], self.m[p + k.P_WORKERS] = v, self.m[v + k.V_WORKERS]
+            self.f[p + k.P_PARALLEL] = self.f[v + k.V_PARALLEL]
 
     def regroup(self, node: int) -> None:
         """Which pods of a node have a process, in order; whether they can never be in each other's way (3.4).
@@ -370,7 +379,7 @@ class World:
         steps = self.take(len(behaviour.program) * k.T_SIZE)
         self.m[v + k.V_STEPS] = steps
         for i, step in enumerate(behaviour.program):
-            self._step(steps + i * k.T_SIZE, behaviour.name, step)
+            self._step(steps + i * k.T_SIZE, behaviour.service, step)
         return v
 
     def _step(self, at: int, caller: str, step: Step) -> None:

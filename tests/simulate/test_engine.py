@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from simulate.engine import assert_conserved, relative_speed, run
+from simulate.engine import assert_conserved, relative_speed, run, traffic_of
 from simulate.problems import InputError
-from simulate.spec import Autoscaler, Behaviour, ClusterSpec, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Source, Step
+from simulate.spec import Autoscaler, Behaviour, ControlPlane, Distribution, Event, Machine, NodePool, Probe, Source, Step
 from simulate.trace import Trace, log_lines
 from simulate.traffic import make_plane
 from simulate.traffic.plane import SourceCounters, Trigger
@@ -325,15 +325,30 @@ def test_a_slower_version_is_a_slower_pod() -> None:
     assert relative_speed(usual, slower) == pytest.approx(0.5)
 
 
-def test_a_version_that_is_not_only_slower_is_refused() -> None:
-    def event_with(changed: Behaviour) -> ClusterSpec:
-        return world(workload(), events=(event(10.0, "rollout", behaviour=changed),))
+def test_a_version_that_is_not_only_slower_is_a_behaviour_of_its_own() -> None:
+    def named(changed: Behaviour) -> list[str]:
+        made = traffic_of(world(workload(), events=(event(10.0, "rollout", behaviour=changed),)))
+        return [f"{one.name} of {one.service}" for one in made.behaviours]
 
     usual = world(workload()).traffic.behaviours[0]
-    run(event_with(replace(usual, program=(Step(cpu_s=Distribution(name="exp", mean=0.03)),), start_wait_s=3.0)), plane=QuietPlane())
+    assert named(replace(usual, program=(Step(cpu_s=Distribution(name="exp", mean=0.03)),), start_wait_s=3.0)) == ["web of web"]
     for changed in (replace(usual, workers=1), replace(usual, program=(Step(wait_s=Distribution(name="const", value=0.01)),))):
-        with pytest.raises(InputError, match="a new version can only change the CPU of all steps by one factor"):
-            run(event_with(changed), plane=QuietPlane())
+        assert named(changed) == ["web of web", "web@2 of web"]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_requests_meet_the_program_of_the_version_that_serves_them(kind: str) -> None:
+    """Two seconds of waiting instead of none, from the second pod on that was replaced: what was fast becomes slow, and nothing is lost."""
+    usual = Behaviour(name="web", program=(Step(cpu_s=Distribution(name="const", value=0.001)),))
+    slower = replace(usual, program=(*usual.program, Step(wait_s=Distribution(name="const", value=2.0))), workers=50)
+    spec = world(
+        workload(replicas=2, kind=kind), events=(event(60.0, "rollout", behaviour=slower, image="web:2"),),
+        behaviour={"program": usual.program}, rate=20.0, horizon_s=180.0,
+    )  # fmt: skip
+    machines = tuple(Machine(name=f"pool-{i}", cores=4.0) for i in range(3))
+    trace = run(replace(spec, traffic=replace(spec.traffic, machines=machines)))
+    means = [one.latency_sum_s / one.ok for one in trace.traffic if one.ok]
+    assert max(means[:4]) < 0.01 and min(means[-4:]) > 1.9
 
 
 def test_warm_up_by_time_changes_the_speed() -> None:

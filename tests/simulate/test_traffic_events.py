@@ -30,6 +30,26 @@ def test_both_engines_tell_the_same(seed: int, step_s: float | None) -> None:
         assert fast[what] == value, what
 
 
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(0, 2**32))
+def test_both_engines_tell_the_same_of_versions(seed: int) -> None:
+    """Every other pod of a service has another program, other workers and other memory than the service's own."""
+    draw = random.Random(seed)
+    made = world(draw)
+    usual = draw.choice(made.spec.behaviours)
+    steps = (*usual.program, Step(wait_s=Distribution(name="exp", mean=0.02)), Step(cpu_s=Distribution(name="const", value=0.003)))
+    changed = replace(usual, name=f"{usual.name}@2", serves=usual.name, program=steps, workers=draw.choice((None, 1, 3)), warm_requests=())
+    spec = replace(made.spec, behaviours=(*made.spec.behaviours, changed))
+    story = [
+        (verb, t_s, pod, {**named, "service": changed.name} if named.get("service") == usual.name and draw.random() < 0.5 else named)
+        for verb, t_s, pod, named in made.story
+    ]
+    slow = told(HeapPlane(spec, record=True), story)
+    fast = told(make_plane(spec, engine="events", record=True), story)
+    for what, value in slow.items():
+        assert fast[what] == value, what
+
+
 def crowd(rate: float, **changes: Any) -> TrafficSpec:
     """Two tiers under a load that does not fit: queues, retries and timeouts of a thousand requests at once."""
     demand = Distribution(name="exp", mean=0.05)
