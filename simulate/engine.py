@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
 from itertools import pairwise
+from typing import NamedTuple
 
 from simulate.control.loops import Control
 from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.baseline import Hosts
 from simulate.control.loops.story import UNSUITED
-from simulate.control.state import Cluster, Pod, after
+from simulate.control.state import Cluster, LiveWorkload, Pod, after
 from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS
@@ -56,21 +57,32 @@ class _Joined:
         self._takes_behaviour = takes_behaviour(plane)
         self._versions = {} if self._takes_behaviour else versions_of(spec)
         self.reached_s = BEFORE_S
+        self.touched = True
         self.started: dict[str, str] = {}
         self._speeds: dict[str, float] = {}
         self._shares = {one.workload: one.shares for one in spec.placements} if isinstance(spec, HostsSpec) else {}
         self.told: Callable[[str, str, str | None, str | None], None] | None = None
 
-    @property
-    def now(self) -> float:
+    def _now(self) -> float:
         """Before time 0 as long as the control plane is being set up: the requests of time 0 find the pods that exist then."""
         return BEFORE_S if self.told is None else max(self.reached_s, self._environment.now)
 
+    def _acting(self) -> float:
+        """The time of an operation, after which the data plane may have more to do at this same time."""
+        self.touched = True
+        return self._now()
+
     def advance(self, until_s: float) -> Trigger | None:
         """Process requests up to a time, or up to the first trigger, which becomes an event."""
-        hit = self._plane.advance(max(until_s, self.reached_s))
-        self.reached_s = max(self.reached_s, until_s if hit is None else hit.t_s)
-        if hit is not None:
+        if until_s < self.reached_s:
+            until_s = self.reached_s
+        elif until_s == self.reached_s and not self.touched:
+            return None
+        hit = self._plane.advance(until_s)
+        if hit is None:
+            self.reached_s, self.touched = until_s, False
+        else:
+            self.reached_s, self.touched = max(self.reached_s, hit.t_s), True
             self._report(hit)
         return hit
 
@@ -89,7 +101,7 @@ class _Joined:
         self.started[pod.name] = pod.workload
         self._speeds[pod.name] = speed
         self._plane.start(
-            self.now,
+            self._acting(),
             pod.name,
             service=version or pod.version.service,
             node=pod.node,
@@ -102,13 +114,13 @@ class _Joined:
         )
 
     def warm(self, pod: str, factor: float) -> None:
-        self._plane.set_pod(self.now, pod, speed=self._speeds[pod] * factor)
+        self._plane.set_pod(self._acting(), pod, speed=self._speeds[pod] * factor)
 
     def occupy(self, pod: Pod) -> None:
         """A pod that the data plane does not know yet becomes one without a process (model.md 3.1, `down`)."""
         if pod.name not in self.started:
             self.start(pod, pod.version.behaviour, 0.0)
-            self._plane.kill(self.now, pod.name)
+            self._plane.kill(self._acting(), pod.name)
 
     def forget(self, kept: Mapping[str, object]) -> None:
         """Pods that are gone and whose last window is written need no more attention."""
@@ -116,34 +128,34 @@ class _Joined:
             del self.started[name], self._speeds[name]
 
     def route(self, pod: str, proxy: str) -> None:
-        self._plane.route(self.now, pod, proxy)
+        self._plane.route(self._acting(), pod, proxy)
 
     def unroute(self, pod: str, proxy: str) -> None:
-        self._plane.unroute(self.now, pod, proxy)
+        self._plane.unroute(self._acting(), pod, proxy)
 
     def drain(self, pod: str, accept: bool) -> bool:
-        return self._plane.drain(self.now, pod, accept=accept) is not None
+        return self._plane.drain(self._acting(), pod, accept=accept) is not None
 
     def kill(self, pod: str) -> None:
         if pod in self.started:
-            self._plane.kill(self.now, pod)
+            self._plane.kill(self._acting(), pod)
 
     def lose(self, pod: str) -> None:
         if pod in self.started:
-            self._plane.lose(self.now, pod)
+            self._plane.lose(self._acting(), pod)
 
     def probe(self, pod: str, name: str, timeout_s: float) -> str | None:
-        hit = self._plane.probe(self.now, pod, name, cpu_s=0.0, timeout_s=timeout_s)
+        hit = self._plane.probe(self._acting(), pod, name, cpu_s=0.0, timeout_s=timeout_s)
         return None if hit is None else hit.outcome
 
     def read(self) -> Mapping[str, tuple[float, float]]:
-        return self._plane.usage(self.now)
+        return self._plane.usage(self._now())
 
     def counters(self) -> Mapping[str, PodCounters]:
-        return self._plane.read(self.now)
+        return self._plane.read(self._now())
 
     def sources(self) -> Mapping[str, SourceCounters]:
-        return self._plane.sources(self.now)
+        return self._plane.sources(self._now())
 
 
 def mean(one: Distribution | None) -> float:
@@ -227,6 +239,7 @@ class _Recorder:
         self._start_s = 0.0
         self._sources: dict[str, SourceCounters] = {}
         self._pods: dict[str, PodCounters] = {}
+        self._running: dict[str, _Running] = {}
 
     def every(self, width_s: float) -> None:
         """Write a window now and then again."""
@@ -254,27 +267,53 @@ class _Recorder:
         for name, workload in self._joined.started.items():
             if name in counters:
                 started.setdefault(workload, []).append(name)
+        for key in self._cluster.written:
+            self._running.pop(key, None)
+        self._cluster.written.clear()
         for key, live in self._cluster.workloads.items():
-            names = started.get(key, [])
-            running = [pod for pod in live.all_pods() if pod.phase == "Running" and not pod.gone]
+            names = started.get(key, ())
+            running = self._running.get(key)
+            if running is None:
+                running = self._running[key] = _running(live)
             used = sum(counters[name].cpu_s - _cpu(self._pods.get(name)) for name in names)
             throttles = sum(counters[name].throttles - _throttles(self._pods.get(name)) for name in names)
-            limits = [_limit(pod.version.template.containers, "limit_cores") for pod in running]
+            count = len(running.names)
             self._trace.usage.append(
                 UsageWindow(
                     start_s=self._start_s,
                     end_s=end_s,
                     workload=key,
-                    pods=len(running),
+                    pods=count,
                     used_cores=used / lasting,
-                    requested_cores=sum(one.request_cores or 0.0 for pod in running for one in pod.version.template.containers),
-                    limit_cores=None if None in limits else sum(one for one in limits if one is not None),
-                    throttled_ratio=min(1.0, throttles * 0.1 / (lasting * len(running))) if running else 0.0,
-                    memory_bytes=sum(counters[pod.name].memory_bytes for pod in running if pod.name in counters),
+                    requested_cores=running.requested_cores,
+                    limit_cores=running.limit_cores,
+                    throttled_ratio=min(1.0, throttles * 0.1 / (lasting * count)) if count else 0.0,
+                    memory_bytes=sum(counters[name].memory_bytes for name in running.names if name in counters) if counters else 0,
                 )
             )
         self._pods = dict(counters)
         self._joined.forget(self._cluster.pods)
+
+
+class _Running(NamedTuple):
+    """Of a workload's pods those that run, as long as none of its pods is written."""
+
+    names: list[str]
+    requested_cores: float
+    limit_cores: float | None
+
+
+def _running(live: LiveWorkload) -> _Running:
+    pods = [pod for pod in live.all_pods() if pod.phase == "Running" and not pod.gone]
+    templates = {id(pod.version): pod.version.template.containers for pod in pods}
+    requests = {key: [one.request_cores or 0.0 for one in containers] for key, containers in templates.items()}
+    limits = {key: _limit(containers, "limit_cores") for key, containers in templates.items()}
+    limited = [limits[id(pod.version)] for pod in pods]
+    return _Running(
+        [pod.name for pod in pods],
+        sum(cores for pod in pods for cores in requests[id(pod.version)]),
+        None if None in limited else sum(one for one in limited if one is not None),
+    )
 
 
 def _cpu(one: PodCounters | None) -> float:
@@ -369,9 +408,9 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
 
 def _loop(environment: Agenda, joined: _Joined, horizon_s: float) -> None:
     while True:
-        at = min(environment.peek(), horizon_s)
-        if joined.advance(at) is not None:
+        at = environment.peek()
+        if joined.advance(at if at < horizon_s else horizon_s) is not None:
             continue
-        if environment.peek() > horizon_s:
+        if at > horizon_s:
             return
         environment.step()

@@ -261,6 +261,8 @@ class Cluster:
         self.on_set: list[Callable[[ReplicaSet], None]] = []
         self.on_workload: list[Callable[[LiveWorkload], None]] = []
         self.on_node: list[Callable[[Node], None]] = []
+        self.written: dict[str, None] = {}
+        """Workloads of which pods were written since somebody has emptied it."""
 
     def stamp(self, t_s: float | None = None) -> float:
         """The time that the API stores for `t_s` (now): rounded down to a whole second of the wall clock."""
@@ -280,6 +282,7 @@ class Cluster:
 
     def trace_pod(self, pod: Pod, state: str, reason: str = "") -> None:
         """Leave a record only."""
+        self.written[pod.workload] = None
         owner = pod.owner if pod.owner != pod.workload else ""
         containers = len(pod.version.template.containers)
         self.trace.pods.append(
