@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from simulate.control.loops.eviction import Emptying, Evictions
@@ -25,9 +26,14 @@ class Outages:
         self._supply = supply
         self._kubelet = kubelet
         self._evictions = evictions
+        self._causes: Counter[Node] = Counter()
+        self._losses: Counter[Node] = Counter()
+        self._short: Counter[str] = Counter()
+        self._registry: list[float | None] = []
+        self._silences = 0
         self.verbs: Mapping[str, Callable[[Event], None]] = {
             "nodeLoss": lambda event: self._lose(event, self._of_pool(event)),
-            "zoneLoss": lambda event: self._lose(event, [n for n in cluster.nodes.values() if n.zone == event.target and n.up]),
+            "zoneLoss": lambda event: self._lose(event, [n for n in cluster.nodes.values() if n.zone == event.target]),
             "drain": self.drain,
             "reclaim": self.reclaim,
             "shortage": self.shortage,
@@ -44,11 +50,16 @@ class Outages:
         return nodes[: int(event.arguments.get("count", 1))]
 
     def _lose(self, event: Event, nodes: list[Node]) -> None:
+        """A node that is lost for several causes is back when the last of them is over."""
         control = self._cluster.spec.control
         for node in nodes:
-            self._stop(node)
-            after(self._cluster.clock, control.node_monitor_grace_s, self._not_ready, node)
-            after(self._cluster.clock, control.node_monitor_grace_s + control.not_ready_toleration_s, self._evict, node)
+            self._causes[node] += 1
+            if node.up:
+                self._losses[node] += 1
+                self._stop(node)
+                number = self._losses[node]
+                after(self._cluster.clock, control.node_monitor_grace_s, self._not_ready, node, number)
+                after(self._cluster.clock, control.node_monitor_grace_s + control.not_ready_toleration_s, self._evict, node, number)
             if event.arguments.get("for") is not None:
                 after(self._cluster.clock, float(event.arguments["for"]), self._return, node)
 
@@ -57,8 +68,8 @@ class Outages:
         self._kubelet.node_lost(node)
         self._cluster.change_node(node, "lost")
 
-    def _not_ready(self, node: Node) -> None:
-        if node.up:
+    def _not_ready(self, node: Node, number: int) -> None:
+        if node.up or number != self._losses[node]:
             return
         node.ready = False
         self._cluster.change_node(node, "notReady")
@@ -66,16 +77,17 @@ class Outages:
         for pod in list(node.pods.values()):
             self._cluster.set_ready(pod, False, "NodeNotReady")
 
-    def _evict(self, node: Node) -> None:
+    def _evict(self, node: Node, number: int) -> None:
         """The taint manager asks no budget."""
-        if node.up:
+        if node.up or number != self._losses[node]:
             return
         for pod in list(node.pods.values()):
             self._cluster.delete_pod(pod, "TaintManagerEviction")
 
     def _return(self, node: Node) -> None:
-        """The machine is back, unless it was given back meanwhile."""
-        if self._cluster.nodes.get(node.name) is not node:
+        """One cause is over. The machine is back with the last one, unless it was given back meanwhile."""
+        self._causes[node] -= 1
+        if self._cluster.nodes.get(node.name) is not node or self._causes[node]:
             return
         node.up = node.ready = True
         self._cluster.change_node(node, "ready")
@@ -109,10 +121,14 @@ class Outages:
             after(self._cluster.clock, float(event.arguments.get("notice", NOTICE_S)), self._vanish, node)
 
     def _vanish(self, node: Node) -> None:
-        if node.name not in self._cluster.nodes or not node.up:
+        if self._cluster.nodes.get(node.name) is not node:
             return
-        self._stop(node)
-        self._not_ready(node)
+        self._causes[node] += 1
+        if node.up:
+            self._losses[node] += 1
+            self._stop(node)
+        if node.ready:
+            self._not_ready(node, self._losses[node])
         after(self._cluster.clock, FORGET_S, self._forget, node)
 
     def _forget(self, node: Node) -> None:
@@ -126,23 +142,40 @@ class Outages:
     def shortage(self, event: Event) -> None:
         """The provider has no machines of a pool for a while: each one that is asked for is refused at once."""
         pools = [pool.name for pool in self._cluster.spec.pools if event.target in (pool.name, pool.provisioner)]
+        self._short.update(pools)
         self._supply.short.update(pools)
-        after(self._cluster.clock, float(event.arguments["for"]), self._supply.short.difference_update, pools)
+        after(self._cluster.clock, float(event.arguments["for"]), self._delivered, pools)
+
+    def _delivered(self, pools: list[str]) -> None:
+        self._short.subtract(pools)
+        self._supply.short.difference_update(name for name in pools if self._short[name] == 0)
 
     # -------------------------------------------------------------- what is around the cluster
 
     def registry(self, event: Event) -> None:
-        """The registry answers nothing (`down`), or each pull takes `factor` times as long (`slow`), for a while."""
-        self._kubelet.images.registry_factor = float(event.arguments.get("factor", 10.0)) if event.target == "slow" else None
-        after(self._cluster.clock, float(event.arguments["for"]), self._registry_back)
+        """The registry answers nothing (`down`), or each pull takes `factor` times as long (`slow`), for a while.
 
-    def _registry_back(self) -> None:
-        self._kubelet.images.registry_factor = 1.0
+        Of several at one time the worst counts, until it is over itself.
+        """
+        trouble = float(event.arguments.get("factor", 10.0)) if event.target == "slow" else None
+        self._registry.append(trouble)
+        self._ask_registry()
+        after(self._cluster.clock, float(event.arguments["for"]), self._registry_back, trouble)
+
+    def _registry_back(self, trouble: float | None) -> None:
+        self._registry.remove(trouble)
+        self._ask_registry()
+
+    def _ask_registry(self) -> None:
+        slow = [factor for factor in self._registry if factor is not None]
+        self._kubelet.images.registry_factor = max(slow, default=1.0) if len(slow) == len(self._registry) else None
 
     def metrics(self, event: Event) -> None:
         """The metrics API does not answer for a while; autoscalers keep their sizes."""
+        self._silences += 1
         self._cluster.metrics_down = True
         after(self._cluster.clock, float(event.arguments["for"]), self._metrics_back)
 
     def _metrics_back(self) -> None:
-        self._cluster.metrics_down = False
+        self._silences -= 1
+        self._cluster.metrics_down = self._silences > 0
