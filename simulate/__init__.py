@@ -2,7 +2,7 @@
 
     >>> import simulate
     >>> sorted(simulate.__all__)
-    ['InputError', 'OutputError', 'Result', 'autoscale', 'plan', 'rollout', 'run']
+    ['InputError', 'OutputError', 'Result', 'autoscale', 'compare', 'plan', 'rollout', 'run']
 
 Manifests are directories, files or plain data; the scenario is a file or plain data (docs/scenario.schema.json). Nothing is printed,
 no clock and no environment are read, and nothing heavy is loaded before something is simulated.
@@ -19,8 +19,10 @@ from simulate.problems import InputError, OutputError, Problem
 
 if TYPE_CHECKING:
     from simulate.capacity import Plan
+    from simulate.manifests import Manifests
     from simulate.metrics import Interval, Summary
     from simulate.report import Recorded, Report, Variant
+    from simulate.scenario import Scenario
     from simulate.spec import Assumption, ClusterSpec
     from simulate.trace import Trace
 
@@ -41,12 +43,16 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was simulated. The first alternative is the one that `trace`, `summary`, `plot` and `to_frame` show, by its first draw."""
+    """What was simulated. The first alternative is the one that `trace`, `summary`, `plot` and `to_frame` show, by its first draw.
+
+    `reference`: label of the alternative that the others are held against, None = the first.
+    """
 
     alternatives: tuple[Alternative, ...]
     digests: Mapping[str, str]
     command: str = ""
     found: Plan | None = None
+    reference: str | None = None
 
     @property
     def spec(self) -> ClusterSpec:
@@ -80,6 +86,17 @@ class Result:
 
         return intervals(self.summaries())
 
+    def differences(self) -> dict[str, dict[str, Interval]]:
+        """Label -> what each alternative is away from the reference, figure by figure: paired draw by draw on the same requests.
+
+        An alternative that does not see the same requests has no figures.
+        """
+        from simulate.metrics import context, differences, summarize
+
+        made = [(one.label, [summarize(context(one.spec), trace) for trace in one.traces]) for one in self.alternatives]
+        reference = next((pair for pair in made if pair[0] == self.reference), made[0])
+        return {label: differences(reference[1], draws) for label, draws in made if label != reference[0]}
+
     def plot(self) -> Any:
         """Four plots in a matplotlib figure: latency, failures, pods by state, CPU."""
         from simulate.figures import overview
@@ -105,6 +122,7 @@ class Result:
             digests=self.digests,
             variants=tuple(_variant(alternative) for alternative in self.alternatives),
             plan=None if self.found is None else as_data(self.found),
+            reference=self.reference,
         )
 
     def report(self) -> Report:
@@ -148,13 +166,12 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _read(
-    manifests: Manifest | Sequence[Manifest], scenario: str | Path | Mapping[str, Any], seed: int | None, stdin: str | None
-) -> tuple[ClusterSpec, dict[str, str]]:
-    """Both inputs, all faults of both at once, joined."""
+def _asked(
+    manifests: Manifest | Sequence[Manifest], scenario: str | Path | Mapping[str, Any], stdin: str | None
+) -> tuple[Manifests, Scenario, dict[str, str]]:
+    """Both inputs and their digests, all faults of both at once."""
     from simulate import manifests as reader
     from simulate import scenario as asker
-    from simulate.model import join
 
     sources = [manifests] if isinstance(manifests, str | Path | Mapping) else list(manifests)
     problems: list[Problem] = []
@@ -169,7 +186,17 @@ def _read(
     if problems:
         raise InputError(problems)
     name = "scenario" if isinstance(scenario, Mapping) else str(scenario)
-    return join(said, asked, seed), {**said.digests, name: asked.digest, **asked.recorded}
+    return said, asked, {**said.digests, name: asked.digest, **asked.recorded}
+
+
+def _read(
+    manifests: Manifest | Sequence[Manifest], scenario: str | Path | Mapping[str, Any], seed: int | None, stdin: str | None
+) -> tuple[ClusterSpec, dict[str, str]]:
+    """Both inputs joined."""
+    from simulate.model import join
+
+    said, asked, digests = _asked(manifests, scenario, stdin)
+    return join(said, asked, seed), digests
 
 
 def _draws(spec: ClusterSpec, replications: int, progress: Progress, label: str, before: int = 0, of: int = 1) -> tuple[Trace, ...]:
@@ -256,6 +283,65 @@ def autoscale(
     return Result(tuple(alternatives), digests)
 
 
+def compare(
+    variants: Mapping[str, Manifest | Sequence[Manifest]] | Sequence[str],
+    scenario: str | Path | Mapping[str, Any] | Sequence[str | Path | Mapping[str, Any]],
+    seed: int | None = None,
+    *,
+    baseline: bool | None = None,
+    replications: int = 1,
+    stdin: str | None = None,
+    progress: Progress = _silent,
+) -> Result:
+    """Variants of manifests beside each other and beside the world before, on the same requests, draw by draw.
+
+    `variants`: label -> manifests, or texts `LABEL=PATH`. `scenario`: one for all, or one for each. `baseline`: whether the world before
+    is the reference; None = where the (first) scenario has a `baseline`. It is the last alternative. InputError where the variants do not
+    see the same requests, or there is nothing to compare.
+    """
+    from simulate import comparison as sides
+
+    named = variants if isinstance(variants, Mapping) else sides.labelled(variants)
+    given = [scenario] if isinstance(scenario, str | Path | Mapping) else list(scenario)
+    specs, digests = _worlds(named, given, seed, baseline, stdin)
+    sides.refuse_what_cannot_be_compared(specs)
+    made = [
+        Alternative(label, spec, _draws(spec, replications, progress, label, i, len(specs)))
+        for i, (label, spec) in enumerate(specs.items())
+    ]
+    return Result(tuple(made), digests, reference=sides.BASELINE if sides.BASELINE in specs else made[0].label)
+
+
+def _worlds(
+    named: Mapping[str, Manifest | Sequence[Manifest]],
+    given: Sequence[str | Path | Mapping[str, Any]],
+    seed: int | None,
+    baseline: bool | None,
+    stdin: str | None,
+) -> tuple[dict[str, ClusterSpec], dict[str, str]]:
+    """The specification of each variant, and that of the world before last; all faults at once."""
+    from simulate import baseline as before
+    from simulate import comparison as sides
+    from simulate.model import join
+
+    specs: dict[str, ClusterSpec] = {}
+    last: dict[str, ClusterSpec] = {}
+    digests: dict[str, str] = {}
+    problems: dict[Problem, None] = {}
+    for (label, manifests), number in zip(named.items(), sides.scenarios_of(list(named), len(given)), strict=True):
+        try:
+            said, asked, found = _asked(manifests, given[number], stdin)
+            digests |= found
+            specs[label] = sides.without_note(join(said, asked, seed))
+            if len(specs) == 1 and (asked.baseline is not None if baseline is None else baseline):
+                last[sides.BASELINE] = before.join(said, asked, specs[label])
+        except InputError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise InputError(problems)
+    return {**specs, **last}, digests
+
+
 def plan(
     manifests: Manifest | Sequence[Manifest],
     scenario: str | Path | Mapping[str, Any],
@@ -280,4 +366,4 @@ def with_command(result: Result, command: str) -> Result:
     return replace(result, command=command)
 
 
-__all__ = ["InputError", "OutputError", "Result", "autoscale", "plan", "rollout", "run"]
+__all__ = ["InputError", "OutputError", "Result", "autoscale", "compare", "plan", "rollout", "run"]

@@ -218,6 +218,37 @@ def plan(manifests: tuple[str, ...], scenario: str, seed: int | None, output: st
 
 
 @cli.command()
+@click.argument("variants", nargs=-1, required=True, metavar="[LABEL=]MANIFESTS...")
+@click.option("-s", "--scenario", "scenarios", required=True, multiple=True, metavar="FILE", help="One for all, or one for each variant.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of every random draw; default: the scenario's, else 1.")
+@click.option("--baseline/--no-baseline", default=None, help="The world before as reference; default: where the scenario has a baseline.")
+@click.option("-o", "--output", metavar="DIR", help="Write trace.json, report.html, report.md and report.json there.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True, help="End with 1 from this severity on.")
+@_replications(1)
+def compare(
+    variants: tuple[str, ...],
+    scenarios: tuple[str, ...],
+    seed: int | None,
+    baseline: bool | None,
+    output: str | None,
+    fail_on: str,
+    replications: int,
+) -> None:
+    """What-if table: variants of manifests, and the VMs or Compose hosts of the scenario's `baseline`, on the same requests.
+
+    Each argument is one variant: a directory or file of manifests, or - for standard input. Differences are paired draw by draw.
+    """
+    import simulate
+    from simulate.comparison import labelled
+
+    named = labelled(variants)
+    stdin = _stdin(tuple(named.values()))
+    with _progress() as progress:
+        result = simulate.compare(named, scenarios, seed, baseline=baseline, replications=replications, stdin=stdin, progress=progress)
+    _finish(result, output, fail_on)
+
+
+@cli.command()
 @click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="What runs there is taken.")
 @click.option("--kubeconfig", metavar="FILE", help="The account; default: as kubectl finds it.")
 @click.option("--context", metavar="NAME", help="Of the kubeconfig; default: the current one.")
@@ -407,10 +438,13 @@ def _hpa_view(console: Console, result: Result) -> None:
 
 
 def _warnings(result: Result) -> Iterable[str]:
-    """What `--fail-on warning` looks at: clauses that did not hold, failed requests that no clause allows."""
+    """What `--fail-on warning` looks at: clauses that did not hold, failed requests that no clause allows; not in the world before."""
+    from simulate.hosts import HostsSpec
     from simulate.metrics import context, summarize
 
     for alternative in result.alternatives:
+        if isinstance(alternative.spec, HostsSpec):
+            continue
         facts = context(alternative.spec)
         for trace in alternative.traces:
             summary = summarize(facts, trace)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from simulate.metrics.context import Context, PoolFacts, ScalerFacts, WorkloadFacts, context
 from simulate.metrics.histogram import bucket_midpoint_s, merged, quantile_s
 from simulate.metrics.intervals import Interval, interval, intervals, t_975
+from simulate.metrics.pairs import differences, figures_as, paired
 from simulate.metrics.summary import (
     QUANTILES,
     Ending,
@@ -302,8 +303,11 @@ __all__ = [
     "bucket_midpoint_s",
     "causes_of",
     "context",
+    "differences",
+    "figures_as",
     "interval",
     "intervals",
+    "paired",
     "quantile_name",
     "quantile_s",
     "seconds",

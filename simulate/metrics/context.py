@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from simulate.model import ROOM, total
-from simulate.spec import Assumption, ClusterSpec, Objective
+from simulate.model import ROOM, called, total
+from simulate.spec import Assumption, ClusterSpec, Objective, TrafficSpec
 
 
 class WorkloadFacts(NamedTuple):
@@ -45,7 +46,7 @@ class ScalerFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What of the specification a report tells. `entries`: services that sources call, in order."""
+    """What of the specification a report tells. `entries`: services that sources call, in order; `requests`: see `requests_of`."""
 
     horizon_s: float
     seed: int
@@ -55,6 +56,24 @@ class Context:
     autoscalers: tuple[ScalerFacts, ...]
     objectives: tuple[Objective, ...]
     assumptions: tuple[Assumption, ...]
+    requests: str = ""
+
+
+def requests_of(traffic: TrafficSpec) -> str:
+    """A digest of what decides which requests come and what work each brings: load, programs, horizon; not where they go or the seed.
+
+    Two worlds with the same digest and seed see the same requests (model.md 1.5), whatever their services are called.
+    """
+    behaviours = {one.name: one for one in traffic.behaviours}
+    reached = called(behaviours, [source.to for source in traffic.sources])
+    position = {name: str(i) for i, name in enumerate(reached)}
+    sources = [replace(source, to=position[source.to]) for source in traffic.sources]
+    programs = [
+        [replace(step, calls=tuple(replace(call, to=position[call.to]) for call in step.calls)) for step in behaviours[name].program]
+        for name in reached
+        if name in behaviours
+    ]
+    return hashlib.sha256(repr((traffic.horizon_s, sources, programs)).encode()).hexdigest()[:16]
 
 
 def context(spec: ClusterSpec) -> Context:
@@ -80,6 +99,7 @@ def context(spec: ClusterSpec) -> Context:
         autoscalers=tuple(ScalerFacts(a.name, a.target, a.minimum, a.maximum, _percent(a.metrics)) for a in spec.autoscalers),
         objectives=spec.objectives,
         assumptions=spec.assumptions,
+        requests=requests_of(spec.traffic),
     )
 
 

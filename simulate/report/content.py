@@ -19,14 +19,16 @@ from simulate.metrics import (
     seconds,
     summarize,
 )
+from simulate.report import alternatives as side_by_side
 from simulate.report.advice import advice
+from simulate.report.alternatives import against, alternatives
 from simulate.report.blocks import Picture, Section, Table, Text, clock, cores, mebibytes, number, percent, ranged, shape_of
 from simulate.report.rundir import Recorded, Variant
+from simulate.spec import Assumption
 from simulate.trace import HpaRecord, targets
 
 SLOWEST = 8
 AS_WRITTEN = "as written"
-STARTED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +48,11 @@ def build(recorded: Recorded) -> Report:
     variant, draws = summaries[0]
     main = draws[0]
     sections = (
-        Section(key="answer", title="The answer", blocks=tuple(_answer(recorded, variant, draws))),
+        Section(key="answer", title="The answer", blocks=tuple(_answer(recorded, summaries))),
         Section(key="users", title="What users feel", blocks=tuple(_users(main))),
         Section(key="cluster", title="What the cluster does", blocks=tuple(_cluster(main))),
-        Section(key="alternatives", title="Alternatives side by side", blocks=tuple(_alternatives(recorded, summaries))),
-        Section(key="assumptions", title="Every assumption and where it comes from", blocks=(_assumptions(main),)),
+        Section(key="alternatives", title="Alternatives side by side", blocks=tuple(alternatives(recorded, summaries))),
+        Section(key="assumptions", title="Every assumption and where it comes from", blocks=tuple(_assumptions(summaries))),
         Section(key="again", title="How to get this again", blocks=tuple(_again(recorded, variant))),
     )
     entries = ", ".join(main.context.entries) or ", ".join(facts.name for facts in main.context.workloads[:3])
@@ -61,14 +63,17 @@ def build(recorded: Recorded) -> Report:
 # ------------------------------------------------------------------ (1) the answer
 
 
-def _answer(recorded: Recorded, variant: Variant, draws: Sequence[Summary]) -> Iterable[Text | Table]:
+def _answer(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> Iterable[Text | Table]:
+    variant, draws = summaries[0]
     main, found = draws[0], intervals(draws)
     yield _verdict(draws)
     if main.verdicts:
         yield _objective(draws, found)
+    yield from against(recorded, summaries)
     for text in advice(main):
         yield Text(text=text)
-    guesses = [a for a in main.context.assumptions if a.origin == "guess"]
+    guesses = [a for _, own in summaries for a in own[0].context.assumptions if a.origin == "guess"]
+    guesses = list(dict.fromkeys(guesses))
     if guesses:
         subjects = "; ".join(a.subject if a.value == AS_WRITTEN else f"{a.subject} = {a.value}" for a in guesses[:6]) + (
             "; ..." if len(guesses) > 6 else ""
@@ -432,55 +437,20 @@ def _hpa_table(main: Summary) -> Table:
 # ------------------------------------------------------------------ (4) to (6)
 
 
-def _alternatives(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> Iterable[Text | Table]:
-    if recorded.plan is not None:
-        for table in recorded.plan["tables"]:
-            yield Table(
-                caption=table["caption"],
-                columns=tuple(table["columns"]),
-                rows=tuple(tuple(row) for row in table["rows"]),
-                numeric=frozenset(table["numeric"]),
-            )
-    if len(summaries) < 2:
-        if recorded.plan is None:
-            yield Text(
-                text="One alternative. `simulate rollout` with several values or `simulate report DIR DIR` puts several side by side."
-            )
-        return
-    columns, rows = _side_by_side(summaries)
-    draws = len(summaries[0][1])
-    marked = f"means of {draws} draws with 95 % intervals" if draws > 1 else "one draw each"
-    yield Table(caption=f"The same load, the same draws; {marked}", columns=columns, rows=rows, numeric=frozenset(range(1, len(columns))))
-
-
-def _side_by_side(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """One row an alternative. Of the deployment that they are about, if there is one, also the fewest ready pods."""
-    entries = list(dict.fromkeys(name for _, draws in summaries for name in draws[0].context.entries))
-    about = {variant.settings.get("deployment") for variant, _ in summaries} - {None}
-    columns = ["alternative", "objective", *(f"{name} {what}" for name in entries for what in ("p95", "p99", "failed"))]
-    columns += ["fewest ready"] * bool(about) + ["most pods", "pod hours"]
-    rows = []
-    mark = "" if len({len(draws) for _, draws in summaries}) == 1 else " (one draw)"
+def _assumptions(summaries: Sequence[tuple[Variant, Sequence[Summary]]]) -> Iterable[Text | Table]:
+    """Those of the alternative that is told in detail, then what each other one assumes beyond them."""
+    seen: dict[Assumption, None] = {}
     for variant, draws in summaries:
-        found = intervals(draws)
-        cells = [variant.label, {True: "held", False: "missed", None: "-"}[None if draws[0].held is None else all(d.held for d in draws)]]
-        for name in entries:
-            keys = (f"{name} p95 latency (s)", f"{name} p99 latency (s)", f"{name} error ratio")
-            cells += [ranged(found[key], shape_of(key), mark) if key in found else "-" for key in keys]
-        ready = [row.ready for row in draws[0].replicas if row.workload in about and row.t_s > STARTED_S]
-        cells += [str(min(ready)) if ready else "-"] * bool(about)
-        rows.append((*cells, str(draws[0].most_pods), ranged(found["pod hours"], number, mark)))
-    return tuple(columns), tuple(rows)
-
-
-def _assumptions(main: Summary) -> Text | Table:
-    if not main.context.assumptions:
-        return Text(text="None: the manifests and the scenario said everything that was needed.")
-    return Table(
-        caption="What neither the manifests nor the scenario said",
-        columns=("subject", "taken", "from", "because"),
-        rows=tuple((a.subject, a.value, a.origin, a.reason) for a in main.context.assumptions),
-    )
+        own = [a for a in draws[0].context.assumptions if a not in seen]
+        if own:
+            yield Table(
+                caption="What neither the manifests nor the scenario said" + (f"; {variant.label}" if seen else ""),
+                columns=("subject", "taken", "from", "because"),
+                rows=tuple((a.subject, a.value, a.origin, a.reason) for a in own),
+            )
+        seen |= dict.fromkeys(own)
+    if not seen:
+        yield Text(text="None: the manifests and the scenario said everything that was needed.")
 
 
 def _again(recorded: Recorded, variant: Variant) -> Iterable[Text | Table]:
@@ -501,6 +471,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "digests": dict(report.recorded.digests),
         "plan": report.recorded.plan,
         "variants": [_variant_data(variant, draws) for variant, draws in report.summaries],
+        **side_by_side.as_data(report.recorded, report.summaries),
         "assumptions": [
             {"subject": a.subject, "value": a.value, "reason": a.reason, "origin": a.origin}
             for a in report.summaries[0][1][0].context.assumptions

@@ -19,6 +19,7 @@ from simulate.trace import (
     HpaRecord,
     NodeRecord,
     PodRecord,
+    QuotaRecord,
     RevisionRecord,
     ScaleRecord,
     StatusRecord,
@@ -38,8 +39,9 @@ TABLES: Mapping[str, Any] = {
     "revisions": RevisionRecord,
     "traffic": TrafficWindow,
     "usage": UsageWindow,
+    "quotas": QuotaRecord,
 }
-ADDED = frozenset({"revisions"})
+ADDED = frozenset({"revisions", "quotas"})
 """Tables that a trace of an earlier release does not have."""
 
 
@@ -55,13 +57,15 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What a run directory holds. `plan`: what a search found, in the form of `capacity.as_data`."""
+    """What a run directory holds. `plan`: what a search found, in the form of `capacity.as_data`; `reference`: label of the alternative
+    that the others are held against, None = the first."""
 
     command: str
     versions: Mapping[str, str]
     digests: Mapping[str, str]
     variants: tuple[Variant, ...]
     plan: Mapping[str, Any] | None = None
+    reference: str | None = None
 
 
 def to_json(recorded: Recorded) -> str:
@@ -75,6 +79,7 @@ def to_json(recorded: Recorded) -> str:
         "versions": dict(recorded.versions),
         "digests": dict(recorded.digests),
         "plan": recorded.plan,
+        "reference": recorded.reference,
         "variants": [
             {
                 "label": variant.label,
@@ -109,6 +114,7 @@ def _context_data(context: Context) -> dict[str, Any]:
         "autoscalers": [row._asdict() for row in context.autoscalers],
         "objectives": [asdict(objective) for objective in context.objectives],
         "assumptions": [asdict(assumption) for assumption in context.assumptions],
+        "requests": context.requests,
     }
 
 
@@ -123,6 +129,7 @@ def from_json(text: str, file: str) -> Recorded:
             versions=data["versions"],
             digests=data["digests"],
             plan=data["plan"],
+            reference=data.get("reference"),
             variants=tuple(
                 Variant(
                     label=variant["label"],
@@ -151,6 +158,7 @@ def _context(data: Mapping[str, Any]) -> Context:
             for row in data["objectives"]
         ),
         assumptions=tuple(Assumption(**row) for row in data["assumptions"]),
+        requests=data.get("requests", ""),
     )
 
 

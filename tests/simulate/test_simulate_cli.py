@@ -117,7 +117,7 @@ def test_failed_requests_are_warnings(ends: Ends, files: tuple[str, str], tmp_pa
         (("autoscale", "{m}", "-s", "{s}", "--deployment", "web"), "--max is needed"),
         (("autoscale", "{m}", "-s", "{s}", "--deployment", "web", "--min", "3", "--max", "2"), "must not be below --min"),
         (("report", "{dir}"), "trace.json cannot be read"),
-        (("compare", "a", "b"), "No such command 'compare'"),
+        (("compute", "a", "b"), "No such command 'compute'"),
         (("cutover",), "No such command 'cutover'"),
         (("sweep",), "No such command 'sweep'"),
         (("calibrate",), "No such command 'calibrate'"),
