@@ -1,0 +1,178 @@
+"""Random worlds of the control plane, with what befalls them: every kind of workload, budgets, priorities, pools that grow, autoscalers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from simulate.spec import (
+    Autoscaler,
+    ClusterSpec,
+    ContainerSpec,
+    ControlPlane,
+    DisruptionBudget,
+    Event,
+    NodePool,
+    PodTemplate,
+    Probe,
+    Workload,
+)
+from tests.simulate.worlds import QuietPlane, workload, world
+
+BOUNDS = st.one_of(st.integers(0, 4), st.sampled_from(["10%", "25%", "50%", "100%"]))
+GIB = 2.0**30
+STORY_S = 400.0
+QUIET_S = 2400.0
+"""The story ends after the first; what can finish has finished by the end of the second: a node that is lost is noticed, its pods are
+evicted, a pool grows, back-off runs out."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A world and its data plane's figures. `roomy`: any single node has room for all pods, so that every rollout can finish."""
+
+    spec: ClusterSpec
+    roomy: bool
+    calm: bool
+    drain_s: float
+    cores: float
+
+    def plane(self) -> QuietPlane:
+        """A data plane for one run."""
+        return QuietPlane(drain_s=self.drain_s, cores=self.cores)
+
+
+def _probe(draw: Any) -> Probe | None:
+    if not draw(st.booleans()):
+        return None
+    return Probe(kind=draw(st.sampled_from(["http", "exec"])), period_s=draw(st.integers(1, 6)), success_threshold=draw(st.integers(1, 2)),
+                 initial_delay_s=draw(st.sampled_from([0, 0, 3])))  # fmt: skip
+
+
+def pod(draw: Any, cores: float, priority: int = 0, labels: str = "web") -> PodTemplate:
+    """One container, sometimes with a startup probe, a hook, a sidecar or an init container."""
+    startup = Probe(kind="http", period_s=3, failure_threshold=20) if draw(st.booleans()) else None
+    main = ContainerSpec(
+        name="c", image=f"{labels}:1", pull_policy=draw(st.sampled_from(["Always", "IfNotPresent"])), request_cores=cores,
+        request_bytes=cores * GIB, readiness=_probe(draw), startup=startup, prestop_s=draw(st.sampled_from([0.0, 0.0, 4.0])),
+    )  # fmt: skip
+    small = replace(main, name="side", image="side:1", request_cores=0.01, request_bytes=0.01 * GIB, readiness=None, startup=None)
+    sidecars = (replace(small, sidecar_after=0),) if draw(st.booleans()) else ()
+    initial = (replace(small, name="init"),) if draw(st.booleans()) else ()
+    return PodTemplate(labels={"app": labels}, containers=(main, *sidecars), init_containers=initial,
+                       grace_s=draw(st.sampled_from([0.0, 5.0, 30.0])), priority=priority)  # fmt: skip
+
+
+def _workloads(draw: Any, cores: float) -> list[Workload]:
+    found = [
+        workload(
+            replicas=draw(st.integers(1, 7)),
+            strategy=draw(st.sampled_from(["RollingUpdate", "RollingUpdate", "RollingUpdate", "Recreate"])),
+            max_surge=draw(BOUNDS),
+            max_unavailable=draw(BOUNDS),
+            min_ready_s=draw(st.integers(0, 3)),
+            progress_deadline_s=draw(st.sampled_from([600, 60, None])),
+            revision_history_limit=draw(st.sampled_from([10, 0, 1])),
+            template=pod(draw, cores, draw(st.sampled_from([0, 10]))),
+        )
+    ]
+    if draw(st.booleans()):
+        found.append(
+            workload(
+                name="db",
+                kind="StatefulSet",
+                replicas=draw(st.integers(1, 4)),
+                pod_management=draw(st.sampled_from(["OrderedReady", "Parallel"])),
+                partition=draw(st.sampled_from([0, 0, 1])),
+                min_ready_s=draw(st.integers(0, 2)),
+                template=pod(draw, cores, labels="db"),
+            )
+        )
+    if draw(st.booleans()):
+        surge = draw(st.sampled_from([0, 0, 1]))
+        found.append(
+            workload(
+                name="agent",
+                kind="DaemonSet",
+                replicas=0,
+                max_surge=surge,
+                max_unavailable=0 if surge else draw(st.integers(1, 2)),
+                template=pod(draw, 0.05, 100, "agent"),
+            )
+        )
+    if draw(st.booleans()):
+        found.append(workload(name="batch", replicas=draw(st.integers(2, 6)), template=pod(draw, cores, -5, "batch")))
+    return found
+
+
+def _event(draw: Any, at_s: float, some: list[Workload], calm: bool) -> list[Event]:
+    verbs = (
+        ["rollout", "undo", "pause"]
+        if calm
+        else ["rollout", "undo", "scale", "pause", "nodeLoss", "drain", "zoneLoss", "reclaim", "registry", "metrics"]
+    )
+    verb = draw(st.sampled_from(verbs))
+    one = draw(st.sampled_from([w for w in some if w.kind == "Deployment"] if verb in ("pause", "undo") else some))
+    if verb == "rollout":
+        broken = one.kind == "Deployment" and draw(st.booleans())
+        arguments = {
+            "image": f"{one.name}:{draw(st.integers(2, 4))}",
+            **({"fails": draw(st.sampled_from(["crash", "pull", "unready"]))} if broken else {}),
+        }
+        return [Event(at_s=at_s, verb=verb, target=one.name, arguments=arguments)]
+    if verb == "scale":
+        chosen = one if one.kind != "DaemonSet" else some[0]
+        return [Event(at_s=at_s, verb=verb, target=chosen.name, arguments={"replicas": draw(st.integers(0, 8))})]
+    if verb == "pause":
+        resumed = Event(at_s=at_s + draw(st.floats(3.0, 60.0)), verb="resume", target=one.name)
+        return [Event(at_s=at_s, verb=verb, target=one.name), resumed]
+    if verb == "undo":
+        return [Event(at_s=at_s, verb=verb, target=one.name)]
+    if verb == "reclaim":
+        return [Event(at_s=at_s, verb=verb, target="pool", arguments={"notice": draw(st.sampled_from([5.0, 120.0]))})]
+    target = {"nodeLoss": "pool", "drain": "pool", "zoneLoss": "a"}.get(verb, "down")
+    return [Event(at_s=at_s, verb=verb, target=target, arguments={"for": draw(st.sampled_from([10.0, 70.0, 390.0]))})]
+
+
+HPA_METRICS = ({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}},)
+
+
+@st.composite
+def histories(draw: Any, calm: bool = False) -> History:
+    """A world with up to seven things that happen to it, and a repaired end: no broken image, nothing paused, everything back."""
+    roomy = calm or draw(st.booleans())
+    cores = draw(st.sampled_from([0.1, 0.25, 0.3]))
+    some = _workloads(draw, cores)
+    count = draw(st.integers(2, 4))
+    pool = NodePool(name="pool", cores=64.0 if roomy else draw(st.sampled_from([0.4, 0.7, 1.2])), memory_bytes=(128 if roomy else 2) * GIB,
+                    pods=110 if roomy else draw(st.sampled_from([4, 110])), count=count, minimum=count,
+                    maximum=count if roomy else count + draw(st.sampled_from([0, 2])), provision_s=60.0, zones=("a", "b"))  # fmt: skip
+    events: list[Event] = []
+    for i in range(draw(st.integers(1, 7))):
+        events += _event(draw, 10.0 + 50.0 * i + draw(st.floats(0.0, 49.0)), some, calm)
+    healed = [Event(at_s=STORY_S, verb="resume", target=w.name) for w in some if w.kind == "Deployment"]
+    healed += [
+        Event(at_s=STORY_S + 1.0, verb="rollout", target=w.name, arguments={"image": f"{w.name}:9"}) for w in some if w.kind == "Deployment"
+    ]
+    scaled = not calm and draw(st.booleans())
+    hpa = Autoscaler(name="web", namespace="default", target="web", minimum=1, maximum=9, metrics=HPA_METRICS)
+    budget = DisruptionBudget(
+        name="web", namespace="default", selector={"matchLabels": {"app": "web"}}, minimum=draw(st.sampled_from([1, "50%", "100%"]))
+    )
+    spec = world(
+        *some,
+        events=tuple(sorted((*events, *healed), key=lambda event: event.at_s)),
+        pools=(pool,),
+        horizon_s=QUIET_S,
+        autoscalers=(hpa,) if scaled else (),
+        behaviour={
+            "start_wait_s": draw(st.sampled_from([0.0, 1.3, 6.0])),
+            "start_cpu_s": draw(st.sampled_from([0.0, 1.0])),
+            "workers": draw(st.sampled_from([None, None, 4])),
+        },
+        control=ControlPlane(pull_s=draw(st.sampled_from([0.0, 3.0])), serialize_image_pulls=draw(st.booleans())),
+    )
+    spec = replace(spec, budgets=(budget,) if draw(st.booleans()) else ())
+    return History(spec, roomy, calm, draw(st.sampled_from([0.0, 0.5, 12.0])), draw(st.sampled_from([0.02, 0.2])))
