@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 NO_DEADLINE_S = 2147483647
@@ -20,9 +20,12 @@ RETRY_S = 0.005
 """A pass that failed is repeated after so long (3.1; the doubling of later attempts is left out)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeploymentView:
-    """The part of a Deployment's spec that decides. A missing maxSurge or maxUnavailable counts as 0 here; the API has defaulted them."""
+    """The part of a Deployment's spec that decides. A missing maxSurge or maxUnavailable counts as 0 here; the API has defaulted them.
+
+    What follows from it alone is found once, however many looks see the same view.
+    """
 
     replicas: int
     strategy: Literal["RollingUpdate", "Recreate"] = "RollingUpdate"
@@ -31,6 +34,25 @@ class DeploymentView:
     progress_deadline_s: int | None = 600
     revision_history_limit: int = 10
     paused: bool = False
+
+    @cached_property
+    def surge(self) -> int:
+        """Pods that may exist above replicas; 0 for Recreate."""
+        if self.strategy == "Recreate":
+            return 0
+        return resolve_fenceposts(self.max_surge, self.max_unavailable, self.replicas)[0]
+
+    @cached_property
+    def unavailable(self) -> int:
+        """Pods that may be missing: 0 for Recreate and at size 0, never more than replicas."""
+        if self.strategy == "Recreate" or self.replicas == 0:
+            return 0
+        return min(resolve_fenceposts(self.max_surge, self.max_unavailable, self.replicas)[1], self.replicas)
+
+    @cached_property
+    def has_deadline(self) -> bool:
+        """Whether there is a Progressing condition at all."""
+        return self.progress_deadline_s is not None and self.progress_deadline_s != NO_DEADLINE_S
 
 
 class SetView(NamedTuple):
@@ -125,7 +147,6 @@ def scaled(value: int | str | None, total: int, *, up: bool) -> int:
     return -(-exact // 100) if up else math.floor(exact / 100)
 
 
-@lru_cache(maxsize=4096)
 def resolve_fenceposts(max_surge: int | str | None, max_unavailable: int | str | None, replicas: int) -> tuple[int, int]:
     """(surge, unavailable): surge rounded up, unavailable down, and not both 0.
 
@@ -137,23 +158,9 @@ def resolve_fenceposts(max_surge: int | str | None, max_unavailable: int | str |
     return surge, 1 if surge == 0 and unavailable == 0 else unavailable
 
 
-def surge_of(deployment: DeploymentView) -> int:
-    """Pods that may exist above replicas; 0 for Recreate."""
-    if deployment.strategy == "Recreate":
-        return 0
-    return resolve_fenceposts(deployment.max_surge, deployment.max_unavailable, deployment.replicas)[0]
-
-
-def unavailable_of(deployment: DeploymentView) -> int:
-    """Pods that may be missing: 0 for Recreate and at size 0, never more than replicas."""
-    if deployment.strategy == "Recreate" or deployment.replicas == 0:
-        return 0
-    return min(resolve_fenceposts(deployment.max_surge, deployment.max_unavailable, deployment.replicas)[1], deployment.replicas)
-
-
 def min_available(deployment: DeploymentView) -> int:
     """Pods that must stay available; 0 for Recreate."""
-    return 0 if deployment.strategy == "Recreate" else deployment.replicas - unavailable_of(deployment)
+    return 0 if deployment.strategy == "Recreate" else deployment.replicas - deployment.unavailable
 
 
 # ------------------------------------------------------------------ rolling update (3.4)
@@ -163,7 +170,7 @@ def new_size(deployment: DeploymentView, total: int, new: int) -> int:
     """Size of the new ReplicaSet by the growing rule alone: `total` is the size of all sets, this one included."""
     if deployment.strategy == "Recreate":
         return deployment.replicas
-    room = deployment.replicas + surge_of(deployment) - total
+    room = deployment.replicas + deployment.surge - total
     return new if room <= 0 else new + min(room, deployment.replicas - new)
 
 
@@ -204,7 +211,7 @@ def scale_down_old(deployment: DeploymentView, old: Sequence[SetView], available
 
     `available` is of all sets, the new one too. Bounded by what is available, not by the room of step a.
     """
-    count = available - (deployment.replicas - unavailable_of(deployment))
+    count = available - (deployment.replicas - deployment.unavailable)
     sizes = {}
     for one in oldest_first(old):
         removed = min(one.spec, count)
@@ -219,7 +226,7 @@ def reconcile_old(deployment: DeploymentView, old: Sequence[SetView], new: SetVi
     old = active(old)
     if not old:
         return []
-    least = deployment.replicas - unavailable_of(deployment)
+    least = deployment.replicas - deployment.unavailable
     room = spec_total(old) + new.available - least
     if room <= 0:
         return []
@@ -241,7 +248,7 @@ def annotations_need_update(one: SetView, desired: int, maximum: int) -> bool:
 def is_scaling_event(deployment: DeploymentView, sets: Iterable[SetView]) -> bool:
     """3.3: some active set was sized for another number of replicas."""
     wanted = deployment.replicas
-    return any(one.spec > 0 and one.desired != wanted and one.desired is not None for one in sets)
+    return bool([one for one in sets if one.desired != wanted and one.spec > 0 and one.desired is not None])
 
 
 def rounded(value: float) -> int:
@@ -260,12 +267,12 @@ def fraction(deployment: DeploymentView, one: SetView, status_replicas: int) -> 
     before = one.maximum or status_replicas
     if before == 0:
         return 0
-    return rounded(one.spec * (deployment.replicas + surge_of(deployment)) / before) - one.spec
+    return rounded(one.spec * (deployment.replicas + deployment.surge) / before) - one.spec
 
 
 def proportional(deployment: DeploymentView, sets: Sequence[SetView], status_replicas: int) -> dict[str, int]:
     """3.6 step 3: the size of every active set, biggest first in the mapping; what is left over goes to that one."""
-    allowed = deployment.replicas + surge_of(deployment) if deployment.replicas > 0 else 0
+    allowed = deployment.replicas + deployment.surge if deployment.replicas > 0 else 0
     delta = allowed - sum(one.spec for one in sets)
     ordered = sorted(sets, key=lambda s: s.order, reverse=delta > 0)
     ordered.sort(key=lambda s: -s.spec)
@@ -309,7 +316,7 @@ def _only_or_latest(sets: Sequence[SetView], running: Sequence[SetView], new: st
 
 
 def _resize(deployment: DeploymentView, one: SetView, size: int) -> Resize:
-    maximum = deployment.replicas + surge_of(deployment)
+    maximum = deployment.replicas + deployment.surge
     return Resize(name=one.name, before=one.spec, size=size, desired=deployment.replicas, maximum=maximum)
 
 
@@ -332,11 +339,6 @@ def terminating_total(sets: Iterable[SetView]) -> int | None:
     return total
 
 
-def has_deadline(deployment: DeploymentView) -> bool:
-    """Whether there is a Progressing condition at all."""
-    return deployment.progress_deadline_s is not None and deployment.progress_deadline_s != NO_DEADLINE_S
-
-
 def complete(deployment: DeploymentView, status: Status) -> bool:
     """Every wanted pod is updated and available, no other exists, and the status is about this generation."""
     wanted = deployment.replicas
@@ -355,7 +357,7 @@ def progressed(before: Status, after: Status) -> bool:
 
 def timed_out(deployment: DeploymentView, condition: Condition | None, now_s: float) -> bool:
     """The deadline has passed since the condition's last update; a completed rollout never times out, a timed out one stays so."""
-    if not has_deadline(deployment) or condition is None or condition.reason == "NewReplicaSetAvailable":
+    if not deployment.has_deadline or condition is None or condition.reason == "NewReplicaSetAvailable":
         return False
     if condition.reason == "ProgressDeadlineExceeded":
         return True
@@ -367,7 +369,7 @@ def requeue_s(deployment: DeploymentView, stored: Condition | None, status: Stat
 
     The controller looks again one second after that.
     """
-    if not has_deadline(deployment) or stored is None or complete(deployment, status) or stored.reason == "ProgressDeadlineExceeded":
+    if not deployment.has_deadline or stored is None or complete(deployment, status) or stored.reason == "ProgressDeadlineExceeded":
         return None
     left = (stored.update_s if stored.update_s is not None else -math.inf) + float(deployment.progress_deadline_s or 0) - now_s
     return 0.0 if left < 1.0 else left
@@ -391,18 +393,12 @@ def counted(deployment: DeploymentView, sets: Sequence[SetView], new: str | None
         available += one.available
         if one.name == new:
             updated += one.replicas
-    enough = available >= deployment.replicas - unavailable_of(deployment)
-    reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
-    return Status(
-        replicas=replicas,
-        updated=updated,
-        ready=ready,
-        available=available,
-        unavailable=max(0, specified - available),
-        terminating=terminating_total(sets),
-        progressing=before.progressing,
-        availability=with_condition(before.availability, "True" if enough else "False", reason, stamp_s),
-    )
+    if available >= deployment.replicas - deployment.unavailable:
+        availability = with_condition(before.availability, "True", "MinimumReplicasAvailable", stamp_s)
+    else:
+        availability = with_condition(before.availability, "False", "MinimumReplicasUnavailable", stamp_s)
+    missing = specified - available if specified > available else 0
+    return Status(replicas, updated, ready, available, missing, terminating_total(sets), True, before.progressing, availability)
 
 
 def skips_progress(before: Status, after: Status) -> bool:
@@ -421,7 +417,7 @@ def rollout_status(
     stamp = now_s if stamp_s is None else stamp_s
     after = counted(deployment, sets, new, before, stamp)
     stored = before.progressing
-    if not has_deadline(deployment):
+    if not deployment.has_deadline:
         return after._replace(progressing=None)
     if skips_progress(before, after):
         return after
@@ -439,7 +435,7 @@ def rollout_status(
 def paused_status(deployment: DeploymentView, before: Status, stamp_s: float) -> Status:
     """3.5: the note of a pause or of its end; an exceeded deadline is not overwritten."""
     stored = before.progressing
-    if not has_deadline(deployment) or (stored is not None and stored.reason == "ProgressDeadlineExceeded"):
+    if not deployment.has_deadline or (stored is not None and stored.reason == "ProgressDeadlineExceeded"):
         return before
     noted = stored is not None and stored.reason == "DeploymentPaused"
     if deployment.paused == noted:
@@ -511,17 +507,17 @@ def one_pass(
     if new is None:
         create = new_size(deployment, spec_total(old), 0)
         revision = max((one.revision for one in old), default=0) + 1
-        maximum = deployment.replicas + surge_of(deployment)
+        maximum = deployment.replicas + deployment.surge
         order = (math.inf, created)
         sets = [*sets, SetView(name=created, spec=create, order=order, desired=deployment.replicas, maximum=maximum, revision=revision)]
         new = created
-        if has_deadline(deployment):
+        if deployment.has_deadline:
             status = status._replace(progressing=with_condition(status.progressing, "True", "NewReplicaSetCreated", stamp))
             noted.append(status)
-    elif has_deadline(deployment) and status.progressing is None and revision is None:
+    elif deployment.has_deadline and status.progressing is None and revision is None:
         status = status._replace(progressing=with_condition(None, "True", "FoundNewReplicaSet", stamp))
         noted.append(status)
-    current = next(one for one in sets if one.name == new)
+    (current,) = [one for one in sets if one.name == new]
     try:
         resizes = _step(deployment, sets, old, current)
     except StaleError:
@@ -531,7 +527,7 @@ def one_pass(
     finished = not resizes and complete(deployment, status)
     deleted = tuple(history_cleanup(old, deployment.revision_history_limit)) if finished else ()
     return _end(
-        deployment, _resized(sets, resizes), new, status, noted, now_s, stamp,
+        deployment, _resized(sets, resizes) if resizes else sets, new, status, noted, now_s, stamp,
         resizes=resizes, create=create, revision=revision, delete=deleted,
     )  # fmt: skip
 
@@ -552,7 +548,7 @@ def _step(deployment: DeploymentView, sets: Sequence[SetView], old: Sequence[Set
         return [_resize(deployment, current, size)]
     if deployment.strategy == "Recreate":
         return []
-    maximum = deployment.replicas + surge_of(deployment)
+    maximum = deployment.replicas + deployment.surge
     writes = reconcile_old(deployment, old, current)
     return [Resize(name=n, before=a, size=b, desired=deployment.replicas, maximum=maximum) for n, a, b in writes]
 
@@ -569,8 +565,6 @@ def _revision(sets: Sequence[SetView], new: str | None) -> int | None:
 
 
 def _resized(sets: Sequence[SetView], resizes: Sequence[Resize]) -> Sequence[SetView]:
-    if not resizes:
-        return sets
     sizes = {one.name: one for one in resizes}
     return [
         one._replace(spec=sizes[one.name].size, desired=sizes[one.name].desired, maximum=sizes[one.name].maximum)
@@ -610,7 +604,5 @@ def _end(
     after = rollout_status(deployment, sets, new, status, now_s, stamp_s)
     waits = after == status and not skips_progress(status, after)
     left = requeue_s(deployment, status.progressing, after, now_s) if waits else None
-    return Pass(
-        create=create, revision=revision, resizes=tuple(resizes), delete=delete, noted=tuple(noted), status=after,
-        look_again_s=None if left is None else left + 1.0 if left >= 1.0 else RETRY_S,
-    )  # fmt: skip
+    look_again_s = None if left is None else left + 1.0 if left >= 1.0 else RETRY_S
+    return Pass(create, revision, tuple(resizes), delete, tuple(noted), after, look_again_s)

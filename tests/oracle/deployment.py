@@ -116,7 +116,7 @@ def new_rs_new_replicas(case: Case) -> Case:
 
 
 def max_unavailable(case: Case) -> Case:
-    return {"max_unavailable": rollout.unavailable_of(deployment(case["deployment"]))}
+    return {"max_unavailable": deployment(case["deployment"]).unavailable}
 
 
 def min_available(case: Case) -> Case:

@@ -157,7 +157,7 @@ class Control:
         self.cluster.status_workload(live, rollout.Status(replicas=count, updated=count, ready=ready, available=ready))
 
     def _settle_deployment(self, live: LiveWorkload) -> None:
-        maximum = live.replicas + rollout.surge_of(deployment_view(live))
+        maximum = live.replicas + deployment_view(live).surge
         one = ReplicaSet(
             name=f"{live.key}-v1",
             workload=live.key,
@@ -188,7 +188,7 @@ class Control:
         reason, since_s = ("NewReplicaSetCreated", 0.0) if self._waiting(one.pods) else ("NewReplicaSetAvailable", -SETTLED_AGE_S)
         complete = rollout.Condition(status="True", reason=reason, update_s=since_s, transition_s=since_s)
         view = deployment_view(live)
-        live.status = rollout.Status(progressing=complete if rollout.has_deadline(view) else None)
+        live.status = rollout.Status(progressing=complete if view.has_deadline else None)
         status = rollout.counted(view, [set_view(one)], one.name, live.status, -SETTLED_AGE_S)
         self.cluster.status_workload(live, status)
 

@@ -107,7 +107,7 @@ class DeploymentLoop:
             created_s=self._cluster.stamp(),
             revision=revision,
             desired=live.replicas,
-            maximum=live.replicas + rollout.surge_of(view),
+            maximum=live.replicas + view.surge,
         )
         if size > 0:
             self._scaled(live, name, "up", 0, size)
