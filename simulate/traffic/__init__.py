@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from simulate.traffic.plane import Plane
 
 
-def make_plane(spec: TrafficSpec, *, engine: str = "auto", record: bool = False, keep: bool = False) -> Plane:
+def make_plane(spec: TrafficSpec, *, engine: str = "auto", record: bool = False, keep: bool = False, bin_s: float = 10.0) -> Plane:
     """A data plane for `spec`, at time 0 and without pods; its `engine` names what runs.
 
-    `engine`: "heap" (plain Python), "events" (compiled, in event order), or "auto": the fastest that can do the run. All do the whole model
-    and give the same results, in every digit. `record` keeps a record of every request,
-    `keep` every latency (four bytes each). Raises InputError if the spec cannot be simulated
-    (unknown services, a cycle of calls), ValueError for another engine.
+    `engine`: "heap" (plain Python), "events" (compiled, in event order), or "auto": the fastest that can do the run. These do the whole
+    model and give the same results, in every digit. "fluid" has expected flows in bins of `bin_s` instead of requests, and raises
+    FluidRefused (an InputError) where that does not hold. `record` keeps a record of every request, `keep` every latency (four bytes each).
+    Raises InputError if the spec cannot be simulated (unknown services, a cycle of calls), ValueError for another engine.
     """
     from simulate.traffic import setup
 
@@ -32,4 +32,10 @@ def make_plane(spec: TrafficSpec, *, engine: str = "auto", record: bool = False,
         from simulate.traffic.heap import HeapPlane
 
         return HeapPlane(spec, record=record, keep=keep)
-    raise ValueError(f"unknown engine {engine!r}: auto, events or heap")
+    if engine == "fluid":
+        from simulate.traffic.fluid import FluidPlane
+
+        if record or keep:
+            raise ValueError("the fluid engine knows no single request: nothing can be recorded or kept")
+        return FluidPlane(spec, bin_s=bin_s)
+    raise ValueError(f"unknown engine {engine!r}: auto, events, heap or fluid")

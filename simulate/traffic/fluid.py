@@ -7,13 +7,13 @@ everything is linear in time: reading changes nothing. Where the approximation d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from simulate.spec import Background, Behaviour, Edge, TrafficSpec
+from simulate.spec import Background, Edge, TrafficSpec
 from simulate.traffic import fluid_groups, fluid_load, fluid_shape, fluid_split, fluid_watch, setup
 from simulate.traffic.fluid_load import Load
 from simulate.traffic.fluid_shapes import Shapes, Signature
@@ -33,7 +33,6 @@ from simulate.traffic.fluid_state import (
     profile,
 )
 from simulate.traffic.histogram import BUCKETS
-from simulate.traffic.limits import depths
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
 from simulate.traffic.state import DEPENDENCY, KILLED, NO_ENDPOINT, REFUSED, RETRIED, TIMED_OUT
 
@@ -73,7 +72,7 @@ class FluidPlane:
             groups={},
             entries={source.name: self._edges[source.name, source.to] for source in spec.sources},
             edges=self._edges,
-            into={b.name: [flow for (_, callee), flow in self._edges.items() if callee == b.name] for b in spec.behaviours},
+            into={b.service: [flow for (_, callee), flow in self._edges.items() if callee == b.service] for b in spec.behaviours},
             places=[],
             shapes=Shapes(),
         )
@@ -278,18 +277,17 @@ class FluidPlane:
         speed: float = 1.0,
         boot_cpu_s: float = 0.0,
         memory_limit_bytes: float | None = None,
-        behaviour: Behaviour | None = None,
-        **_: Any,
     ) -> None:
         """New epoch of `pod`: starting (boot_cpu_s > 0) or up; does not route. The pod must be absent, down or lost."""
         self._reach(t_s)
         self._cut()
+        behaviour = self._behaviours[service]
         if pod not in self._pods:
-            number = sum(other.service == service for other in self._pods.values())
-            self._pods[pod] = FluidPod(pod, service, self._behaviours[service], number, len(self._pods))
+            number = sum(other.service == behaviour.service for other in self._pods.values())
+            self._pods[pod] = FluidPod(pod, behaviour.service, behaviour, number, len(self._pods))
         one = self._pods[pod]
         assert one.state not in WITH_PROCESS, f"pod {pod} is {one.state}: it cannot start"
-        one.behaviour = self._behaviours[service] if behaviour is None else behaviour
+        one.behaviour = behaviour
         memory = one.behaviour.memory
         limit = memory.limit_bytes if memory_limit_bytes is None and memory is not None else memory_limit_bytes
         one.limit_bytes = math.inf if limit is None else limit
@@ -421,8 +419,7 @@ class FluidPlane:
         for name, entry in self._network.entries.items():
             reaching = {entry.spec.callee: entry.calls}
             for caller in self._network.order:
-                behaviour = self._behaviours[caller]
-                for call in (call for step in behaviour.program for call in step.calls):
+                for call in (call for step in self._behaviours[caller].program for call in step.calls):
                     reaching[call.to] = reaching.get(call.to, 0.0) + reaching.get(caller, 0.0) * call.count * call.probability
             found[name] = reaching.get(service, 0.0)
         total = math.fsum(found.values())
@@ -484,7 +481,8 @@ class FluidPlane:
         return {name: self._counters(pod, deltas, dt_s) for name, pod in self._pods.items()}
 
     def _counters(self, pod: FluidPod, deltas: Mapping[int, tuple[Totals, float]], dt_s: float) -> PodCounters:
-        total = replace(pod.totals)
+        total = Totals()
+        total.add(pod.totals)
         inside, since = pod.inside, pod.since
         group = pod.group
         if group is not None:
@@ -508,20 +506,7 @@ class FluidPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, at t_s."""
         self._reach(t_s)
-        dt_s = self._since()
-        found: dict[str, tuple[float, float]] = {}
-        seen: dict[int, tuple[float, float, float]] = {}
-        for name, pod in self._pods.items():
-            group = pod.group
-            if group is None:
-                found[name] = (pod.totals.cpu_s, _memory(pod, pod.inside, pod.since))
-                continue
-            if id(group) not in seen:
-                delta, inside = passed(group, dt_s)
-                seen[id(group)] = group.totals.cpu_s + delta.cpu_s, inside, group.since + delta.completed + delta.failed
-            cpu_s, inside, since = seen[id(group)]
-            found[name] = (pod.totals.cpu_s + cpu_s, _memory(pod, inside, since))
-        return found
+        return Usage(self._pods, self._since(), lambda: self.now)
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source: whole numbers below the expected ones, so that arrived = ok + failed + in flight holds."""
@@ -629,6 +614,35 @@ def passed(group: Group, dt_s: float) -> tuple[Totals, float]:
     return delta, inside
 
 
+class Usage(Mapping[str, tuple[float, float]]):
+    """CPU seconds and bytes of pods by name, `dt_s` into a piece, computed for those that are asked for; to be read before time goes on."""
+
+    def __init__(self, pods: Mapping[str, FluidPod], dt_s: float, clock: Callable[[], float]) -> None:
+        self._pods, self._dt_s, self._clock, self._now = pods, dt_s, clock, clock()
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        assert self._clock() == self._now, "usage is read after time went on"
+        pod = self._pods[name]
+        group = pod.group
+        if group is None:
+            return pod.totals.cpu_s, _memory(pod, pod.inside, pod.since)
+        cpu_s = pod.totals.cpu_s + (group.totals.cpu_s + group.use * self._dt_s)
+        memory = pod.behaviour.memory
+        if memory is None or not (memory.growth_bytes or memory.per_inflight_bytes):
+            return cpu_s, _memory(pod, 0.0, 0.0)
+        delta, inside = passed(group, self._dt_s)
+        return cpu_s, _memory(pod, inside, group.since + delta.completed + delta.failed)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._pods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pods)
+
+    def __len__(self) -> int:
+        return len(self._pods)
+
+
 AT_ONCE = (NO_ENDPOINT, REFUSED)
 
 
@@ -674,5 +688,18 @@ def _flow(edge: Edge | None, name: tuple[str, str]) -> EdgeFlow:
 
 def _order(spec: TrafficSpec) -> list[str]:
     """Services, callers before those that they call."""
-    deep = depths(spec)
-    return sorted(deep, key=lambda name: -deep[name])
+    callees: dict[str, set[str]] = {}
+    for behaviour in spec.behaviours:
+        callees.setdefault(behaviour.service, set()).update(call.to for step in behaviour.program for call in step.calls)
+    ordered: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for callee in sorted(callees.get(name, ())):
+            if callee not in ordered:
+                visit(callee)
+        ordered[name] = None
+
+    for name in callees:
+        if name not in ordered:
+            visit(name)
+    return list(reversed(ordered))

@@ -17,11 +17,11 @@ EXACT = 4_000_000
 BY_CAPACITY = ("least_request", "p2c", "ewma")
 
 
-def equal(pods: Sequence[FluidPod]) -> list[float]:
-    """The same for each.
+def equal(pods: Sequence[object]) -> list[float]:
+    """The same for each of at least one.
 
-    >>> equal([])
-    []
+    >>> equal(["a", "b"])
+    [0.5, 0.5]
     """
     return [1.0 / len(pods)] * len(pods)
 

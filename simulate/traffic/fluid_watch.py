@@ -85,7 +85,7 @@ def before(spec: TrafficSpec, bin_s: float) -> list[Reason]:
     for behaviour in _reached(spec):
         facts = profile(behaviour)
         if (time_s := facts.work_s + facts.wait_s) * SERVICE_TIMES > bin_s:
-            found.append(reason("bins", ("services", behaviour.name), name=behaviour.name, bin_s=bin_s, time_s=time_s))
+            found.append(reason("bins", ("services", behaviour.service), name=behaviour.service, bin_s=bin_s, time_s=time_s))
     return found
 
 
@@ -94,7 +94,9 @@ def _single(batch: object) -> bool:
 
 
 def _reached(spec: TrafficSpec) -> list[Behaviour]:
-    callees = {b.name: [call.to for step in b.program for call in step.calls] for b in spec.behaviours}
+    callees: dict[str, list[str]] = {}
+    for b in spec.behaviours:
+        callees.setdefault(b.service, []).extend(call.to for step in b.program for call in step.calls)
     known = dict.fromkeys(source.to for source in spec.sources)
     queue = list(known)
     for name in queue:
@@ -102,7 +104,7 @@ def _reached(spec: TrafficSpec) -> list[Behaviour]:
             if callee not in known:
                 known[callee] = None
                 queue.append(callee)
-    return [behaviour for behaviour in spec.behaviours if behaviour.name in known]
+    return [behaviour for behaviour in spec.behaviours if behaviour.service in known]
 
 
 @dataclass(slots=True)
