@@ -30,6 +30,8 @@ KINDS: Final[Sequence[tuple[str, str, str]]] = (
     ("v1", "services", "Service"),
     ("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     ("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    ("v1", "limitranges", "LimitRange"),
+    ("v1", "resourcequotas", "ResourceQuota"),
 )
 """What is read of a namespace: (apiVersion, resource, kind). Objects that belong to another one are made by it again."""
 

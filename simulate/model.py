@@ -132,6 +132,8 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         assumptions=_ordered([*joining.assumptions, *manifests.assumptions]),
         budgets=manifests.budgets,
         provisioners=scenario.provisioners,
+        ranges=manifests.ranges,
+        quotas=manifests.quotas,
         image_bytes=images,
         begins_s=scenario.begins_s,
     )

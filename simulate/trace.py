@@ -107,6 +107,16 @@ class EventRecord(NamedTuple):
     message: str
 
 
+class QuotaRecord(NamedTuple):
+    """What is used of a ResourceQuota after a change, and its bounds: name -> quantity as the API prints it."""
+
+    t_s: float
+    name: str
+    namespace: str
+    used: Mapping[str, str]
+    hard: Mapping[str, str]
+
+
 class TrafficWindow(NamedTuple):
     """Requests of one source in [start_s, end_s): arrivals by arrival time, outcomes and latencies by the time of the end.
 
@@ -155,12 +165,13 @@ class Trace:
     revisions: list[RevisionRecord] = field(default_factory=list)
     traffic: list[TrafficWindow] = field(default_factory=list)
     usage: list[UsageWindow] = field(default_factory=list)
+    quotas: list[QuotaRecord] = field(default_factory=list)
 
 
 def log_lines(trace: Trace) -> list[str]:
     """The whole log in the words of kubectl, in order of time; same trace, same lines.
 
-    At one time: what the scenario did, then nodes, autoscalers, sizes, pods, statuses, and the events that the components wrote.
+    At one time: what the scenario did, then nodes, quotas, autoscalers, sizes, pods, statuses, and the events that the components wrote.
     Traffic and usage windows are not in it.
     """
     lines = [(t_s, rank, text) for rank, lines in enumerate(_kinds(trace)) for t_s, text in lines]
@@ -174,12 +185,17 @@ def _kinds(trace: Trace) -> tuple[Iterator[tuple[float, str]], ...]:
     return (
         ((one.t_s, f"scenario: {one.message}") for one in said),
         ((one.t_s, f"node/{one.node} {one.state}") for one in trace.nodes),
+        ((one.t_s, _quota(one)) for one in trace.quotas),
         ((one.t_s, _autoscaler(one)) for one in trace.hpa),
         ((one.t_s, _size(one)) for one in trace.scales),
         ((one.t_s, _pod(one)) for one in trace.pods),
         ((one.t_s, _status(one)) for one in trace.statuses),
         ((one.t_s, f"event {one.type} {one.reason} {one.kind.lower()}/{one.name}: {one.message}") for one in written),
     )
+
+
+def _quota(one: QuotaRecord) -> str:
+    return f"quota/{one.name} used " + ", ".join(f"{name} {one.used.get(name, '0')}/{bound}" for name, bound in sorted(one.hard.items()))
 
 
 def _autoscaler(one: HpaRecord) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from simulate.control import daemonset
 from simulate.control.placement import NodeView, PodView
 from simulate.control.placement_filter import Filter
 from simulate.control.placement_view import HOST, ZONE
@@ -220,6 +221,6 @@ def template_of(node: NodeView, daemons: Sequence[PodView]) -> NodeView:
     """An empty node with the pods that DaemonSets would put on it."""
     view = copy(node)
     for pod in daemons:
-        if pod.wants(view):
+        if daemonset.place(pod, view).runs:
             view.add(replace(pod, name=f"{pod.name}-{node.name}"))
     return view

@@ -181,7 +181,10 @@ class Tally:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ReplicaSet:
-    """A ReplicaSet with its last status; `pods` are all its pod objects, terminating ones too, `writes` counts those of its spec."""
+    """A ReplicaSet with its last status; `pods` are all its pod objects, terminating ones too, `writes` counts those of its spec.
+
+    `failure`: the message of its condition ReplicaFailure, "" without it.
+    """
 
     name: str
     workload: str
@@ -196,6 +199,7 @@ class ReplicaSet:
     available: int = 0
     terminating: int = 0
     observed: bool = False
+    failure: str = ""
     writes: int = 0
     next_number: int = 0
     pods: dict[str, Pod] = field(default_factory=dict)
@@ -219,6 +223,7 @@ class LiveWorkload:
     sets: dict[str, ReplicaSet] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     current_revision: int = 1
+    failure: str = ""
 
     @property
     def current_set(self) -> ReplicaSet | None:
@@ -256,6 +261,7 @@ class Cluster:
         self.pods: dict[str, Pod] = {}
         self.nodes: dict[str, Node] = {}
         self.metrics_down = False
+        self.admission: Callable[[Pod], str] | None = None
         self._recorded: dict[str, tuple[int, ...]] = {}
         self.on_pod: list[Callable[[Pod, str], None]] = []
         self.on_set: list[Callable[[ReplicaSet], None]] = []
@@ -288,6 +294,15 @@ class Cluster:
         self.trace.pods.append(
             PodRecord(self.clock.now, pod.name, pod.workload, owner, state, pod.node, reason, pod.ready_containers, containers)
         )
+
+    def guarded(self, workload: str) -> bool:
+        """Whether pods of a workload may be refused: its namespace has a LimitRange or a quota."""
+        namespace = self.workloads[workload].spec.namespace if self.admission is not None else ""
+        return bool(namespace) and namespace in {one.namespace for one in self.spec.ranges} | {one.namespace for one in self.spec.quotas}
+
+    def refusal(self, pod: Pod) -> str:
+        """Why admission does not let a pod be created, "" if it does; the one who asks creates it then."""
+        return "" if self.admission is None else self.admission(pod)
 
     def add_pod(self, pod: Pod, home: dict[str, Pod]) -> None:
         """A pod object is created."""

@@ -15,10 +15,11 @@ from typing import Any, Literal, NamedTuple
 from simulate.manifests.documents import Document, documents, read_text
 from simulate.manifests.fields import Fields
 from simulate.manifests.jobs import cron_rules, job_rules
+from simulate.manifests.limits import defaulted, limit_range, quota
 from simulate.manifests.pods import default_pull_policy, template
 from simulate.manifests.structure import BUDGET, SCALER, check
 from simulate.problems import InputError, Problem
-from simulate.spec import Assumption, Autoscaler, DisruptionBudget, ServiceSpec, Workload
+from simulate.spec import Assumption, Autoscaler, DisruptionBudget, LimitRange, ResourceQuota, ServiceSpec, Workload
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -32,6 +33,8 @@ class Manifests:
     autoscalers: tuple[Autoscaler, ...]
     assumptions: tuple[Assumption, ...]
     budgets: tuple[DisruptionBudget, ...] = ()
+    ranges: tuple[LimitRange, ...] = ()
+    quotas: tuple[ResourceQuota, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -109,6 +112,8 @@ class _Collected:
     autoscalers: list[Autoscaler] = field(default_factory=list)
     budgets: list[DisruptionBudget] = field(default_factory=list)
     priorities: dict[str, Priority] = field(default_factory=dict)
+    ranges: list[LimitRange] = field(default_factory=list)
+    quotas: list[ResourceQuota] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
     ignored: dict[str, list[str]] = field(default_factory=dict)
 
@@ -148,11 +153,13 @@ def _collect(loaded: Iterable[Document], digests: Mapping[str, str], problems: l
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         into.assume(f"{kind} {listed}", "not modelled", IGNORED.get(kind, "this kind does not change what is simulated"))
     return Manifests(
-        workloads=tuple(_prioritised(into, one) for one in into.workloads),
+        workloads=tuple(_limited(into, _prioritised(into, one)) for one in into.workloads),
         services=_selections(into.services, into.workloads),
         autoscalers=tuple(into.autoscalers),
         assumptions=tuple(into.assumptions),
         budgets=tuple(into.budgets),
+        ranges=tuple(into.ranges),
+        quotas=tuple(into.quotas),
         digests=digests,
     )
 
@@ -256,6 +263,7 @@ def _bare(into: _Collected, item: Fields, kind: str, name: str, namespace: str) 
             behaviour=name,
             selector=dict(made.labels),
             source=_source(item),
+            bare=kind == "Pod",
         )
     )
     into.assume(f"{kind}/{name}", f"as a Deployment of {replicas}", f"a bare {kind} is run like a Deployment that is never updated")
@@ -361,6 +369,23 @@ def _prioritised(into: _Collected, workload: Workload) -> Workload:
     return replace(workload, template=replace(workload.template, priority=chosen.value, data=data))
 
 
+def _range(into: _Collected, item: Fields, kind: str, name: str, namespace: str) -> None:
+    into.ranges.append(limit_range(item, name, namespace))
+
+
+def _quota(into: _Collected, item: Fields, kind: str, name: str, namespace: str) -> None:
+    into.quotas.append(quota(item, name, namespace))
+
+
+def _limited(into: _Collected, workload: Workload) -> Workload:
+    """The workload with what LimitRanges give to its containers when a pod is created (the template itself stays as it is written)."""
+    made, given = defaulted(workload.template, [one for one in into.ranges if one.namespace == workload.namespace])
+    for name, added in given.items():
+        said = ", ".join(f"{key} {text}" for key, text in sorted(added.items()))
+        into.assume(f"{workload.kind}/{workload.name} container {name}", said, "defaults of a LimitRange", "derived")
+    return replace(workload, template=made)
+
+
 def _metrics_v2(spec: Fields) -> list[Mapping[str, Any]]:
     """`metrics` in the form of autoscaling/v2; v1's percentage and v2beta1's flat targets are rewritten. None: cpu at 80 %."""
     if not spec.has("metrics"):
@@ -407,6 +432,8 @@ READERS: Mapping[str, Callable[[_Collected, Fields, str, str, str], None]] = {
     "HorizontalPodAutoscaler": _autoscaler,
     "PodDisruptionBudget": _budget,
     "PriorityClass": _priority,
+    "LimitRange": _range,
+    "ResourceQuota": _quota,
 }
 
 # Why leaving a kind out is right enough, for the list of assumptions.
@@ -425,8 +452,6 @@ IGNORED: Mapping[str, str] = {
     "ClusterRole": "permissions do not change the model",
     "ClusterRoleBinding": "permissions do not change the model",
     "VerticalPodAutoscaler": "requests stay as the manifests say",
-    "LimitRange": "defaults of a LimitRange are not applied",
-    "ResourceQuota": "no quota is applied",
 }
 
 __all__ = ["Document", "Manifests", "cpu_metric", "default_pull_policy", "documents", "read", "read_text"]

@@ -8,6 +8,7 @@
 | `get nodes`, `-w` | `get_nodes`, `watch_nodes` |
 | `get events`, `-w` | `get_events`, `watch_events` |
 | `get hpa`, `-w` | `hpa_at`, `get_hpa` |
+| `get quota`, `describe quota` | `get_quota`, `describe_quota` |
 | `rollout status`, `rollout history` | `rollout_status`, `rollout_history` |
 | `describe hpa`, `describe deploy` | `describe_hpa`, `describe_deployment` |
 | `describe pod`, `describe node`, the Events of any | `describe_pod`, `describe_node`, `describe_events` |
@@ -22,6 +23,7 @@ from simulate.views.describe import describe_deployment, describe_hpa, describe_
 from simulate.views.events import describe_events, events_of, get_events, watch_events
 from simulate.views.nodes import get_nodes, watch_nodes
 from simulate.views.pods import get_pods, watch_pods
+from simulate.views.quotas import describe_quota, get_quota
 from simulate.views.scalers import get_hpa, hpa_at
 from simulate.views.text import age
 from simulate.views.workloads import get_rs, get_workloads, rollout_history, rollout_status, watch_rs, watch_workloads
@@ -33,11 +35,13 @@ __all__ = [
     "describe_hpa",
     "describe_node",
     "describe_pod",
+    "describe_quota",
     "events_of",
     "get_events",
     "get_hpa",
     "get_nodes",
     "get_pods",
+    "get_quota",
     "get_rs",
     "get_workloads",
     "hpa_at",

@@ -133,11 +133,15 @@ def _conditions(trace: Trace, live: Workload, status: StatusRecord, at_s: float)
     allowed = 0 if live.strategy == "Recreate" else min(status.desired, missing or (0 if surge else 1))
     enough = status.available >= status.desired - allowed
     rows = [("Available", str(enough), "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable")]
-    said = [one for one in trace.events if one.kind == "Condition" and one.name == live.name and one.t_s <= at_s]
+    known = [one for one in trace.events if one.kind == "Condition" and one.name == live.name and one.t_s <= at_s]
+    said = [one for one in known if one.message.startswith("Progressing=")]
     if said:
         rows.append(("Progressing", said[-1].message.partition("=")[2], said[-1].reason))
     elif live.progress_deadline_s is not None:
         rows.append(("Progressing", "True", "NewReplicaSetAvailable"))
+    failed = [one for one in known if one.message.startswith("ReplicaFailure=")]
+    if failed and failed[-1].message.endswith("True"):
+        rows.append(("ReplicaFailure", "True", failed[-1].reason))
     return rows
 
 

@@ -7,8 +7,10 @@ watches, not by polling, where the real one is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from simulate.control import rollout
+from simulate.control.loops.admission import Admission
 from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.cronjob import CronJobLoop
 from simulate.control.loops.daemonset import DaemonSetLoop
@@ -61,6 +63,7 @@ class Control:
         if spec.autoscalers or any(event.verb == "autoscale" for event in spec.events):
             self.kubelet.on_process.append(self.metrics.process_started)
             environment.process(self.metrics.run())
+        self.admission = Admission(self.cluster)
         self._add_nodes(spec)
         self._later: dict[str, LiveWorkload] = {}
         behaviours = {one.name: one for one in spec.traffic.behaviours}
@@ -139,15 +142,17 @@ class Control:
         for number in range(live.replicas):
             name = f"{live.key}-{number}"
             pod = Pod(name=name, workload=live.key, owner=live.key, version=live.version, number=number, created_s=-SETTLED_AGE_S)
-            self._settle_pod(pod, live.pods)
+            if self._settle_pod(pod, live.pods):
+                self.stateful.settle_refused(live)
+                break
             if not pod.ready and live.spec.pod_management == "OrderedReady":
                 break
         self._settle_status(live)
 
     def _settle_daemons(self, live: LiveWorkload) -> None:
         for name, place in self.daemons.places(live).items():
-            if place.runs:
-                self._settle_pod(self.daemons.new_pod(live, name, -SETTLED_AGE_S), live.pods)
+            if place.runs and self._settle_pod(self.daemons.new_pod(live, name, -SETTLED_AGE_S), live.pods):
+                self.daemons.settle_refused(live)
         live.replicas = len(live.pods)
         self._settle_status(live)
 
@@ -171,6 +176,7 @@ class Control:
         )
         live.sets[one.name] = one
         self.cluster.trace.scales.append(ScaleRecord(0.0, "ReplicaSet", one.name, live.key, None, one.size, "before the start"))
+        refused = ""
         for number in range(live.replicas):
             pod = Pod(
                 name=f"{one.name}-{number}",
@@ -180,19 +186,28 @@ class Control:
                 number=number,
                 created_s=-SETTLED_AGE_S,
             )
-            self._settle_pod(pod, one.pods)
+            refused = self._settle_pod(pod, one.pods)
+            if refused:
+                self.sets.settle_refused(one, refused)
+                break
             one.tally.count(pod)
         one.next_number = live.replicas
         one.replicas = len(one.pods)
         one.ready = one.available = sum(pod.ready for pod in one.pods.values())
         reason, since_s = ("NewReplicaSetCreated", 0.0) if self._waiting(one.pods) else ("NewReplicaSetAvailable", -SETTLED_AGE_S)
         complete = rollout.Condition(status="True", reason=reason, update_s=since_s, transition_s=since_s)
+        if refused:
+            complete = replace(complete, status="False", reason="ProgressDeadlineExceeded")
         view = deployment_view(live)
         live.status = rollout.Status(progressing=complete if view.has_deadline else None)
         status = rollout.counted(view, [set_view(one)], one.name, live.status, -SETTLED_AGE_S)
         self.cluster.status_workload(live, status)
 
-    def _settle_pod(self, pod: Pod, home: dict[str, Pod]) -> None:
+    def _settle_pod(self, pod: Pod, home: dict[str, Pod]) -> str:
+        """Create a pod that is as it was long ago; the message of admission if it never was."""
+        refused = self.cluster.refusal(pod)
+        if refused:
+            return refused
         self.cluster.pods[pod.name] = pod
         home[pod.name] = pod
         self.cluster.trace_pod(pod, "created")
@@ -202,6 +217,7 @@ class Control:
                 self.kubelet.begin(pod)
             else:
                 self.kubelet.settle(pod)
+        return ""
 
     def _waiting(self, pods: Mapping[str, Pod]) -> bool:
         """Whether init containers of the pods wait for Jobs of this run, so that the rollout is not complete at time 0."""

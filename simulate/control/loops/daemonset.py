@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from simulate.control import daemonset, replicaset
 from simulate.control.daemonset import DaemonPod
+from simulate.control.draws import uniform
+from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
 from simulate.control.loops.queue import WorkQueue
 from simulate.control.placement_view import NodeView, PodView
 from simulate.control.rollout import Status
@@ -27,6 +29,7 @@ class DaemonSetLoop:
         self._view_of = view
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._retries = Retries()
         self._number: dict[str, int] = {}
         self._places: dict[tuple[str, int], dict[str, daemonset.Place]] = {}
         cluster.on_workload.append(self._wake)
@@ -100,9 +103,20 @@ class DaemonSetLoop:
     def _create(self, live: LiveWorkload, node: str) -> None:
         if node in self._cluster.nodes:
             pod = self.new_pod(live, node, self._cluster.stamp())
+            refused = self._cluster.refusal(pod)
+            if refused:
+                self._cluster.event("DaemonSet", live.key, "Warning", "FailedCreate", f"Error creating: {refused}")
+                self._queue.add(live.key, self._retries.failed(live.key))
+                return
+            self._retries.succeeded(live.key)
             self._cluster.add_pod(pod, live.pods)
             said = f"Created pod: {pod.name}"
             self._cluster.event("DaemonSet", live.key, "Normal", "SuccessfulCreate", said)
+
+    def settle_refused(self, live: LiveWorkload) -> None:
+        """A set that lacks a pod since long before the run: it tries again every 1000 s, from some time on."""
+        self._retries.long_since(live.key)
+        self._queue.add(live.key, LONGEST_RETRY_S * uniform(self._cluster.spec.seed, "retry", live.key))
 
     def _delete(self, live: LiveWorkload, name: str) -> None:
         if name in live.pods:

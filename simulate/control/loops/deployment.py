@@ -52,7 +52,18 @@ class DeploymentLoop:
             old_phases=[pod.phase for one in old for pod in one.pods.values()],
             created=f"{key}-v{live.version.number}",
         )
+        self._mirror(live, current)
         return self._apply(live, current, result)
+
+    def _mirror(self, live: LiveWorkload, current: ReplicaSet | None) -> None:
+        """The condition ReplicaFailure is that of the new set, else of the first old one that has it (3.5)."""
+        sets = [current, *live.sets.values()] if current else list(live.sets.values())
+        failure = next((one.failure for one in sets if one.failure), "")
+        if bool(failure) != bool(live.failure):
+            live.failure = failure
+            kind = "Warning" if failure else "Normal"
+            said = f"ReplicaFailure={bool(failure)}"
+            self._cluster.clock.after(self._api_s, self._cluster.event, "Condition", live.key, kind, "FailedCreate", said)
 
     def _view(self, live: LiveWorkload) -> DeploymentView:
         """The view of before as long as nothing of it was written."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from simulate.control import job, replicaset
 from simulate.control.job import JobDecision, JobPod, JobState, NewPod
+from simulate.control.loops.admission import Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.replicaset import Expectations
 from simulate.control.rollout import Status
@@ -20,6 +21,9 @@ STAGGER_S = 0.0002
 
 DISRUPTIONS = ("TaintManagerEviction", "preempted by", "evicted", "its node is gone")
 """Deletions for which a pod has the condition DisruptionTarget."""
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0
+"""A Job whose pod was refused is looked at again after the first wait, doubling to the longest."""
 
 SIGTERM_CODE = 143
 """Exit code of a container that was told to end."""
@@ -52,6 +56,8 @@ class JobLoop:
         self._control = cluster.spec.control
         self._client = client(cluster)
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._retries = Retries(FIRST_RETRY_S, LONGEST_RETRY_S)
+        self._refused: set[str] = set()
         self._waiters: dict[tuple[str, str], list[Any]] = {}
         self.jobs: dict[str, LiveJob] = {}
         self.on_over: list[Callable[[LiveJob], None]] = []
@@ -162,8 +168,22 @@ class JobLoop:
             lasting_s = self._client.delay_s()
             number, one.next_number = one.next_number, one.next_number + 1
             after(self._cluster.clock, lasting_s + position * STAGGER_S, self._create_one, one, wanted, number)
-        rest = (self._create, one, new[batches[0] :], batches[1:], finish) if batches[1:] else (finish,)
-        after(self._cluster.clock, lasting_s, *rest)
+        answered_s = lasting_s + (batches[0] * STAGGER_S if self._cluster.guarded(one.live.key) else 0.0)
+        after(self._cluster.clock, answered_s, self._go_on, one, new[batches[0] :], batches[1:], finish)
+
+    def _go_on(self, one: LiveJob, new: Sequence[NewPod], batches: Sequence[int], finish: Callable[[], None]) -> None:
+        """The next batch, unless a creation of the one before was refused: then the rest is left out, and tried again later."""
+        if batches and one.name not in self._refused:
+            self._create(one, new, batches, finish)
+            return
+        for _ in new:
+            one.expectations.created()
+        finish()
+        if one.name in self._refused:
+            self._refused.discard(one.name)
+            self._queue.add(one.name, self._retries.failed(one.name))
+        else:
+            self._retries.succeeded(one.name)
 
     def _create_one(self, one: LiveJob, wanted: NewPod, number: int) -> None:
         if one.name not in self.jobs:
@@ -173,6 +193,12 @@ class JobLoop:
             name=name, workload=one.live.key, owner=one.name, version=one.version, number=number,
             index=wanted.index, created_s=self._cluster.stamp(),
         )  # fmt: skip
+        refused = self._cluster.refusal(pod)
+        if refused:
+            one.expectations.created()
+            self._refused.add(one.name)
+            self._say(one, "Warning", "FailedCreate", f"Error creating: {refused}")
+            return
         one.pods[name] = pod
         one.attempts[name] = wanted.attempt
         self._cluster.add_pod(pod, one.live.pods)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from simulate.control import replicaset
+from simulate.control.draws import uniform
+from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
 from simulate.control.loops.queue import Bucket, EventClient, WorkQueue
 from simulate.control.replicaset import PodView
 from simulate.control.state import Cluster, Pod, ReplicaSet, after
@@ -26,6 +28,9 @@ class ReplicaSetLoop:
         self._watch_s = cluster.spec.control.watch_s
         self._api_s = cluster.spec.control.api_s
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._retries = Retries()
+        self._refused: dict[str, str] = {}
+        self._blind: set[str] = set()
         self._bucket = Bucket(cluster.clock, cluster.spec.control.kube_api_qps, cluster.spec.control.kube_api_burst)
         self._events = EventClient(cluster.clock, self._bucket, self._api_s)
         cluster.on_set.append(lambda one: self._queue.add(f"{one.workload}\n{one.name}", self._watch_s))
@@ -67,6 +72,8 @@ class ReplicaSetLoop:
         )
         if look.look_again_s is not None:
             self._queue.add(key, max(0.0, look.look_again_s - now))
+        if one.failure and not one.expectations.satisfied(now):
+            self._blind.add(key)
         finish = partial(self._finish, key, one, look, (one.size, one.writes))
         if look.create:
             one.expectations.expect(look.create, (), now)
@@ -79,8 +86,9 @@ class ReplicaSetLoop:
 
     def _finish(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         """After the last create or delete was answered: the status, where it says something new."""
-        if (one.replicas, one.ready, one.available, one.terminating, one.observed) == (*_counts(look), True):
-            self._queue.done(key)
+        same = bool(one.failure) == bool(self._failure(key, one))
+        if same and (one.replicas, one.ready, one.available, one.terminating, one.observed) == (*_counts(look), True):
+            self._done(key)
         else:
             self._request(self._status, key, one, look, seen)
 
@@ -94,8 +102,30 @@ class ReplicaSetLoop:
     def _store(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         one.replicas, one.ready, one.available, one.terminating = _counts(look)
         one.observed = one.size == seen[0]
+        self._note_failure(one, self._failure(key, one))
         self._cluster.status_set(one)
+        self._done(key)
+
+    def _failure(self, key: str, one: ReplicaSet) -> str:
+        """What was refused in this look; a look that waits to see earlier creations changes nothing."""
+        return self._refused.get(key, one.failure if key in self._blind else "")
+
+    def _note_failure(self, one: ReplicaSet, refused: str) -> None:
+        """The condition ReplicaFailure keeps its first message until a look creates all that it wants."""
+        if bool(refused) != bool(one.failure):
+            one.failure = refused
+            kind = "Warning" if refused else "Normal"
+            self._cluster.event("Condition", one.name, kind, "FailedCreate", f"ReplicaFailure={bool(refused)}")
+
+    def _done(self, key: str) -> None:
+        """A look at which a creation was refused is repeated after a wait that grows; nobody tells when a quota has room again."""
+        refused, blind = self._refused.pop(key, None), key in self._blind
+        self._blind.discard(key)
         self._queue.done(key)
+        if refused is not None:
+            self._queue.add(key, self._retries.failed(key))
+        elif not blind:
+            self._retries.succeeded(key)
 
     def _request(self, answered: Callable[..., None], *arguments: object) -> None:
         """One request to the API, when the client's rate allows it."""
@@ -108,7 +138,17 @@ class ReplicaSetLoop:
             lasting_s = self._bucket.delay_s() + self._api_s
             number, one.next_number = one.next_number, one.next_number + 1
             after(self._cluster.clock, lasting_s + position * STAGGER_S, self._create_one, one, number)
-        after(self._cluster.clock, lasting_s, *((self._create, one, batches[1:], finish) if batches[1:] else (finish,)))
+        answered_s = lasting_s + (batches[0] * STAGGER_S if self._cluster.guarded(one.workload) else 0.0)
+        after(self._cluster.clock, answered_s, self._go_on, one, batches[1:], finish)
+
+    def _go_on(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
+        """The next batch, unless a creation of the one before was refused: then the rest is left out."""
+        if batches and f"{one.workload}\n{one.name}" not in self._refused:
+            self._create(one, batches, finish)
+            return
+        for _ in range(sum(batches)):
+            one.expectations.created()
+        finish()
 
     def _create_one(self, one: ReplicaSet, number: int) -> None:
         pod = Pod(
@@ -119,8 +159,25 @@ class ReplicaSetLoop:
             number=number,
             created_s=self._cluster.stamp(),
         )
+        refused = self._cluster.refusal(pod)
+        if refused:
+            self._refuse(one, refused)
+            return
         self._cluster.add_pod(pod, one.pods)
         self._events.send(one.name)
+
+    def _refuse(self, one: ReplicaSet, message: str) -> None:
+        one.expectations.created()
+        self._refused.setdefault(f"{one.workload}\n{one.name}", message)
+        self._cluster.event("ReplicaSet", one.name, "Warning", "FailedCreate", f"Error creating: {message}")
+        self._events.send(one.name)
+
+    def settle_refused(self, one: ReplicaSet, message: str) -> None:
+        """A set that lacks pods since long before the run: it tries again every 1000 s, from some time on."""
+        key = f"{one.workload}\n{one.name}"
+        self._note_failure(one, message)
+        self._retries.long_since(key)
+        self._queue.add(key, LONGEST_RETRY_S * uniform(self._cluster.spec.seed, "retry", one.name))
 
     def _delete(self, one: ReplicaSet, count: int) -> float:
         """Delete all at once; when the last request is answered, in seconds from now."""

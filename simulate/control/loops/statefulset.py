@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from simulate.control import replicaset, statefulset
+from simulate.control.draws import uniform
+from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
 from simulate.control.loops.queue import WorkQueue
 from simulate.control.rollout import Status
 from simulate.control.state import Cluster, LiveWorkload, Pod, after, release
@@ -18,6 +20,7 @@ class StatefulSetLoop:
         self._cluster = cluster
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._retries = Retries()
         cluster.on_workload.append(self._wake)
         cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
 
@@ -75,10 +78,26 @@ class StatefulSetLoop:
             return
         version = next(one for one in live.versions if one.number == revision)
         pod = Pod(name=name, workload=live.key, owner=live.key, version=version, number=ordinal, created_s=self._cluster.stamp())
+        refused = self._cluster.refusal(pod)
+        if refused:
+            self._refuse(live, name, refused)
+            return
+        self._retries.succeeded(live.key)
         self._cluster.add_pod(pod, live.pods)
         self._cluster.event(
             "StatefulSet", live.key, "Normal", "SuccessfulCreate", f"create Pod {name} in StatefulSet {live.key} successful"
         )
+
+    def _refuse(self, live: LiveWorkload, name: str, message: str) -> None:
+        """A look at which a creation was refused is repeated after a wait that grows."""
+        said = f"create Pod {name} in StatefulSet {live.key} failed error: {message}"
+        self._cluster.event("StatefulSet", live.key, "Warning", "FailedCreate", said)
+        self._queue.add(live.key, self._retries.failed(live.key))
+
+    def settle_refused(self, live: LiveWorkload) -> None:
+        """A set that lacks a pod since long before the run: it tries again every 1000 s, from some time on."""
+        self._retries.long_since(live.key)
+        self._queue.add(live.key, LONGEST_RETRY_S * uniform(self._cluster.spec.seed, "retry", live.key))
 
     def _delete(self, live: LiveWorkload, ordinal: int) -> None:
         pod = live.pods.get(f"{live.key}-{ordinal}")

@@ -1,0 +1,167 @@
+"""The end of the admission chain for pods: LimitRanges refuse, quotas refuse or count; and how controllers retry what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulate.control import admission, quota
+from simulate.control.amounts import Amount, Amounts, added, shown, taken
+from simulate.control.quota import State
+from simulate.control.state import Cluster, Pod, Version, after
+from simulate.spec import LimitRange, ResourceQuota
+from simulate.trace import QuotaRecord
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.005, 1000.0
+"""A controller's key that failed is looked at again after the first wait, doubling to the longest, until a look succeeds."""
+
+
+class Retries:
+    """The rate limiter of a work queue: how long each key that failed waits."""
+
+    def __init__(self, first_s: float = FIRST_RETRY_S, longest_s: float = LONGEST_RETRY_S) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._failures: dict[str, int] = {}
+
+    def failed(self, key: str) -> float:
+        """The wait after one more failure.
+
+        >>> retries = Retries()
+        >>> [retries.failed("a") for _ in range(3)], retries.succeeded("a"), retries.failed("a")
+        ([0.005, 0.01, 0.02], None, 0.005)
+        """
+        number = self._failures.get(key, 0)
+        self._failures[key] = number + 1
+        return min(self._longest_s, self._first_s * 2.0 ** min(number, 60))
+
+    def succeeded(self, key: str) -> None:
+        """The next failure is a first one again."""
+        self._failures.pop(key, None)
+
+    def long_since(self, key: str) -> None:
+        """The key has been failing for so long that it waits the longest time."""
+        self._failures[key] = 60
+
+
+class _Live:
+    """A quota with its use. Machinery of one run."""
+
+    def __init__(self, spec: ResourceQuota) -> None:
+        self.spec = spec
+        self.used: Amounts = {name: Amount(0) for name in spec.hard}
+        self.hard = State(quota=spec, used={}).hard
+
+    @property
+    def state(self) -> State:
+        return State(quota=self.spec, used=self.used)
+
+    def add(self, more: Amounts, sign: int) -> None:
+        own = {name: one for name, one in more.items() if name in self.hard}
+        self.used = added(self.used, own) if sign > 0 else taken(self.used, own)
+
+
+class Admission:
+    """Asked for every pod that is to be created. Without LimitRanges and quotas it stands aside.
+
+    A quota's use grows at admission; when a pod has ended or is gone the quota's controller notices and frees it a watch later.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._ranges: dict[str, list[LimitRange]] = {}
+        for one in cluster.spec.ranges:
+            self._ranges.setdefault(one.namespace, []).append(one)
+        self._quotas: dict[str, list[_Live]] = {}
+        for each in cluster.spec.quotas:
+            self._quotas.setdefault(each.namespace, []).append(_Live(each))
+        self._templates: dict[tuple[str, int], tuple[Mapping[str, Any], Amounts]] = {}
+        self._charged: dict[str, tuple[str, Amounts]] = {}
+        if self._ranges or self._quotas:
+            cluster.admission = self.refusal
+        if self._quotas:
+            cluster.on_pod.append(self._pod_changed)
+            for one_quota in (live for some in self._quotas.values() for live in some):
+                self._record(one_quota)
+
+    def refusal(self, pod: Pod) -> str:
+        """The API's message for a pod that is not created; "" = it is, and its quotas count it from now on."""
+        namespace = self._cluster.workloads[pod.workload].spec.namespace
+        spec, used = self._of(pod.workload, pod.version)
+        wrong = admission.invalid(pod.name, spec) or admission.forbidden(pod.name, spec, self._ranges.get(namespace, ()))
+        if wrong:
+            return wrong
+        own = self._quotas.get(namespace, [])
+        told = quota.refusal([one.state for one in own], spec, used)
+        if told:
+            return f'pods "{pod.name}" is forbidden: {told}'
+        if own:
+            self._charged[pod.name] = namespace, used
+            self._change(namespace, spec, used, 1)
+        return ""
+
+    def set_refusal(self, workload: str, name: str) -> str:
+        """The same for a ReplicaSet, of which quotas count the objects."""
+        namespace = self._cluster.workloads[workload].spec.namespace
+        used = {each: Amount(1) for each in quota.OBJECTS["ReplicaSet"]}
+        told = next((text for one in self._quotas.get(namespace, ()) if (text := quota.exceeded(one.state, used))), "")
+        return f'replicasets.apps "{name}" is forbidden: {told}' if told else ""
+
+    def _of(self, workload: str, version: Version) -> tuple[Mapping[str, Any], Amounts]:
+        key = workload, version.number
+        if key not in self._templates:
+            spec = spec_of(version)
+            self._templates[key] = spec, quota.pod_usage(spec)
+        return self._templates[key]
+
+    def _pod_changed(self, pod: Pod, state: str) -> None:
+        if state not in ("deleted", "succeeded", "failed") or pod.name not in self._charged:
+            return
+        control = self._cluster.spec.control
+        namespace, used = self._charged[pod.name]
+        kept = {} if state == "deleted" else quota.lasting(used)
+        spec, _ = self._of(pod.workload, pod.version)
+        if kept:
+            self._charged[pod.name] = namespace, kept
+        else:
+            del self._charged[pod.name]
+        after(self._cluster.clock, control.watch_s + control.api_s, self._change, namespace, spec, taken(used, kept), -1)
+
+    def _change(self, namespace: str, spec: Mapping[str, Any], used: Amounts, sign: int) -> None:
+        for one in self._quotas[namespace]:
+            if quota.counts(one.spec, spec):
+                one.add(used, sign)
+                self._record(one)
+
+    def _record(self, one: _Live) -> None:
+        """One record a time: what is used after everything that happened then."""
+        rows = self._cluster.trace.quotas
+        used, hard = ({name: shown(name, each) for name, each in sorted(given.items())} for given in (one.used, one.hard))
+        row = QuotaRecord(self._cluster.clock.now, one.spec.name, one.spec.namespace, used, hard)
+        last = next((i for i in range(len(rows) - 1, -1, -1) if rows[i].name == row.name and rows[i].namespace == row.namespace), None)
+        if last is None or rows[last].t_s < row.t_s:
+            rows.append(row)
+        else:
+            rows[last] = row
+
+
+def spec_of(version: Version) -> Mapping[str, Any]:
+    """The pod's spec as its manifest has it; of a template without a manifest what its containers ask for."""
+    given = version.template.data.get("spec") or {}
+    if given.get("containers"):
+        return dict(given)
+    containers = [
+        {
+            "name": one.name,
+            "resources": {
+                "requests": _plain(one.request_cores, one.request_bytes),
+                "limits": _plain(one.limit_cores, one.limit_bytes),
+            },
+        }
+        for one in version.template.containers
+    ]
+    return {**given, "containers": containers}
+
+
+def _plain(cores: float | None, size: float | None) -> dict[str, str]:
+    found = {"cpu": None if cores is None else f"{round(cores * 1000)}m", "memory": None if size is None else str(int(size))}
+    return {name: text for name, text in found.items() if text is not None}
