@@ -36,6 +36,16 @@ class PodView:
     restarts: int = 0
     age_s: float | None = None
 
+    @property
+    def ready_since_s(self) -> float | None:
+        """On a clock that shows 0 now."""
+        return None if self.ready_for_s is None else -self.ready_for_s
+
+    @property
+    def created_s(self) -> float | None:
+        """On a clock that shows 0 now."""
+        return None if self.age_s is None else -self.age_s
+
 
 def batches(count: int, first: int = 1) -> list[int]:
     """Sizes of the slow-start batches (4.2): doubling, the last one cut.
@@ -124,21 +134,38 @@ def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True) -> list[Po
 
 
 class Ranked(Protocol):
-    """A pod by what the first rules of 4.3 look at; `node` None or "" where it is not bound."""
+    """A pod by what 4.3 compares; `node` None or "" where it is not bound, times None where they are missing."""
 
     phase: str
     ready: bool
     cost: int
+    restarts: int
 
     @property
     def node(self) -> str | None:
         """Where it runs."""
 
+    @property
+    def ready_since_s(self) -> float | None:
+        """Since when it is ready."""
+
+    @property
+    def created_s(self) -> float | None:
+        """Since when it exists."""
+
 
 P = TypeVar("P", bound=Ranked)
 
 
-def ranks(pods: Iterable[Ranked], crowd: Mapping[str, int], *, use_cost: bool = True) -> list[int]:
+def _state(pod: Ranked) -> int:
+    return ((((pod.node or "") != "") * 3 + PHASES.get(pod.phase, 1)) * 2 + pod.ready) << 33
+
+
+SERVING = ((1 * 3 + PHASES["Running"]) * 2 + 1) << 33
+"""`_state` of nearly all pods: bound, running and ready."""
+
+
+def ranks(pods: Iterable[Ranked], crowd: Mapping[str | None, int], *, use_cost: bool = True) -> list[int]:
     """The first five rules of 4.3 as one number a pod: lower goes first; what is equal is for the other rules to tell apart.
 
     >>> pods = [PodView(name="a", node="n", ready=True), PodView(name="b", node="m", ready=True, cost=9), PodView(name="c")]
@@ -146,29 +173,46 @@ def ranks(pods: Iterable[Ranked], crowd: Mapping[str, int], *, use_cost: bool = 
     >>> unbound < first < dear
     True
     """
-    if use_cost:
-        return [
-            (((((pod.node or "") != "") * 3 + PHASES.get(pod.phase, 1)) * 2 + pod.ready << 33) + pod.cost << 32) - crowd[pod.node or ""]
-            for pod in pods
-        ]
-    return [((((pod.node or "") != "") * 3 + PHASES.get(pod.phase, 1)) * 2 + pod.ready << 65) - crowd[pod.node or ""] for pod in pods]
+    weight = 1 if use_cost else 0
+    return [
+        ((SERVING if pod.ready and pod.phase == "Running" and pod.node else _state(pod)) + pod.cost * weight << 32) - crowd[pod.node]
+        for pod in pods
+    ]
 
 
-def victims(
-    pods: Sequence[P], related: Iterable[Ranked], count: int, view: Callable[[P], PodView], *, use_cost: bool = True
-) -> list[PodView]:
-    """The `count` pods that a scale-down deletes, as `view` shows them. `related` are all active pods of the owner (they decide how
-    crowded a node is). Of many, only pods that the first rules do not rule out are viewed: those up to the last victim's rank.
+def victims(pods: Sequence[P], related: Iterable[Ranked], count: int, view: Callable[[P], PodView], *, use_cost: bool = True) -> list[P]:
+    """The `count` pods that a scale-down deletes. `related` are all active pods of the owner (they decide how crowded a node is).
+
+    Of many, only those that the first rules and equal times leave open are viewed and compared.
     """
     if count >= len(pods):
-        return [view(pod) for pod in pods]
+        return list(pods)
     if count <= 0:
         return []
-    crowd = Counter(pod.node or "" for pod in related)
+    crowd = Counter([pod.node for pod in related])
+    if len(pods) <= INSERTED:
+        return _compared(pods, lambda pod: replace(view(pod), crowd=crowd[pod.node]), use_cost)[:count]
     found = ranks(pods, crowd, use_cost=use_cost)
     last = min(found) if count == 1 else sorted(found)[count - 1]
-    viewed = [view(pod) for pod, one in zip(pods, found, strict=True) if one <= last or len(pods) <= INSERTED]
-    return deletion_order((replace(one, crowd=crowd[one.node]) for one in viewed), use_cost=use_cost)[:count]
+    groups: dict[int, list[P]] = {}
+    for pod, one in zip(pods, found, strict=True):
+        if one <= last:
+            groups.setdefault(one, []).append(pod)
+    ordered = [pod for one in sorted(groups) for pod in (groups[one] if _tied(groups[one]) else _compared(groups[one], view, use_cost))]
+    return ordered[:count]
+
+
+def _tied(pods: Sequence[Ranked]) -> bool:
+    """Whether no rule tells them apart."""
+    first = pods[0]
+    since_s, restarts, created_s = first.ready_since_s, first.restarts, first.created_s
+    return not [1 for pod in pods if pod.created_s != created_s or pod.ready_since_s != since_s or pod.restarts != restarts]
+
+
+def _compared(pods: Sequence[P], view: Callable[[P], PodView], use_cost: bool) -> list[P]:
+    views = [view(pod) for pod in pods]
+    place = {id(one): pod for one, pod in zip(views, pods, strict=True)}
+    return [place[id(one)] for one in deletion_order(views, use_cost=use_cost)]
 
 
 def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:

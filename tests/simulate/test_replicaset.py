@@ -62,10 +62,13 @@ def test_of_many_pods_only_those_that_may_go_are_viewed() -> None:
         viewed.append(pod.name)
         return pod
 
-    assert names(replicaset.victims(pods, pods, 1, view)) == ["unbound"] == viewed
-    viewed.clear()
+    assert names(replicaset.victims(pods, pods, 1, view)) == ["unbound"]
+    assert viewed == [], "the first rules decide"
     assert names(replicaset.victims(pods, pods, 3, view)) == ["unbound", "b", "c"]
-    assert viewed == ["a", "b", "c", "unbound"]
+    assert viewed == ["a", "b", "c"]
+    viewed.clear()
+    assert names(replicaset.victims(pods, pods, 6, view)) == ["unbound", "b", "c", "a", "alone-0", "alone-1"]
+    assert viewed == ["a", "b", "c"], "no rule tells those that are alone apart: as they come"
     assert replicaset.victims(pods, pods, 0, view) == []
     cheap = [*pods, PodView(name="cheap", node="x", cost=-2147483648, **ready), PodView(name="dear", node="n", cost=2147483647, **ready)]
     assert names(replicaset.victims(cheap, cheap, 4, view)) == ["unbound", "cheap", "b", "c"]

@@ -183,11 +183,11 @@ class ReplicaSetLoop:
         """Delete all at once; when the last request is answered, in seconds from now."""
         related = [pod for other in self._cluster.workloads[one.workload].sets.values() for pod in other.tally.active.values()]
         chosen = replicaset.victims(list(one.tally.active.values()), related, count, self._pod_view)
-        one.expectations.expect(0, [view.name for view in chosen], self._cluster.clock.now)
+        one.expectations.expect(0, [pod.name for pod in chosen], self._cluster.clock.now)
         lasting_s = 0.0
-        for view in chosen:
+        for pod in chosen:
             lasting_s = self._bucket.delay_s() + self._api_s
-            after(self._cluster.clock, lasting_s, self._delete_one, one, one.pods[view.name])
+            after(self._cluster.clock, lasting_s, self._delete_one, one, pod)
         return lasting_s
 
     def _delete_one(self, one: ReplicaSet, pod: Pod) -> None:
