@@ -154,6 +154,11 @@ class _Joined:
     def counters(self) -> Mapping[str, PodCounters]:
         return self._plane.read(self._now())
 
+    def close(self) -> None:
+        """The run is over: an approximation tells whether it held."""
+        if (close := getattr(self._plane, "close", None)) is not None:
+            close()
+
     def sources(self) -> Mapping[str, SourceCounters]:
         return self._plane.sources(self._now())
 
@@ -378,14 +383,15 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
 
     `seed` replaces the spec's (draws of both planes). `plane` replaces the data plane (one made of `traffic_of(spec)`), `agenda` is one
     to look at afterwards.
-    InputError for what cannot be simulated.
+    InputError for what cannot be simulated, and for what the fluid engine gives no answer to.
     """
     if seed is not None and seed != spec.seed:
         spec = replace(spec, seed=seed, traffic=replace(spec.traffic, seed=seed))
     if plane is None:
         from simulate.traffic import make_plane
 
-        plane = make_plane(traffic_of(spec))
+        traffic, bin_s = traffic_of(spec), spec.fluid_bin_s
+        plane = make_plane(traffic) if bin_s is None else make_plane(traffic, engine="fluid", bin_s=bin_s)
     refuse_what_is_missing(spec)
     environment = agenda or Agenda()
     trace = Trace(horizon_s=spec.horizon_s, seed=spec.seed)
@@ -403,6 +409,7 @@ def run(spec: ClusterSpec, seed: int | None = None, *, plane: Plane | None = Non
     _loop(environment, joined, spec.horizon_s)
     recorder.write(spec.horizon_s)
     assert_conserved(joined.sources())
+    joined.close()
     return trace
 
 

@@ -111,7 +111,7 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         raise InputError(joining.problems)
     horizon_s = scenario.horizon_s or HORIZON_S
     used_seed = seed if seed is not None else scenario.seed if scenario.seed is not None else 1
-    return ClusterSpec(
+    joined = ClusterSpec(
         seed=used_seed,
         horizon_s=horizon_s,
         workloads=manifests.workloads,
@@ -137,6 +137,31 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         image_bytes=images,
         begins_s=scenario.begins_s,
     )
+    return joined if scenario.fluid_bin_s is None else as_fluid(joined, scenario.fluid_bin_s)
+
+
+LOOKS_AT_QUEUES = ("round_robin", "least_request", "p2c", "ewma")
+
+
+def as_fluid(spec: ClusterSpec, bin_s: float) -> ClusterSpec:
+    """The same with the fluid engine (model.md 8), and what that supposes as assumptions."""
+    found = [
+        Assumption(
+            subject="engine",
+            value=f"fluid, bins of {bin_s:g} s",
+            reason="expected flows instead of single requests; beside them the exact engine on sampled hours",
+            origin="derived",
+        )
+    ]
+    even = [f"{edge.caller}->{edge.callee}" for edge in spec.traffic.edges if edge.policy in LOOKS_AT_QUEUES]
+    if even:
+        reason = "the fluid engine knows no queue that a balancer could look at: its waits are an upper bound"
+        found.append(Assumption(subject=f"waits over {', '.join(even)}", value="as with random choice", reason=reason, origin="derived"))
+    groups = [one.name for one in spec.traffic.behaviours if any(step.parallel and len(step.calls) > 1 for step in one.program)]
+    if groups:
+        reason = "the fluid engine takes the largest mean of a group's calls: a lower bound"
+        found.append(Assumption(subject=f"parallel calls of {', '.join(groups)}", value="the slowest", reason=reason, origin="derived"))
+    return replace(spec, fluid_bin_s=bin_s, assumptions=_ordered([*spec.assumptions, *found]))
 
 
 def _ordered(assumptions: Sequence[Assumption]) -> tuple[Assumption, ...]:

@@ -102,6 +102,7 @@ class Behaviour:
     def service(self) -> str:
         """The service whose endpoints its pods are."""
         return self.serves or self.name
+
     gates_s: tuple[tuple[str, float], ...] = ()
 
 
@@ -616,9 +617,16 @@ MONDAY_S = 1767571200.0
 """Monday, 5 January 2026, 0:00 UTC, in seconds since 1970: when a run begins unless the scenario says another day."""
 
 
+BIN_S = 10.0
+"""Bins of the fluid engine unless the scenario says otherwise (model.md 8)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
-    """Everything that `engine.run` needs. `traffic.edges` name workload behaviours; `services` tell which edges' callee a Service is."""
+    """Everything that `engine.run` needs. `traffic.edges` name workload behaviours; `services` tell which edges' callee a Service is.
+
+    `fluid_bin_s`: the data plane has expected flows in bins of this length instead of requests (model.md 8); None: every request.
+    """
 
     seed: int
     horizon_s: float
@@ -637,3 +645,4 @@ class ClusterSpec:
     ranges: tuple[LimitRange, ...] = ()
     quotas: tuple[ResourceQuota, ...] = ()
     provisioners: tuple[Provisioner, ...] = ()
+    fluid_bin_s: float | None = None

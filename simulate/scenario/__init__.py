@@ -19,6 +19,7 @@ from simulate.scenario import machines
 from simulate.scenario.shapes import At, JsonSchema
 from simulate.scenario.table import DELAYS, FLAGS, HOST_VERBS, SCENARIO, VERBS
 from simulate.spec import (
+    BIN_S,
     MONDAY_S,
     Call,
     ControlPlane,
@@ -73,6 +74,7 @@ class Scenario:
     guesses: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, float] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
+    fluid_bin_s: float | None = None
     """File of a recorded load -> its digest."""
     begins_s: float = MONDAY_S
     provisioners: tuple[Provisioner, ...] = ()
@@ -141,10 +143,21 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         images=said.get("images", {}),
         recorded=recorded,
         begins_s=said.get("date", MONDAY_S),
+        fluid_bin_s=_bin_s(said.get("engine", "exact"), At(document, problems, ("engine", "fluid", "bin"))),
     )
     if problems:
         raise InputError(problems)
     return scenario
+
+
+def _bin_s(engine: Any, at: At) -> float | None:
+    """Bins of the fluid engine; None where every request is simulated."""
+    if not isinstance(engine, Mapping):
+        return BIN_S if engine == "fluid" else None
+    found = float(engine["fluid"].get("bin", BIN_S))
+    if found < 1.0:
+        at.fault("must be at least 1s")
+    return found
 
 
 # ------------------------------------------------------------------ load

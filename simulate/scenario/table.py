@@ -494,12 +494,16 @@ BASELINE = Fields(
     }
 )
 
+_FLUID = Fields({"bin": Key(LASTING, "length of its bins, at least 1s, default 10s")})
+ENGINE = Either(Fields({"fluid": Key(_FLUID, "expected flows, with settings", required=True)}), Choice(("exact", "fluid")))
+
 SCENARIO = Fields(
     {
         "version": Key(Choice((1,)), "of this format, 1", required=True),
         "horizon": Key(LASTING, "how long the run is, default 1h"),
         "date": Key(Day(), "day at whose 0:00 UTC the run begins, for CronJobs; default a Monday, 2026-01-05"),
         "seed": Key(COUNT, "of every random draw, default 1"),
+        "engine": Key(ENGINE, "exact: every request (default); fluid: expected flows, refused where they do not hold"),
         "load": Key(Named(Listed(SOURCE)), "entry service -> sources of requests"),
         "services": Key(Named(SERVICE), "what each service does with a request"),
         "balancing": Key(Named(BALANCING), "per callee, `default`, or `caller->callee`"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulate.spec import BIN_S
+
 if TYPE_CHECKING:
     from simulate.spec import TrafficSpec
     from simulate.traffic.plane import Plane
 
 
-def make_plane(spec: TrafficSpec, *, engine: str = "auto", record: bool = False, keep: bool = False, bin_s: float = 10.0) -> Plane:
+def make_plane(spec: TrafficSpec, *, engine: str = "auto", record: bool = False, keep: bool = False, bin_s: float = BIN_S) -> Plane:
     """A data plane for `spec`, at time 0 and without pods; its `engine` names what runs.
 
     `engine`: "heap" (plain Python), "events" (compiled, in event order), or "auto": the fastest that can do the run. These do the whole

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from simulate.spec import Background, Edge, TrafficSpec
+from simulate.spec import BIN_S, Background, Edge, TrafficSpec
 from simulate.traffic import fluid_groups, fluid_load, fluid_shape, fluid_split, fluid_watch, setup
 from simulate.traffic.fluid_load import Load
 from simulate.traffic.fluid_shapes import Shapes, Signature
@@ -36,7 +36,6 @@ from simulate.traffic.histogram import BUCKETS
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
 from simulate.traffic.state import DEPENDENCY, KILLED, NO_ENDPOINT, REFUSED, RETRIED, TIMED_OUT
 
-BIN_S = 10.0
 NEARLY = 1e-6
 FINE = 512
 """Steps an octave to which a mean time is rounded before a shape is moved there: 0.14 %."""
