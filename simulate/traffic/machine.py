@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 from llvmlite import ir
 from numba.core import types as _types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from simulate.compiled import kept_beside
@@ -29,30 +32,69 @@ OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model
 """`_nrt` False: references are not counted, which would take most of the time of a run; so nothing is allocated in compiled code."""
 
 
+class Raw(JITCodeLibrary):
+    """Machine code that is not optimized: numba would optimize each function with all that it calls, and so most of them many times."""
+
+    def _optimize_final_module(self) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def libraries(kind: type) -> Iterator[None]:
+    """What is compiled meanwhile is of this kind."""
+    codegen: Any = cpu_target.target_context.codegen()
+    before = codegen._library_class
+    codegen._library_class = kind
+    try:
+        yield
+    finally:
+        codegen._library_class = before
+
+
 class Compiler:
     """Compiles the functions of some files of this folder together: what was kept of another version of any of them is not used."""
 
     def __init__(self, *names: str) -> None:
         self._files = files(names)
 
-    def _made(self, function: F, **more: Any) -> F:
+    def _made(self, function: F, **more: Any) -> Any:
         """Compiled once for each kind of argument: numba would compile anew for each constant that is passed."""
-        made: Any = JIT(**OPTIONS, cache=kept_beside(*self._files), **more)(function)
+        made: Any = JIT(**OPTIONS, **more)(function)
         of_types = made.get_call_template
         made.get_call_template = lambda arguments, named: of_types(tuple(types.unliteral(one) for one in arguments), named)
+        return made
+
+    def _part(self, function: F, **more: Any) -> F:
+        """Not optimized, and not kept, by itself: that is done where machine code is entered, with all its parts."""
+        made = self._made(function, no_cpython_wrapper=True, **more)
+        compiled_alone = made.compile
+
+        def compiled_raw(signature: Any) -> Any:
+            with libraries(Raw):
+                return compiled_alone(signature)
+
+        made.compile = compiled_raw
         return cast(F, made)
 
     def compiled(self, function: F) -> F:
         """Machine code that Python calls, kept between processes."""
-        return self._made(function)
+        made = self._made(function, cache=kept_beside(*self._files))
+        compiled_alone = made.compile
+
+        def compiled_whole(signature: Any) -> Any:
+            with libraries(JITCodeLibrary):
+                return compiled_alone(signature)
+
+        made.compile = compiled_whole
+        return cast(F, made)
 
     def inner(self, function: F) -> F:
         """Machine code that only machine code calls: without the entry from Python, which takes longest to compile."""
-        return self._made(function, no_cpython_wrapper=True)
+        return self._part(function)
 
     def inlined(self, function: F) -> F:
         """As `inner`, and put where it is called: a call would cost more than the work."""
-        return self._made(function, no_cpython_wrapper=True, forceinline=True)
+        return self._part(function, forceinline=True)
 
 
 _EVENTS = Compiler(*EVENTS)
