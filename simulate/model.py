@@ -479,7 +479,7 @@ def _refuse_idle(joining: Joining, event: Happening, pools: Sequence[NodePool]) 
         joining.fault(event.place, "changes nothing: it needs min, max or cpuPercent")
     if event.arguments.get("min", 1) > event.arguments.get("max", 2**31):
         joining.fault(event.place, f"needs min <= max, has {event.arguments['min']} and {event.arguments['max']}")
-    if event.verb in ("nodeLoss", "drain", "reclaim") and event.arguments.get("count", 1) > most:
+    if event.verb in ("nodeLoss", "drain", "reclaim", "taint") and event.arguments.get("count", 1) > most:
         joining.fault(event.place, f"takes {event.arguments.get('count', 1)} nodes from {event.target}, which has at most {most}")
     horizon_s = joining.scenario.horizon_s or HORIZON_S
     if event.at_s >= horizon_s:

@@ -586,6 +586,10 @@ class ControlPlane:
     kube_api_burst: int = 30
     node_monitor_grace_s: float = 50.0
     not_ready_toleration_s: float = 300.0
+    node_eviction_rate: float = 0.1
+    secondary_eviction_rate: float = 0.01
+    unhealthy_zone_ratio: float = 0.55
+    large_cluster_size: int = 50
     watch_s: float = 0.010
     api_s: float = 0.005
     scheduling_s: float = 0.005

@@ -87,7 +87,8 @@ class RevisionRecord(NamedTuple):
 class NodeRecord(NamedTuple):
     """A node changed: requested, ready, cordoned, uncordoned, lost, notReady (the control plane has noticed), removed.
 
-    A requested one can also be refused (the provider has none) or cancelled (it did not come in time).
+    A requested one can also be refused (the provider has none) or cancelled (it did not come in time); a taint that somebody puts on
+    it or takes away: tainted, untainted.
     """
 
     t_s: float

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from simulate.control.placement_view import Taint
 from simulate.control.replicaset import Expectations
 from simulate.control.rollout import Condition, Status
 from simulate.spec import Behaviour, ClusterSpec, NodePool, PodTemplate, Workload
@@ -237,7 +238,10 @@ class LiveWorkload:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Node:
-    """A node. `up`: the machine runs; `ready`: the control plane believes it; `cordoned`: nothing new is placed on it."""
+    """A node. `up`: the machine runs; `ready`: the control plane believes it; `cordoned`: nothing new is placed on it.
+
+    `taints` are those that were put on it, besides its pool's.
+    """
 
     name: str
     pool: NodePool
@@ -245,6 +249,7 @@ class Node:
     up: bool = True
     ready: bool = True
     cordoned: bool = False
+    taints: tuple[Taint, ...] = ()
     pods: dict[str, Pod] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
 

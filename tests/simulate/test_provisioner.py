@@ -309,9 +309,11 @@ def test_where_a_size_is_short_the_next_cheapest_is_bought() -> None:
 
 
 def test_a_provisioner_of_several_zones_survives_the_loss_of_one() -> None:
+    """Another node, of zone b, is left: without any ready node nothing would be evicted."""
+    base = NodePool(name="base", cores=0.1, memory_bytes=2.0**30, count=1, minimum=1, maximum=1, zones=("b",))
     zoned = tuple(replace(pool, zones=("a", "b")) for pool in (SMALL, LARGE))
     control = ControlPlane(not_ready_toleration_s=30.0)
-    trace = run(elastic(at(100.0, "zoneLoss", "a"), pools=zoned, control=control), plane=QuietPlane())
+    trace = run(elastic(at(100.0, "zoneLoss", "a"), pools=(base, *zoned), control=control), plane=QuietPlane())
     assert {node for _, node, _ in changes(trace)} >= {"web-s-0", "web-s-1"}
     back = [one for one in trace.pods if one.state == "ready" and one.t_s > 100]
     assert len(back) == 2 and {one.node for one in back} == {"web-s-1"}

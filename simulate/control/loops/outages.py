@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from simulate.control.loops.eviction import Emptying, Evictions
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.supply import Supply
+from simulate.control.loops.tainting import Tainting
+from simulate.control.placement_view import Taint
 from simulate.control.state import Cluster, Node, after
 from simulate.spec import Event
 
@@ -29,6 +31,7 @@ class Outages:
         self._causes: Counter[Node] = Counter()
         self._losses: Counter[Node] = Counter()
         self._short: Counter[str] = Counter()
+        self._tainting = Tainting(cluster)
         self._registry: list[float | None] = []
         self._silences = 0
         self.verbs: Mapping[str, Callable[[Event], None]] = {
@@ -37,6 +40,7 @@ class Outages:
             "drain": self.drain,
             "reclaim": self.reclaim,
             "shortage": self.shortage,
+            "taint": self.taint,
             "registry": self.registry,
             "metrics": self.metrics,
         }
@@ -59,7 +63,6 @@ class Outages:
                 self._stop(node)
                 number = self._losses[node]
                 after(self._cluster.clock, control.node_monitor_grace_s, self._not_ready, node, number)
-                after(self._cluster.clock, control.node_monitor_grace_s + control.not_ready_toleration_s, self._evict, node, number)
             if event.arguments.get("for") is not None:
                 after(self._cluster.clock, float(event.arguments["for"]), self._return, node)
 
@@ -76,13 +79,6 @@ class Outages:
         self._cluster.event("Node", node.name, "Warning", "NodeNotReady", f"Node {node.name} status is now: NodeNotReady")
         for pod in list(node.pods.values()):
             self._cluster.set_ready(pod, False, "NodeNotReady")
-
-    def _evict(self, node: Node, number: int) -> None:
-        """The taint manager asks no budget."""
-        if node.up or number != self._losses[node]:
-            return
-        for pod in list(node.pods.values()):
-            self._cluster.delete_pod(pod, "TaintManagerEviction")
 
     def _return(self, node: Node) -> None:
         """One cause is over. The machine is back with the last one, unless it was given back meanwhile."""
@@ -138,6 +134,15 @@ class Outages:
                 self._cluster.delete_pod(pod, "its node is gone")
                 self._cluster.remove_pod(pod)
             self._cluster.change_node(node, "removed")
+
+    def taint(self, event: Event) -> None:
+        """`kubectl taint node`: on so many nodes of a pool; `for` ends with taking it away."""
+        said = event.arguments
+        taint = Taint(str(said["key"]), str(said.get("value", "")), str(said["effect"]))
+        for node in self._of_pool(event):
+            self._tainting.put(node, taint)
+            if said.get("for") is not None:
+                after(self._cluster.clock, float(said["for"]), self._tainting.take, node, taint)
 
     def shortage(self, event: Event) -> None:
         """The provider has no machines of a pool for a while: each one that is asked for is refused at once."""

@@ -9,12 +9,11 @@ from simulate.control.daemonset import tolerations
 from simulate.control.draws import uniform
 from simulate.control.labels import Requirement, Selector
 from simulate.control.loops.eviction import Evictions
+from simulate.control.node_loss import UNREACHABLE
 from simulate.control.placement import NodeView, PodView, Taint
 from simulate.control.placement_index import PlacementIndex
 from simulate.control.placement_view import ZONE
 from simulate.control.state import Cluster, LiveWorkload, Node, Pod, release
-
-UNREACHABLE = Taint("node.kubernetes.io/unreachable", "", "NoExecute")
 
 
 class Placer:
@@ -105,7 +104,7 @@ class Placer:
         known = next((one for one in self._index.nodes if one.name == node.name), None) if node.pods else None
         view = known or node_view(node)
         view.unschedulable = node.cordoned
-        view.taints = (*_taints(node), *(() if node.ready else (UNREACHABLE,)))
+        view.taints = (*_taints(node), *node.taints, *(() if node.ready else (UNREACHABLE,)))
         self._index.put(view)
 
 

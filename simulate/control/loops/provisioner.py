@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from simulate.control import consolidation, placement, provisioner
 from simulate.control.consolidation import Around, Candidate, Command
+from simulate.control.daemonset import tolerations
 from simulate.control.labels import Requirement, Selector
 from simulate.control.loops.eviction import Emptying, Evictions
 from simulate.control.loops.placing import Placer, node_view
@@ -282,7 +283,12 @@ def offer_of(
 
 def first_nodes(spec: ClusterSpec, there: Sequence[Node]) -> list[Node]:
     """Nodes that the provisioners had bought before the start for the pods that run then."""
-    daemons = [replace(view, name=one.name) for one in spec.workloads if one.kind == "DaemonSet" for view in _views(one, 1)]
+    daemons = [
+        replace(view, name=one.name, tolerations=(*view.tolerations, *tolerations()))
+        for one in spec.workloads
+        if one.kind == "DaemonSet"
+        for view in _views(one, 1)
+    ]
     pending = [view for one in spec.workloads if _runs(one) for view in _views(one, one.replicas)]
     offers = [
         offer_of(one, [pool for pool in spec.pools if pool.provisioner == one.name], there, daemons, frozenset())
@@ -306,4 +312,4 @@ def _views(workload: Workload, count: int) -> list[PodView]:
 
 def _runs(workload: Workload) -> bool:
     """Whether its pods run at the start."""
-    return workload.kind in ("Deployment", "StatefulSet")
+    return workload.kind in ("Deployment", "StatefulSet") and workload.created_s is None
