@@ -152,6 +152,8 @@ def histories(draw: Any, calm: bool = False) -> History:
     events: list[Event] = []
     for i in range(draw(st.integers(1, 7))):
         events += _event(draw, 10.0 + 50.0 * i + draw(st.floats(0.0, 49.0)), some, calm)
+    reclaims = [event for event in events if event.verb == "reclaim"]
+    events = [event for event in events if event not in reclaims[1:]]  # of a pool that does not grow a node has to stay
     healed = [Event(at_s=STORY_S, verb="resume", target=w.name) for w in some if w.kind == "Deployment"]
     healed += [
         Event(at_s=STORY_S + 1.0, verb="rollout", target=w.name, arguments={"image": f"{w.name}:9"}) for w in some if w.kind == "Deployment"

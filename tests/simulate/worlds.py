@@ -46,6 +46,10 @@ class QuietPlane:
         assert t_s >= self.now - 1e-12, f"{what} of {pod} at {t_s}, the plane is at {self.now}"
         self.log.append((t_s, what, pod))
 
+    def _forget(self, pod: str) -> None:
+        """What the process of before would still have done does not happen."""
+        self.due = [one for one in self.due if one[2] != pod or one[1] == "oom"]
+
     def _end(self, t_s: float, pod: str) -> None:
         if pod in self.up:
             self.used[pod] = self.used.get(pod, 0.0) + self.cores * (t_s - self.up.pop(pod))
@@ -68,6 +72,7 @@ class QuietPlane:
 
     def start(self, t_s: float, pod: str, *, boot_cpu_s: float = 0.0, **_: Any) -> None:
         self._at(t_s, "start", pod)
+        self._forget(pod)
         if boot_cpu_s:
             self.due.append((t_s + boot_cpu_s, "booted", pod))
         else:
@@ -90,10 +95,12 @@ class QuietPlane:
 
     def kill(self, t_s: float, pod: str) -> None:
         self._at(t_s, "kill", pod)
+        self._forget(pod)
         self._end(t_s, pod)
 
     def lose(self, t_s: float, pod: str) -> None:
         self._at(t_s, "lose", pod)
+        self._forget(pod)
         self._end(t_s, pod)
 
     def set_pod(self, t_s: float, pod: str, **_: Any) -> None:
