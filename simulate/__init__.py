@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,13 +191,49 @@ def _asked(
 
 
 def _read(
-    manifests: Manifest | Sequence[Manifest], scenario: str | Path | Mapping[str, Any], seed: int | None, stdin: str | None
+    manifests: Manifest | Sequence[Manifest],
+    scenario: str | Path | Mapping[str, Any],
+    seed: int | None,
+    stdin: str | None,
+    engine: str | None = None,
+    unfit: str | None = None,
 ) -> tuple[ClusterSpec, dict[str, str]]:
-    """Both inputs joined."""
+    """Both inputs joined. `engine` replaces the scenario's; `unfit`: why the fluid engine is refused, a key of fluid_watch.REASONS."""
     from simulate.model import join
+    from simulate.spec import BIN_S
 
     said, asked, digests = _asked(manifests, scenario, stdin)
-    return join(said, asked, seed), digests
+    if engine == "exact":
+        asked = replace(asked, fluid_bin_s=None)
+    elif engine == "fluid":
+        asked = replace(asked, fluid_bin_s=asked.fluid_bin_s or BIN_S)
+    elif engine is not None:
+        raise ValueError(f"unknown engine {engine!r}: exact or fluid")
+    spec = join(said, asked, seed)
+    if spec.fluid_bin_s is not None:
+        from simulate import sampled
+        from simulate.traffic.fluid_watch import FluidRefused
+
+        reasons = sampled.refused(unfit).reasons if unfit is not None else sampled.questions(spec)
+        if reasons:
+            raise sampled.placed(FluidRefused(reasons), spec, asked.document)
+    return spec, digests
+
+
+def _answered(traces: Callable[[], tuple[Trace, ...]], spec: ClusterSpec, scenario: str | Path | Mapping[str, Any]) -> tuple[Trace, ...]:
+    """The draws; where the fluid engine made them the first one has the exact engine beside it, or its refusal has the place."""
+    if spec.fluid_bin_s is None:
+        return traces()
+    from simulate import sampled
+    from simulate import scenario as asker
+    from simulate.traffic.fluid_watch import FluidRefused
+
+    try:
+        made = traces()
+    except FluidRefused as error:
+        raise sampled.placed(error, spec, asker.read(scenario).document) from None
+    made[0].samples.extend(sampled.beside(spec, made[0]))
+    return made
 
 
 def _draws(spec: ClusterSpec, replications: int, progress: Progress, label: str, before: int = 0, of: int = 1) -> tuple[Trace, ...]:
@@ -220,15 +257,18 @@ def run(
     seed: int | None = None,
     *,
     replications: int = 1,
+    engine: str | None = None,
     stdin: str | None = None,
     progress: Progress = _silent,
 ) -> Result:
     """Simulate manifests under a scenario: `replications` draws with the seeds seed, seed + 1 ...
 
+    `engine`: "exact" or "fluid" (expected flows for very large loads; docs/fluid.md) in place of the scenario's.
     InputError with every fault of the inputs at once. `progress` is told what begins, and the share that is done (None: not known).
     """
-    spec, digests = _read(manifests, scenario, seed, stdin)
-    return Result((Alternative("as given", spec, _draws(spec, replications, progress, "simulating")),), digests)
+    spec, digests = _read(manifests, scenario, seed, stdin, engine)
+    traces = _answered(lambda: _draws(spec, replications, progress, "simulating"), spec, scenario)
+    return Result((Alternative("as given", spec, traces),), digests)
 
 
 def rollout(
@@ -248,7 +288,7 @@ def rollout(
     """A rolling update under load: one alternative for each combination of the values given (none: as the manifest says)."""
     from simulate import capacity
 
-    spec, digests = _read(manifests, scenario, seed, stdin)
+    spec, digests = _read(manifests, scenario, seed, stdin, unfit="rollout")
     name = capacity.deployment_of(spec, deployment).name
     spec = capacity.with_rollout(spec, name)
     alternatives = []
@@ -268,18 +308,23 @@ def autoscale(
     maximum: int | None = None,
     cpu_percent: Sequence[int] = (),
     replications: int = 1,
+    engine: str | None = None,
     stdin: str | None = None,
     progress: Progress = _silent,
 ) -> Result:
-    """An autoscaler under load, as `kubectl autoscale` makes it (what is not given: as the manifests say), an alternative per target."""
+    """An autoscaler under load, as `kubectl autoscale` makes it (what is not given: as the manifests say), an alternative per target.
+
+    `engine` as in `run`.
+    """
     from simulate import capacity
 
-    spec, digests = _read(manifests, scenario, seed, stdin)
+    spec, digests = _read(manifests, scenario, seed, stdin, engine)
     name = capacity.deployment_of(spec, deployment).name
     alternatives = []
     found = capacity.autoscalers(spec, name, minimum, maximum, cpu_percent)
     for i, (label, settings, changed) in enumerate(found):
-        alternatives.append(Alternative(label, changed, _draws(changed, replications, progress, label, i, len(found)), settings))
+        draws = partial(_draws, changed, replications, progress, label, i, len(found))
+        alternatives.append(Alternative(label, changed, _answered(draws, changed, scenario), settings))
     return Result(tuple(alternatives), digests)
 
 
@@ -333,6 +378,10 @@ def _worlds(
             said, asked, found = _asked(manifests, given[number], stdin)
             digests |= found
             specs[label] = sides.without_note(join(said, asked, seed))
+            if asked.fluid_bin_s is not None:
+                from simulate import sampled
+
+                raise sampled.placed(sampled.refused("pairs"), specs[label], asked.document)
             if len(specs) == 1 and (asked.baseline is not None if baseline is None else baseline):
                 last[sides.BASELINE] = before.join(said, asked, specs[label])
         except InputError as error:
@@ -354,7 +403,7 @@ def plan(
     """The cheapest settings that keep the objective (`found`), simulated beside what was given."""
     from simulate import capacity, engine
 
-    spec, digests = _read(manifests, scenario, seed, stdin)
+    spec, digests = _read(manifests, scenario, seed, stdin, unfit="search")
     found = capacity.plan(spec, engine.run, replications=replications, progress=progress)
     given = Alternative("as given", spec, found.given)
     alternatives = (Alternative("the settings found", found.spec, found.traces), given) if found.settings else (given,)

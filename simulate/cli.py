@@ -94,6 +94,12 @@ def _inputs(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _engine(command: Callable[..., None]) -> Callable[..., None]:
+    """The choice between every request and expected flows."""
+    said = "exact: every request; fluid: expected flows, for very large loads. Default: the scenario's, else exact."
+    return click.option("--engine", type=click.Choice(("exact", "fluid")), help=said)(command)
+
+
 def _replications(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     said = "Draws with the seeds N, N + 1 ...; from two on every number has its interval."
     return click.option("--replications", type=click.IntRange(min=1, max=1000), default=default, show_default=True, help=said)
@@ -111,12 +117,17 @@ def cli() -> None:
 @cli.command()
 @_inputs
 @_replications(1)
-def run(manifests: tuple[str, ...], scenario: str, seed: int | None, output: str | None, fail_on: str, replications: int) -> None:
+@_engine
+def run(
+    manifests: tuple[str, ...], scenario: str, seed: int | None, output: str | None, fail_on: str, replications: int, engine: str | None
+) -> None:
     """One run, or several draws with intervals."""
     import simulate
 
     with _progress() as progress:
-        result = simulate.run(manifests, scenario, seed, replications=replications, stdin=_stdin(manifests), progress=progress)
+        result = simulate.run(
+            manifests, scenario, seed, replications=replications, engine=engine, stdin=_stdin(manifests), progress=progress
+        )
     _finish(result, output, fail_on)
 
 
@@ -166,6 +177,7 @@ def rollout(
 @cli.command()
 @_inputs
 @_replications(1)
+@_engine
 @click.option("--deployment", required=True, metavar="NAME", help="What is scaled.")
 @click.option("--min", "minimum", type=click.IntRange(min=1), help="Fewest replicas.")
 @click.option("--max", "maximum", type=click.IntRange(min=1), help="Most replicas.")
@@ -183,6 +195,7 @@ def autoscale(
     minimum: int | None,
     maximum: int | None,
     cpu_percent: tuple[int, ...],
+    engine: str | None,
 ) -> None:
     """The autoscaler against load, with `kubectl get hpa` over time."""
     import simulate
@@ -199,6 +212,7 @@ def autoscale(
             maximum=maximum,
             cpu_percent=cpu_percent,
             replications=replications,
+            engine=engine,
             stdin=_stdin(manifests),
             progress=progress,
         )

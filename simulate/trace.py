@@ -118,6 +118,17 @@ class QuotaRecord(NamedTuple):
     hard: Mapping[str, str]
 
 
+class SampleRecord(NamedTuple):
+    """One figure of one sampled time by both engines, in a run of the fluid one; None: it does not exist there."""
+
+    start_s: float
+    end_s: float
+    why: str
+    figure: str
+    fluid: float | None
+    exact: float | None
+
+
 class TrafficWindow(NamedTuple):
     """Requests of one source in [start_s, end_s): arrivals by arrival time, outcomes and latencies by the time of the end.
 
@@ -167,6 +178,7 @@ class Trace:
     traffic: list[TrafficWindow] = field(default_factory=list)
     usage: list[UsageWindow] = field(default_factory=list)
     quotas: list[QuotaRecord] = field(default_factory=list)
+    samples: list[SampleRecord] = field(default_factory=list)
 
 
 def log_lines(trace: Trace) -> list[str]:

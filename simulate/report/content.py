@@ -24,6 +24,7 @@ from simulate.report.advice import advice
 from simulate.report.alternatives import against, alternatives
 from simulate.report.blocks import Picture, Section, Table, Text, clock, cores, mebibytes, number, percent, ranged, shape_of
 from simulate.report.rundir import Recorded, Variant
+from simulate.report.sampled import side_of_both
 from simulate.spec import Assumption
 from simulate.trace import HpaRecord, targets
 
@@ -69,6 +70,7 @@ def _answer(recorded: Recorded, summaries: Sequence[tuple[Variant, Sequence[Summ
     yield _verdict(draws)
     if main.verdicts:
         yield _objective(draws, found)
+    yield from side_of_both(variant.traces[0].samples)
     yield from against(recorded, summaries)
     for text in advice(main):
         yield Text(text=text)

@@ -21,6 +21,7 @@ from simulate.trace import (
     PodRecord,
     QuotaRecord,
     RevisionRecord,
+    SampleRecord,
     ScaleRecord,
     StatusRecord,
     Trace,
@@ -40,8 +41,9 @@ TABLES: Mapping[str, Any] = {
     "traffic": TrafficWindow,
     "usage": UsageWindow,
     "quotas": QuotaRecord,
+    "samples": SampleRecord,
 }
-ADDED = frozenset({"revisions", "quotas"})
+ADDED = frozenset({"revisions", "quotas", "samples"})
 """Tables that a trace of an earlier release does not have."""
 
 

@@ -38,6 +38,7 @@ REASONS: Mapping[str, str] = {
     "batch": "the requests of {name} arrive in batches: the formulas suppose that they arrive one by one",
     "storm": "no balance after 50 rounds: retries feed on the failures that they cause (a retry storm), or a closed loop has none",
     "rollout": "how many requests fail during a rollout is no question for an approximation that knows no single request",
+    "pairs": "differences are paired request by request, and the approximation knows no single request",
     "search": "a search looks at settings near saturation, where the approximation has no meaning",
 }
 
