@@ -305,7 +305,8 @@ DELAYS: Mapping[str, str] = {
 }
 CONTROL = Fields(
     {
-        **{flag: Key(shape, f"sets {name}") for flag, (name, shape) in {**FLAGS, **SCALING}.items()},
+        **{flag: Key(shape, f"sets {name}") for flag, (name, shape) in FLAGS.items()},
+        **{flag: Key(shape, means) for flag, (_, shape, means) in SCALING.items()},
         "delays": Key(Fields({name: Key(DURATION, f"sets {to}") for name, to in DELAYS.items()}), "times that are no flag"),
     }
 )

@@ -127,7 +127,7 @@ def test_every_word_for_an_expander_is_known() -> None:
 
 
 def test_every_flag_has_its_field_and_its_default() -> None:
-    assert {name for name, _ in SCALING.values()} == {one.name for one in fields(NodeScaling)}
+    assert {name for name, _, _ in SCALING.values()} == {one.name for one in fields(NodeScaling)}
     assert scenario.read({"version": 1}).control.scaling == NodeScaling()
 
 
