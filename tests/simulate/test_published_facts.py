@@ -229,7 +229,7 @@ def test_hpa_documentation_the_window_takes_the_largest_of_its_recommendations()
 
 
 def test_hpa_walkthrough_php_apache_grows_to_seven_and_falls_back_to_one() -> None:
-    """Request 200m, target 50 %, 1 to 10: at 305 % of one pod the size becomes 7, by way of 4; without load it is 1 again after 5 minutes."""
+    """Request 200m, target 50 %, 1 to 10: at 305 % of one pod the size becomes 7, by way of 4; without load it is 1 again later."""
     spec = scaled(1, scaler(utilization(50), name="php-apache"), 900.0)
     trace = run(spec, plane=SharedLoad(lambda t: 0.61 if 30.0 <= t < 240.0 else 0.0))
     assert sizes(trace) == [1, 4, 5, 7, 3, 1], "5 and 3: looks at pods that had run for a part of the scrape"
@@ -237,7 +237,7 @@ def test_hpa_walkthrough_php_apache_grows_to_seven_and_falls_back_to_one() -> No
     told = [[*line.split()[2:4], line.split()[-2]] for line in lines]
     assert told[0] == ["cpu:", "<unknown>/50%", "0"]
     assert told[1][1:] == ["0%/50%", "1"]
-    assert told[3][1:] == ["43%/50%", "7"], "0.61 cores over 7 pods of 200m"
+    assert told[3][1:] == ["44%/50%", "7"], "0.61 cores over 7 pods are 87.1m, read as 88m of 200m each"
     assert told[4][1:] == ["0%/50%", "1"]
     assert moments(trace)[3] >= 240.0 + 300.0 - 15.0
 
