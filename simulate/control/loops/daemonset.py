@@ -8,7 +8,7 @@ from simulate.control import daemonset, replicaset
 from simulate.control.daemonset import DaemonPod
 from simulate.control.draws import uniform
 from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
-from simulate.control.loops.queue import WorkQueue
+from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.placement_view import NodeView, PodView
 from simulate.control.rollout import Status
 from simulate.control.state import Cluster, LiveWorkload, Node, Pod, after
@@ -29,6 +29,7 @@ class DaemonSetLoop:
         self._view_of = view
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._client = client(cluster)
         self._retries = Retries()
         self._number: dict[str, int] = {}
         self._places: dict[tuple[str, int], dict[str, daemonset.Place]] = {}
@@ -63,12 +64,15 @@ class DaemonSetLoop:
             staying=[name for name, one in places.items() if one.stays],
         )
         live.replicas = len(eligible)
+        lasting_s = 0.0
         for node in decision.creates:
-            after(self._cluster.clock, self._control.api_s, self._create, live, node)
+            lasting_s = self._client.delay_s()
+            after(self._cluster.clock, lasting_s, self._create, live, node)
         for name in decision.deletes:
-            after(self._cluster.clock, self._control.api_s, self._delete, live, name)
+            lasting_s = self._client.delay_s()
+            after(self._cluster.clock, lasting_s, self._delete, live, name)
         self._status(live, [one for some in pods.values() for one in some])
-        return self._control.api_s if decision.creates or decision.deletes else 0.0
+        return lasting_s
 
     def places(self, live: LiveWorkload) -> dict[str, daemonset.Place]:
         """Which nodes get a pod, and where one may stay."""
@@ -105,13 +109,12 @@ class DaemonSetLoop:
             pod = self.new_pod(live, node, self._cluster.stamp())
             refused = self._cluster.refusal(pod)
             if refused:
-                self._cluster.event("DaemonSet", live.key, "Warning", "FailedCreate", f"Error creating: {refused}")
+                self._say(live, "Warning", "FailedCreate", f"Error creating: {refused}")
                 self._queue.add(live.key, self._retries.failed(live.key))
                 return
             self._retries.succeeded(live.key)
             self._cluster.add_pod(pod, live.pods)
-            said = f"Created pod: {pod.name}"
-            self._cluster.event("DaemonSet", live.key, "Normal", "SuccessfulCreate", said)
+            self._say(live, "Normal", "SuccessfulCreate", f"Created pod: {pod.name}")
 
     def settle_refused(self, live: LiveWorkload) -> None:
         """A set that lacks a pod since long before the run: it tries again every 1000 s, from some time on."""
@@ -120,7 +123,7 @@ class DaemonSetLoop:
 
     def _delete(self, live: LiveWorkload, name: str) -> None:
         if name in live.pods:
-            self._cluster.event("DaemonSet", live.key, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
+            self._say(live, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
             self._cluster.delete_pod(live.pods[name], f"DaemonSet {live.key}")
 
     def _status(self, live: LiveWorkload, views: list[DaemonPod]) -> None:
@@ -130,4 +133,9 @@ class DaemonSetLoop:
             ready=sum(one.ready for one in views),
             available=sum(one.available for one in views),
         )
-        self._cluster.status_workload(live, status)
+        if status != live.status:
+            self._client.write(self._cluster.status_workload, live, status)
+
+    def _say(self, live: LiveWorkload, kind: str, reason: str, message: str) -> None:
+        self._cluster.event("DaemonSet", live.key, kind, reason, message)
+        self._client.event(live.key)

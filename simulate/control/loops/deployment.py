@@ -7,7 +7,7 @@ from typing import Any
 
 from simulate.control import rollout
 from simulate.control.events import combined
-from simulate.control.loops.queue import WorkQueue
+from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView
 from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version
 
@@ -20,6 +20,7 @@ class DeploymentLoop:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._client = client(cluster)
         self._watch_s = cluster.spec.control.watch_s
         self._api_s = cluster.spec.control.api_s
         self._said: dict[str, list[tuple[float, str]]] = {}
@@ -37,8 +38,8 @@ class DeploymentLoop:
         if state == "deleted" and live.spec.kind == "Deployment" and live.spec.strategy == "Recreate" and not live.all_pods():
             self._queue.add(live.key, self._watch_s)
 
-    def sync(self, key: str) -> float:
-        """One look (3.3); how long its writes take."""
+    def sync(self, key: str) -> float | None:
+        """One look (3.3); None: the worker is free when its writes are done."""
         live = self._cluster.workloads[key]
         current = live.current_set
         old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else ()
@@ -73,8 +74,8 @@ class DeploymentLoop:
             known = self._views[live.key] = written, deployment_view(live)
         return known[1]
 
-    def _apply(self, live: LiveWorkload, current: ReplicaSet | None, result: Pass) -> float:
-        """Write one thing after the other, each as long as a request to the API takes."""
+    def _apply(self, live: LiveWorkload, current: ReplicaSet | None, result: Pass) -> float | None:
+        """Write one thing after the other, each when the client's rate allows it and as long as a request to the API takes."""
         writes: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         if result.create is not None:
             writes.append((self._create, (live, live.version, result.create, result.revision or 1)))
@@ -85,13 +86,23 @@ class DeploymentLoop:
         writes += [(self._delete, (live, name)) for name in result.delete]
         if result.status != (result.noted[-1] if result.noted else live.status):
             writes.append((self._status, (live, result.status)))
-        lasting_s = 0.0
-        for position, (write, arguments) in enumerate(writes, 1):
-            lasting_s = position * self._api_s
-            self._cluster.clock.after(lasting_s, write, *arguments)
+        if writes:
+            self._client.request(self._write, live.key, writes, 0, result.look_again_s)
+            return None
         if result.look_again_s is not None:
-            self._queue.add(live.key, lasting_s + result.look_again_s)
-        return lasting_s
+            self._queue.add(live.key, result.look_again_s)
+        return 0.0
+
+    def _write(self, key: str, writes: list[tuple[Callable[..., None], tuple[Any, ...]]], position: int, again_s: float | None) -> None:
+        """One write is answered: the next one, or the end of the look."""
+        write, arguments = writes[position]
+        write(*arguments)
+        if position + 1 < len(writes):
+            self._client.request(self._write, key, writes, position + 1, again_s)
+            return
+        self._queue.done(key)
+        if again_s is not None:
+            self._queue.add(key, again_s)
 
     def _status(self, live: LiveWorkload, status: rollout.Status) -> None:
         """A status that was made before the spec changed says nothing of the new generation."""
@@ -141,6 +152,7 @@ class DeploymentLoop:
         earlier = self._said.setdefault(live.key, [])
         self._cluster.event("Deployment", live.key, "Normal", "ScalingReplicaSet", combined(earlier, text, self._cluster.clock.now))
         earlier.append((self._cluster.clock.now, text))
+        self._client.event(live.key)
 
 
 def deployment_view(live: LiveWorkload) -> DeploymentView:

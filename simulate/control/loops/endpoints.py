@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulate.control import endpoints
 from simulate.control.endpoints import EndpointView
-from simulate.control.loops.queue import WorkQueue
+from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.state import Cluster, DataPlane, Pod
 
 WATCHED = frozenset({"running", "ready", "unready", "terminating", "deleted"})
@@ -21,16 +21,29 @@ class EndpointsLoop:
         for edge in cluster.spec.traffic.edges:
             proxies.setdefault(edge.callee, []).extend(edge.proxies)
         self._delays = {callee: endpoints.proxy_delays(names, control.endpoints_s) for callee, names in proxies.items()}
+        self._watch_s = control.watch_s
         self._hops_s = 2 * control.watch_s
         self._queue = WorkQueue(cluster.clock, self._apply)
+        self._client = client(cluster)
+        self._written_s: dict[str, float] = {}
         self._routed: dict[str, list[str]] = {}
         self._unready = {(one.namespace, name) for one in cluster.spec.services if one.publish_not_ready for name in one.workloads}
         cluster.on_pod.append(self._pod_changed)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        if state in WATCHED:
-            for proxy, delay in self._delays.get(pod.version.service, {}).items():
-                self._queue.add(f"{pod.workload}\n{proxy}", self._hops_s + delay)
+        proxies = self._delays.get(pod.version.service) if state in WATCHED else None
+        if proxies:
+            waiting_s = self._wait_s(pod.workload)
+            for proxy, delay in proxies.items():
+                self._queue.add(f"{pod.workload}\n{proxy}", self._hops_s + delay + waiting_s)
+
+    def _wait_s(self, workload: str) -> float:
+        """How long the client's rate holds the slice's next write back. A change before that write is part of it."""
+        now = self._cluster.clock.now
+        due_s = self._written_s.get(workload, -1.0)
+        if due_s <= now:
+            due_s = self._written_s[workload] = now + self._watch_s + self._client.bucket.delay_s()
+        return max(0.0, due_s - now - self._watch_s)
 
     def settle(self) -> None:
         """Route what is ready now, before the run begins."""

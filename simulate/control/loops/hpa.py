@@ -11,6 +11,7 @@ from simulate.control import hpa, hpa_text
 from simulate.control.hpa import ContainerView, Observation, PodView, Sample, Spec, State
 from simulate.control.hpa_metrics import Failure, PodSamples
 from simulate.control.loops.metrics import MetricsLoop
+from simulate.control.loops.queue import client
 from simulate.control.state import Cluster, LiveWorkload, Pod, release
 from simulate.manifests import cpu_metric
 from simulate.spec import Autoscaler, ContainerSpec, PodTemplate
@@ -45,6 +46,7 @@ class HpaLoop:
         self._metrics = metrics
         self._settings = hpa.settings_of(cluster.spec.control)
         self._period_s = cluster.spec.control.hpa_sync_period_s
+        self._scales, self._client = client(cluster), client(cluster)
         self._all: list[LiveAutoscaler] = []
         self._containers: dict[int, tuple[PodTemplate, tuple[ContainerView, ...]]] = {}
         self._views: dict[str, tuple[tuple[object, ...], Pod, PodView]] = {}
@@ -94,8 +96,13 @@ class HpaLoop:
         if release(self._cluster.spec.control.version) < 37:
             yield clock.timeout(self._period_s)
         while True:
+            waiting_s = self._scales.bucket.delay_s()
+            if waiting_s > 0.0:
+                yield clock.timeout(waiting_s)
+            before = live.state.status
             self.reconcile(live)
-            yield clock.timeout(RECONCILE_S + self._period_s)
+            held_s = 0.0 if live.state.status == before else self._client.bucket.delay_s()
+            yield clock.timeout(RECONCILE_S + self._period_s + held_s)
 
     def reconcile(self, live: LiveAutoscaler) -> None:
         """One reconcile now."""
@@ -104,9 +111,11 @@ class HpaLoop:
         live.state = outcome.state
         for event in outcome.events:
             self._cluster.event("HorizontalPodAutoscaler", live.spec.name, event.type, event.reason, event.message)
+            self._client.event(live.spec.name)
         self._record(live)
         if outcome.scale_to is not None and target is not None:
-            self._cluster.scale_workload(target, outcome.scale_to, f"horizontal-pod-autoscaler {live.spec.name}")
+            by = f"horizontal-pod-autoscaler {live.spec.name}"
+            self._scales.write(self._cluster.scale_workload, target, outcome.scale_to, by)
 
     def observe(self, live: LiveAutoscaler, target: LiveWorkload | None) -> Observation:
         """What this reconcile reads."""

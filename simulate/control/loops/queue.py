@@ -134,6 +134,14 @@ class Client:
         """One request; `answered` is called with its answer."""
         after(self._clock, self.delay_s(), answered, *arguments)
 
+    def write(self, answered: Callable[..., object], *arguments: object) -> None:
+        """One request whose own time is counted elsewhere: at once, unless the rate holds it back."""
+        wait_s = self.bucket.delay_s()
+        if wait_s > 0.0:
+            after(self._clock, wait_s, answered, *arguments)
+        else:
+            answered(*arguments)
+
     def chain(self, writes: Sequence[Callable[[], object]], finish: Callable[[], object]) -> None:
         """Requests one after the other, each sent when the one before was answered, then `finish`."""
         if writes:

@@ -8,7 +8,7 @@ from functools import partial
 from simulate.control import replicaset
 from simulate.control.draws import uniform
 from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
-from simulate.control.loops.queue import Bucket, EventClient, WorkQueue
+from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.replicaset import PodView
 from simulate.control.state import Cluster, Pod, ReplicaSet, after
 
@@ -26,13 +26,11 @@ class ReplicaSetLoop:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._watch_s = cluster.spec.control.watch_s
-        self._api_s = cluster.spec.control.api_s
         self._queue = WorkQueue(cluster.clock, self.sync)
         self._retries = Retries()
         self._refused: dict[str, str] = {}
         self._blind: set[str] = set()
-        self._bucket = Bucket(cluster.clock, cluster.spec.control.kube_api_qps, cluster.spec.control.kube_api_burst)
-        self._events = EventClient(cluster.clock, self._bucket, self._api_s)
+        self._client = client(cluster)
         cluster.on_set.append(lambda one: self._queue.add(f"{one.workload}\n{one.name}", self._watch_s))
         cluster.on_pod.append(self._pod_changed)
 
@@ -129,13 +127,13 @@ class ReplicaSetLoop:
 
     def _request(self, answered: Callable[..., None], *arguments: object) -> None:
         """One request to the API, when the client's rate allows it."""
-        after(self._cluster.clock, self._bucket.delay_s() + self._api_s, answered, *arguments)
+        self._client.request(answered, *arguments)
 
     def _create(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
         """Slow-start batches: the requests of one are sent at once, the next one follows their last answer."""
         lasting_s = 0.0
         for position in range(batches[0]):
-            lasting_s = self._bucket.delay_s() + self._api_s
+            lasting_s = self._client.delay_s()
             number, one.next_number = one.next_number, one.next_number + 1
             after(self._cluster.clock, lasting_s + position * STAGGER_S, self._create_one, one, number)
         answered_s = lasting_s + (batches[0] * STAGGER_S if self._cluster.guarded(one.workload) else 0.0)
@@ -164,13 +162,13 @@ class ReplicaSetLoop:
             self._refuse(one, refused)
             return
         self._cluster.add_pod(pod, one.pods)
-        self._events.send(one.name)
+        self._client.event(one.name)
 
     def _refuse(self, one: ReplicaSet, message: str) -> None:
         one.expectations.created()
         self._refused.setdefault(f"{one.workload}\n{one.name}", message)
         self._cluster.event("ReplicaSet", one.name, "Warning", "FailedCreate", f"Error creating: {message}")
-        self._events.send(one.name)
+        self._client.event(one.name)
 
     def settle_refused(self, one: ReplicaSet, message: str) -> None:
         """A set that lacks pods since long before the run: it tries again every 1000 s, from some time on."""
@@ -186,13 +184,13 @@ class ReplicaSetLoop:
         one.expectations.expect(0, [pod.name for pod in chosen], self._cluster.clock.now)
         lasting_s = 0.0
         for pod in chosen:
-            lasting_s = self._bucket.delay_s() + self._api_s
+            lasting_s = self._client.delay_s()
             after(self._cluster.clock, lasting_s, self._delete_one, one, pod)
         return lasting_s
 
     def _delete_one(self, one: ReplicaSet, pod: Pod) -> None:
         self._cluster.delete_pod(pod, f"scaled down {one.name}")
-        self._events.send(one.name)
+        self._client.event(one.name)
 
     def _pod_view(self, pod: Pod) -> PodView:
         now = self._cluster.clock.now

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from simulate.control import replicaset, statefulset
 from simulate.control.draws import uniform
 from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
-from simulate.control.loops.queue import WorkQueue
+from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.rollout import Status
 from simulate.control.state import Cluster, LiveWorkload, Pod, after, release
 from simulate.control.statefulset import StsPod, StsSpec
+
+STAGGER_S = 0.0002
+"""Requests that are sent together arrive one after the other."""
 
 
 class StatefulSetLoop:
@@ -20,6 +24,7 @@ class StatefulSetLoop:
         self._cluster = cluster
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync)
+        self._client = client(cluster)
         self._retries = Retries()
         cluster.on_workload.append(self._wake)
         cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
@@ -28,24 +33,32 @@ class StatefulSetLoop:
         if live.spec.kind == "StatefulSet":
             self._queue.add(live.key, self._control.watch_s)
 
-    def sync(self, key: str) -> float:
-        """One look; how long its writes take."""
+    def sync(self, key: str) -> float | None:
+        """One look; None: the worker is free when its writes are done."""
         live = self._cluster.workloads[key]
         now = self._cluster.clock.now
         spec = self.spec_of(live)
         decision = statefulset.decide(spec, {pod.number: self._view(live, pod, now) for pod in live.pods.values()})
-        api_s = self._control.api_s
         writes = [partial(self._create, live, ordinal, int(revision)) for ordinal, revision in decision.creates]
         writes += [partial(self._delete, live, ordinal) for ordinal in decision.deletes]
-        lasting_s = 0.0
-        for position, write in enumerate(writes):
-            lasting_s = api_s * (position + 1 if spec.monotonic else 1)
-            after(self._cluster.clock, lasting_s + (0.0 if spec.monotonic else 0.0002 * position), write)
         self._status(live, now)
         waiting = [at for pod in live.pods.values() if (at := self._available_s(live, pod)) is not None and at > now + 1e-9]
         if waiting:
             self._queue.add(key, min(waiting) - now)
-        return lasting_s
+        finish = partial(self._queue.done, key)
+        if spec.monotonic:
+            self._client.chain(writes, finish)
+        else:
+            self._at_once(writes, finish)
+        return None
+
+    def _at_once(self, writes: Sequence[Callable[[], None]], finish: Callable[[], None]) -> None:
+        """All requests are sent together and arrive one after the other."""
+        lasting_s = 0.0
+        for position, write in enumerate(writes):
+            lasting_s = self._client.delay_s()
+            after(self._cluster.clock, lasting_s + STAGGER_S * position, write)
+        after(self._cluster.clock, lasting_s, finish)
 
     def spec_of(self, live: LiveWorkload) -> StsSpec:
         """What decides of a StatefulSet; maxUnavailable is dropped before 1.37 (its gate is off)."""
@@ -84,14 +97,12 @@ class StatefulSetLoop:
             return
         self._retries.succeeded(live.key)
         self._cluster.add_pod(pod, live.pods)
-        self._cluster.event(
-            "StatefulSet", live.key, "Normal", "SuccessfulCreate", f"create Pod {name} in StatefulSet {live.key} successful"
-        )
+        self._say(live, "Normal", "SuccessfulCreate", f"create Pod {name} in StatefulSet {live.key} successful")
 
     def _refuse(self, live: LiveWorkload, name: str, message: str) -> None:
         """A look at which a creation was refused is repeated after a wait that grows."""
         said = f"create Pod {name} in StatefulSet {live.key} failed error: {message}"
-        self._cluster.event("StatefulSet", live.key, "Warning", "FailedCreate", said)
+        self._say(live, "Warning", "FailedCreate", said)
         self._queue.add(live.key, self._retries.failed(live.key))
 
     def settle_refused(self, live: LiveWorkload) -> None:
@@ -102,16 +113,20 @@ class StatefulSetLoop:
     def _delete(self, live: LiveWorkload, ordinal: int) -> None:
         pod = live.pods.get(f"{live.key}-{ordinal}")
         if pod is not None and pod.deleting_s is None:
-            self._cluster.event(
-                "StatefulSet", live.key, "Normal", "SuccessfulDelete", f"delete Pod {pod.name} in StatefulSet {live.key} successful"
-            )
+            self._say(live, "Normal", "SuccessfulDelete", f"delete Pod {pod.name} in StatefulSet {live.key} successful")
             self._cluster.delete_pod(pod, f"StatefulSet {live.key}")
+
+    def _say(self, live: LiveWorkload, kind: str, reason: str, message: str) -> None:
+        self._cluster.event("StatefulSet", live.key, kind, reason, message)
+        self._client.event(live.key)
 
     def _status(self, live: LiveWorkload, now: float) -> None:
         views = [self._view(live, pod, now) for pod in live.pods.values()]
         if live.version.number != live.current_revision and statefulset.updated(self.spec_of(live), views):
             live.current_revision = live.version.number
-        self._cluster.status_workload(live, status_of(live, views))
+        status = status_of(live, views)
+        if status != live.status:
+            self._client.write(self._cluster.status_workload, live, status)
 
 
 def status_of(live: LiveWorkload, views: list[StsPod]) -> Status:
