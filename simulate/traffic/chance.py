@@ -48,7 +48,7 @@ from simulate.traffic.layout import (
     TRACE,
     UNIFORM,
 )
-from simulate.traffic.machine import inlined, inner
+from simulate.traffic.machine import cos, exp, inlined, inner, log
 
 GOLDEN = np.uint64(draws.GOLDEN)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -91,20 +91,20 @@ def draw(f: Any, code: int, at: int, key: int, purpose: Any, j: int) -> float:
         return f[at]
     v = unit(key, purpose, j)
     if code == EXP:
-        return -f[at] * math.log(v)
+        return -f[at] * log(v)
     if code == LOGNORMAL:
-        z = math.sqrt(-2.0 * math.log(v)) * math.cos(2.0 * math.pi * unit(key, purpose, j + 1))
-        return f[at] * math.exp(f[at + 1] * z - f[at + 2])
+        z = math.sqrt(-2.0 * log(v)) * cos(2.0 * math.pi * unit(key, purpose, j + 1))
+        return f[at] * exp(f[at + 1] * z - f[at + 2])
     if code == UNIFORM:
         return f[at] + f[at + 1] * v
     if code == ERLANG:
         total = 0.0
         for i in range(int(f[at + 1])):
-            total += math.log(unit(key, purpose, j + i))
+            total += log(unit(key, purpose, j + i))
         return -f[at] * total
     if code == HYPEREXP:
         scale = f[at + 1] if v < f[at] else f[at + 2]
-        return -scale * math.log(unit(key, purpose, j + 1))
+        return -scale * log(unit(key, purpose, j + 1))
     if code == PARETO:
         return f[at] * (1.0 - v * f[at + 1]) ** f[at + 2]
     a, last = int(f[at]), int(f[at + 1]) - 4
@@ -129,7 +129,7 @@ def upcoming(m: Any, f: Any, s: int) -> None:
             t = f[row]
             m[s + S_SEGMENT] = row + 1
     else:
-        f[s + S_AREA] += 1.0 if m[s + S_KIND] == EVEN else -math.log(unit(numbered(m[s + S_KEY], k), ARRIVAL, 0))
+        f[s + S_AREA] += 1.0 if m[s + S_KIND] == EVEN else -log(unit(numbered(m[s + S_KEY], k), ARRIVAL, 0))
         while row < m[s + S_SEGMENT_END] and f[s + S_AREA] >= f[row + G_NEXT_AREA]:
             row += G_SIZE
         m[s + S_SEGMENT] = row

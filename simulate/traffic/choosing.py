@@ -125,7 +125,7 @@ def aim_by_slot(m: Any, f: Any, c: int, a: int, x: int, t: float) -> int:
     return y
 
 
-@inner
+@inlined
 def aim(m: Any, f: Any, c: int, a: int, t: float) -> int:
     """As balance.aim; the endpoint, 0 where the list is empty."""
     e = m[c + C_EDGE]
@@ -252,13 +252,19 @@ def hashed(m: Any, c: int, base: int, n: int) -> int:
     return chosen
 
 
-@inner
+@inlined
 def learn(m: Any, f: Any, a: int, outcome: int, t: float) -> None:
     """As balance.learn."""
     y, e = m[a + A_ENDPOINT], m[a + A_EDGE]
-    if y == 0:
-        return
-    m[y + Y_LOAD] -= 1
+    if y != 0:
+        m[y + Y_LOAD] -= 1
+        if m[a + A_SLOT] != 0 or m[e + E_POLICY] == EWMA or m[e + E_FAILS_MAX] != 0:
+            learn_more(m, f, a, y, e, outcome, t)
+
+
+@inner
+def learn_more(m: Any, f: Any, a: int, y: int, e: int, outcome: int, t: float) -> None:
+    """What balancers with connections, averages or ejection learn."""
     fine = (FINE >> outcome) & 1 == 1
     q = m[a + A_SLOT]
     if q != 0 and not fine and m[q + Q_CONNECTION] == m[a + A_CONNECTION]:

@@ -128,6 +128,7 @@ from simulate.traffic.layout import (
     E_TOKENS,
     E_TOKENS_MAX,
     ENTRY,
+    FAILING,
     FAR,
     FINE,
     FRAME,
@@ -248,6 +249,7 @@ from simulate.traffic.layout import (
     R_SOURCE,
     R_WORKED,
     REFUSED,
+    RESENDING,
     RESTART,
     RETRY,
     RUNNING,
@@ -366,13 +368,19 @@ def new_call(m: Any, f: Any, edge: int, key: int, source: int, user: int, job: i
     return c
 
 
-@inner
+@inlined
 def release(m: Any, a: int) -> None:
     """One reference to an attempt less; rows that nobody refers to are free again, up along the callers."""
-    while a != 0:
+    if a != 0:
         m[a + A_REFERENCES] -= 1
-        if m[a + A_REFERENCES] > 0:
-            return
+        if m[a + A_REFERENCES] == 0:
+            free(m, a)
+
+
+@inner
+def free(m: Any, a: int) -> None:
+    """The row of an attempt that nobody refers to, and those that only it referred to."""
+    while True:
         m[a + A_LIVE] = 0
         m[a + A_NEXT] = m[H_FREE_ROW]
         m[H_FREE_ROW] = a
@@ -382,6 +390,11 @@ def release(m: Any, a: int) -> None:
         if c == 0:
             return
         a = release_call(m, c)
+        if a == 0:
+            return
+        m[a + A_REFERENCES] -= 1
+        if m[a + A_REFERENCES] > 0:
+            return
 
 
 @inlined
@@ -493,10 +506,10 @@ def trigger(m: Any, f: Any, kind: int, p: int, probe: int, outcome: int, t: floa
 # ------------------------------------------------------------------ attempts
 
 
-@inner
-def send(m: Any, f: Any, c: int, number: int, t: float) -> int:
+@inlined
+def send(m: Any, f: Any, c: int, t: float) -> int:
     """As HeapPlane._send; the attempt that arrives at once, or 0."""
-    e = m[c + C_EDGE]
+    e, number = m[c + C_EDGE], m[c + C_ATTEMPTS]
     if m[c + C_RETRYING] == 1:
         m[c + C_RETRYING] = 0
         m[e + E_PENDING] -= 1
@@ -557,7 +570,7 @@ def listens(m: Any, p: int, a: int) -> bool:
     return state == DRAINING and (m[p + P_ACCEPTING] == 1 or m[a + A_ESTABLISHED] == 1)
 
 
-@inner
+@inlined
 def accept(m: Any, f: Any, p: int, a: int, t: float) -> None:
     """As HeapPlane._arrive, once nobody waits for a free worker: a job, a place in the backlog, or a refusal."""
     free = free_worker(m, p)
@@ -582,7 +595,7 @@ def accept(m: Any, f: Any, p: int, a: int, t: float) -> None:
         m[p + P_BACKLOG] += 1
 
 
-@inner
+@inlined
 def answer(m: Any, f: Any, a: int, outcome: int, t: float) -> None:
     """As HeapPlane._answer."""
     e = m[a + A_EDGE]
@@ -594,7 +607,7 @@ def answer(m: Any, f: Any, a: int, outcome: int, t: float) -> None:
         note(m, TELL, a, outcome)
 
 
-@inner
+@inlined
 def told(m: Any, f: Any, a: int, outcome: int, t: float) -> None:
     """As HeapPlane._told: the caller learns how an attempt ended."""
     c, e = m[a + A_CALL], m[a + A_EDGE]
@@ -647,7 +660,7 @@ def retried(m: Any, f: Any, c: int, a: int, outcome: int, t: float) -> bool:
     return True
 
 
-@inner
+@inlined
 def end_call(m: Any, f: Any, c: int, outcome: int, t: float) -> None:
     """As HeapPlane._end_call."""
     if m[c + C_SOURCE] != 0:
@@ -661,10 +674,7 @@ def end_call(m: Any, f: Any, c: int, outcome: int, t: float) -> None:
         m[job + A_FAILED] = 1
     close_call(m, c)
     if m[job + A_PENDING] == 0:
-        if m[job + A_FAILED] == 1:
-            finish(m, f, job, DEPENDENCY, t)
-        else:
-            stack(m, RUNNING, job)
+        stack(m, FAILING if m[job + A_FAILED] == 1 else RUNNING, job)
 
 
 # ------------------------------------------------------------------ requests of sources
@@ -681,7 +691,7 @@ def bucket(x: float) -> int:
     return 128 * (e + 16) + int(256.0 * (y - 0.5))
 
 
-@inner
+@inlined
 def end_request(m: Any, f: Any, c: int, outcome: int, t: float) -> None:
     """As HeapPlane._end_request."""
     s, a, latency = m[c + C_SOURCE], m[c + C_ATTEMPT], t - f[c + C_START]
@@ -726,11 +736,9 @@ def request(m: Any, f: Any, s: int, number: int, key: int, u: int, t: float) -> 
     m[s + S_ARRIVED] += 1
     m[H_OPEN_CALLS] += 1
     c = new_call(m, f, m[s + S_EDGE], key, s, u, 0, 0, FAR, t)
-    m[c + C_NUMBER], m[c + C_DEPTH] = number, 1
+    m[c + C_NUMBER], m[c + C_DEPTH], m[c + C_NEXT] = number, 1, 0
     m[c + C_WORD] = (m[s + S_ORDINAL] << SOURCE_SHIFT) + (number << NUMBER_SHIFT)
-    a = send(m, f, c, 0, t)
-    if a != 0:
-        stack(m, ARRIVING, a)
+    stack(m, SENDING, c)
 
 
 @inlined
@@ -768,7 +776,7 @@ def give_worker(m: Any, f: Any, p: int, t: float) -> None:
         dispatch(m, f, p, a, t)
 
 
-@inner
+@inlined
 def dispatch(m: Any, f: Any, p: int, a: int, t: float) -> None:
     """As HeapPlane._dispatch."""
     m[p + P_BUSY] += 1
@@ -784,17 +792,16 @@ def dispatch(m: Any, f: Any, p: int, a: int, t: float) -> None:
     stack(m, RUNNING, a)
 
 
-@inner
-def run(m: Any, f: Any, a: int, t: float) -> None:
-    """As HeapPlane._run: steps until the job blocks or ends."""
+@inlined
+def blocks(m: Any, f: Any, a: int, t: float) -> bool:
+    """As HeapPlane._run: steps until the job blocks; False if it ends."""
     p = m[a + A_POD]
     if m[a + A_CALL] == 0:
         m[a + A_STEP] += 1
         if m[a + A_STEP] == 1 and f[a + A_DEMAND] > 0.0:
             begin_burst(m, f, p, a, f[a + A_DEMAND], t)
-        else:
-            finish(m, f, a, OK, t)
-        return
+            return True
+        return False
     v = m[p + P_SERVICE]
     while m[a + A_STEP] < m[v + V_STEP_COUNT]:
         number = m[a + A_STEP]
@@ -806,7 +813,7 @@ def run(m: Any, f: Any, a: int, t: float) -> None:
             f[a + A_DEMAND] = demand
             if demand > 0.0:
                 want_worker(m, f, p, a, t)
-                return
+                return True
         elif kind == WAIT_STEP:
             m[a + A_STEP] = number + 1
             wait = draw(f, m[s + T_CODE], s + T_A, m[a + A_KEY], WAIT, 16 * number)
@@ -814,10 +821,10 @@ def run(m: Any, f: Any, a: int, t: float) -> None:
                 give_back(m, p, a)
                 m[a + A_WHAT] = WAITED
                 add_timer(m, f, OTHER, a, t + wait)
-                return
+                return True
         elif call(m, f, p, a, number, s, t):
-            return
-    finish(m, f, a, OK, t)
+            return True
+    return False
 
 
 @inlined
@@ -840,7 +847,7 @@ def give_back(m: Any, p: int, a: int) -> None:
         note(m, GIVE, p, 0)
 
 
-@inner
+@inlined
 def call(m: Any, f: Any, p: int, a: int, number: int, s: int, t: float) -> bool:
     """As HeapPlane._call: the next call of a sequence or all of a group; False if none is made."""
     count, parallel, made, first = m[s + T_CALL_COUNT], m[s + T_KIND] == PARALLEL_STEP, 0, 0
@@ -878,11 +885,21 @@ def child_call(m: Any, f: Any, a: int, number: int, copy: int, e: int, optional:
     return c
 
 
-@inner
+@inlined
 def finish(m: Any, f: Any, a: int, outcome: int, t: float) -> None:
-    """As HeapPlane._finish: the worker first, then the caller, then memory and the end of a drained pod."""
+    """As HeapPlane._finish: the worker first, then the caller, then memory and the end of a drained pod.
+
+    It was dispatched and has no burst; nobody has to be given its worker if nobody waits: who comes now finds it free.
+    """
     p = m[a + A_POD]
-    leave(m, f, a, t)
+    sync(m, f, p, t)
+    m[a + A_ALIVE] = 0
+    f[p + P_RESIDENCE] += t - f[a + A_ARRIVED]
+    m[p + P_JOBS] -= 1
+    if m[a + A_WORKER] == 1:
+        m[p + P_BUSY] -= 1
+        if m[p + P_HEAD] != 0 or m[p + P_RESUME_HEAD] != 0:
+            note(m, GIVE, p, 0)
     if outcome == OK:
         m[p + P_COMPLETED] += 1
     else:
@@ -894,7 +911,8 @@ def finish(m: Any, f: Any, a: int, outcome: int, t: float) -> None:
     release(m, a)
     if f[p + P_MEMORY_LIMIT] < FAR:
         check_memory(m, f, p, t)
-    check_drained(m, f, p, t)
+    if m[p + P_STATE] == DRAINING:
+        check_drained(m, f, p, t)
 
 
 @inner
@@ -1120,18 +1138,14 @@ def on_timer(m: Any, f: Any, item: int, t: float) -> None:
         elif m[one + A_WHAT] == ARRIVES:
             stack(m, ARRIVING, one)
         else:
-            told(m, f, one, m[one + A_OUTCOME], t)
-            release(m, one)
+            note(m, TELL, one, m[one + A_OUTCOME])
     elif kind == TIMEOUT:
         m[one + A_REFERENCES] += 1
+        note(m, TELL, one, TIMED_OUT)
         if m[one + A_EDGE] != 0 and m[m[one + A_EDGE] + E_CANCEL] == 1:
             cancel(m, f, one, t)
-        told(m, f, one, TIMED_OUT, t)
-        release(m, one)
     elif kind == RETRY:
-        a = send(m, f, one, m[one + C_ATTEMPTS], t)
-        if a != 0:
-            stack(m, ARRIVING, a)
+        stack(m, RESENDING, one)
     elif kind == USER:
         s = m[one + U_SOURCE]
         if m[s + S_LIMIT] < 0 or m[s + S_ARRIVED] < m[s + S_LIMIT]:
@@ -1140,22 +1154,22 @@ def on_timer(m: Any, f: Any, item: int, t: float) -> None:
         begin_process(m, f, one, 0.0, t)
 
 
-@inner
+@inlined
 def work(m: Any, f: Any, t: float) -> None:
     """What follows of one cause, depth first (1.3 rule 1), until the stack is empty."""
     while m[H_STACKED] > 0:
         top = m[H_STACK] + FRAME * (m[H_STACKED] - 1)
         code, one = m[top], m[top + 1]
-        if code == RUNNING:
+        if code in (RUNNING, FAILING):
             m[H_STACKED] -= 1
-            if m[one + A_ALIVE] == 1:
-                run(m, f, one, t)
-        elif code == SENDING:
-            if m[one + C_NEXT] != 0:
+            if m[one + A_ALIVE] == 1 and (code == FAILING or not blocks(m, f, one, t)):
+                finish(m, f, one, DEPENDENCY if code == FAILING else OK, t)
+        elif code != ARRIVING:
+            if code == SENDING and m[one + C_NEXT] != 0:
                 m[top + 1] = m[one + C_NEXT]
             else:
                 m[H_STACKED] -= 1
-            a = send(m, f, one, 0, t)
+            a = send(m, f, one, t)
             if a != 0:
                 stack(m, ARRIVING, a)
         else:
@@ -1174,8 +1188,10 @@ def work(m: Any, f: Any, t: float) -> None:
 @inner
 def settle(m: Any, f: Any, t: float) -> None:
     """Everything that follows at this instant (1.3): the agenda, then the shares."""
-    work(m, f, t)
-    while m[H_AGENDA_HEAD] != m[H_AGENDA_TAIL]:
+    while True:
+        work(m, f, t)
+        if m[H_AGENDA_HEAD] == m[H_AGENDA_TAIL]:
+            break
         row = m[H_AGENDA] + (m[H_AGENDA_HEAD] & m[H_AGENDA_MASK]) * ENTRY
         m[H_AGENDA_HEAD] += 1
         code, one, other = m[row], m[row + 1], m[row + 2]
@@ -1185,10 +1201,7 @@ def settle(m: Any, f: Any, t: float) -> None:
             told(m, f, one, other, t)
             release(m, one)
         else:
-            a = send(m, f, one, other, t)
-            if a != 0:
-                stack(m, ARRIVING, a)
-        work(m, f, t)
+            stack(m, RESENDING, one)
     m[H_AGENDA_HEAD] = m[H_AGENDA_TAIL] = 0
     share(m, f, t)
 

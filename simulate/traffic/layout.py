@@ -117,7 +117,7 @@ OTHER, TIMEOUT, RETRY, USER, RESTART = range(5)
 ITEM = 8
 
 # frames of the stack of work, entries of the agenda
-RUNNING, SENDING, ARRIVING = range(3)
+RUNNING, SENDING, ARRIVING, RESENDING, FAILING = range(5)
 GIVE, TELL, SEND = range(3)
 FRAME = 2
 ENTRY = 3

@@ -71,12 +71,17 @@ def throttled(f: Any, p: int) -> bool:
     return f[p + P_QUOTA] < FAR and f[p + P_BUDGET] == 0.0
 
 
-@inner
+@inlined
 def sync(m: Any, f: Any, p: int, t: float) -> None:
     """As cpu.sync."""
+    if t > f[p + P_AT]:
+        brought(m, f, p, t)
+
+
+@inner
+def brought(m: Any, f: Any, p: int, t: float) -> None:
+    """A pod brought to a later time."""
     dt = t - f[p + P_AT]
-    if dt <= 0.0:
-        return
     f[p + P_AT] = t
     f[p + P_REQUEST_S] += dt * (m[p + P_JOBS] + m[p + P_BACKLOG])
     if m[p + P_BURSTS] == 0:
