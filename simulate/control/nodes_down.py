@@ -128,13 +128,15 @@ def judge(
 
     Empty nodes are judged first, then those that were unneeded `before`, by name. Pods never move to a node judged unneeded already.
     """
-    busy = {name for name in candidates if utilization(_named(cluster, name), guests[name], flags) >= flags.utilization_ratio}
+    named = {node.name: node for node in cluster}
+    busy = {name for name in candidates if utilization(named[name], guests[name], flags) >= flags.utilization_ratio}
     why = {name: Blocking("NotUnderutilized", "too much of the node is requested") for name in sorted(busy)}
-    homes = {node.name: copy(node) for node in cluster if not node.unschedulable}
+    rest = set(candidates) - busy
+    homes = {node.name: copy(node) for node in cluster if not node.unschedulable} if rest else {}
     unneeded: list[str] = []
     moving: set[str] = set()
     moved: dict[str, list[PodView]] = {}
-    for name in sorted(set(candidates) - busy, key=lambda one: (bool(_movers(guests[one])), one not in before, one)):
+    for name in sorted(rest, key=lambda one: (bool(_movers(guests[one])), one not in before, one)):
         found = next((told for guest in guests[name] if (told := blocking(guest, flags))), None)
         own = homes.pop(name, None)
         if found is None and _move([*_movers(guests[name]), *moved.get(name, ())], homes, moved):
@@ -145,10 +147,6 @@ def judge(
         if own is not None:
             homes[name] = own
     return Judged(unneeded=tuple(unneeded), why=why, moving=frozenset(moving))
-
-
-def _named(cluster: Sequence[NodeView], name: str) -> NodeView:
-    return next(node for node in cluster if node.name == name)
 
 
 def _movers(guests: Sequence[Guest]) -> list[PodView]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,7 @@ class NodesLoop:
         self._going: dict[str, Going] = {}
         self._added_s = self._deleted_s = self._failed_s = NEVER
         self._scans = 0
+        self._expendable = any(one.template.priority < self._flags.priority_cutoff for one in cluster.spec.workloads)
         if self._pools:
             supply.failed.append(self._refused)
             cluster.on_pod.append(self._pod_changed)
@@ -66,7 +67,9 @@ class NodesLoop:
         if not nodes.healthy(sum(node.ready for node in known), sum(not node.ready for node in known), self._flags):
             self._unneeded_s.clear()
             return
-        existing = [nodes.without_expendable(view, self._flags) for view in self._placer.views()]
+        existing = self._placer.views()
+        if self._expendable:
+            existing = [nodes.without_expendable(view, self._flags) for view in existing]
         if not self._grow(existing, now) and self._flags.scale_down:
             self._shrink(existing, now)
 
@@ -141,8 +144,10 @@ class NodesLoop:
 
     def _shrink(self, existing: Sequence[NodeView], now: float) -> None:
         """Unneeded nodes are counted in every scan, taken away only when nothing was added or has failed lately."""
-        candidates = {node.name: node for node in self._cluster.nodes.values() if self._candidate(node, now)}
-        guests = {view.name: self._guests(view) for view in existing if view.name in candidates}
+        spare = self._spare()
+        candidates = {node.name: node for node in self._cluster.nodes.values() if self._candidate(node, spare, now)}
+        allowed = self._evictions.allowed() if candidates else {}
+        guests = {view.name: self._guests(view, allowed) for view in existing if view.name in candidates}
         found = nodes_down.judge([*existing, *self._supply.views()], guests, candidates, self._flags, self._unneeded_s)
         self._unneeded_s = {name: self._unneeded_s.get(name, now) for name in found.unneeded}
         self._unmovable_s |= dict.fromkeys(sorted(found.moving), now + self._flags.recheck_s)
@@ -150,30 +155,34 @@ class NodesLoop:
             return
         waiting = [self._waiting(candidates[name], guests[name], since_s) for name, since_s in self._unneeded_s.items()]
         draining = sum(one.drained for one in self._going.values())
-        for name in nodes_down.scale_down(waiting, self._spare(), now, self._flags, len(self._going), draining):
+        for name in nodes_down.scale_down(waiting, spare, now, self._flags, len(self._going), draining):
             self._begin(candidates[name], next(one.drained for one in waiting if one.name == name))
 
-    def _candidate(self, node: Node, now: float) -> bool:
-        spare = node.pool.name in self._pools and self._supply.size(node.pool) > node.pool.minimum
-        return spare and node.name not in self._going and now >= self._unmovable_s.get(node.name, NEVER)
+    def _candidate(self, node: Node, spare: Mapping[str, int], now: float) -> bool:
+        free = spare.get(node.pool.name, 0) > 0 and node.name not in self._going
+        return free and now >= self._unmovable_s.get(node.name, NEVER)
 
     def _waiting(self, node: Node, guests: Sequence[Guest], since_s: float) -> Waiting:
         drained = any(not guest.daemon and not guest.view.terminating for guest in guests)
         return Waiting(name=node.name, pool=node.pool.name, since_s=since_s, ready=node.ready, drained=drained)
 
     def _spare(self) -> dict[str, int]:
-        leaving = [one.node.pool.name for one in self._going.values()]
-        return {pool.name: self._supply.size(pool) - pool.minimum - leaving.count(pool.name) for pool in self._pools.values()}
+        """How many nodes each pool can lose: nodes that are going are lost already."""
+        found = {pool.name: -pool.minimum for pool in self._pools.values()}
+        held = [*self._cluster.nodes.values(), *(one.node for one in self._supply.coming.values())]
+        for node in held:
+            if node.pool.name in found:
+                found[node.pool.name] += node.name not in self._going
+        return found
 
-    def _guests(self, view: NodeView) -> list[Guest]:
+    def _guests(self, view: NodeView, allowed: Mapping[str, int]) -> list[Guest]:
         node = self._cluster.nodes[view.name]
-        allowed = self._evictions.allowed()
         return [self._guest(view.pods[key], pod, allowed) for pod in node.pods.values() if (key := self._key(pod)) in view.pods]
 
     def _key(self, pod: Pod) -> str:
         return f"{self._cluster.workloads[pod.workload].spec.namespace}/{pod.name}"
 
-    def _guest(self, view: PodView, pod: Pod, allowed: dict[str, int]) -> Guest:
+    def _guest(self, view: PodView, pod: Pod, allowed: Mapping[str, int]) -> Guest:
         spec = self._cluster.workloads[pod.workload].spec
         return Guest(
             view=view,

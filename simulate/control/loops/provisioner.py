@@ -42,7 +42,10 @@ class ProvisionerLoop:
         self._replacing: dict[str, list[Node]] = {}
         self._told: dict[str, str] = {}
         self._deciding = False
+        self._changes = 0
+        self._settled: tuple[int, tuple[str, ...]] | None = None
         if self._made:
+            cluster.on_node.append(self._node_changed)
             cluster.on_pod.append(self._pod_changed)
             supply.arrived.append(self._arrived)
             supply.failed.append(self._failed)
@@ -52,7 +55,11 @@ class ProvisionerLoop:
 
     # -------------------------------------------------------------- buying
 
+    def _node_changed(self, node: Node) -> None:
+        self._changes += 1
+
     def _pod_changed(self, pod: Pod, state: str) -> None:
+        self._changes += 1
         if state == "unschedulable":
             self._collect()
         elif state in ("scheduled", "terminating") and pod.node is not None and not self._is_daemon(pod):
@@ -161,12 +168,18 @@ class ProvisionerLoop:
             self._carry_out(again)
 
     def _decide(self) -> Command | None:
+        """What to give back. What had no answer has none before a pod, a node or a candidate has changed."""
         candidates = self._candidates()
         nothing = consolidation.empty(candidates, self._budgets("Empty"))
         if nothing is not None:
             return nothing
         full = [one for one in candidates if self._made[one.provisioner].policy == "WhenEmptyOrUnderutilized"]
-        return consolidation.consolidate(full, self._around(), self._budgets("Underutilized"))
+        now = self._changes, tuple(one.node.name for one in full)
+        if not full or now == self._settled:
+            return None
+        found = consolidation.consolidate(full, self._around(), self._budgets("Underutilized"))
+        self._settled = None if found else now
+        return found
 
     def _around(self) -> Around:
         cluster = [*self._placer.views(), *self._supply.views()]
