@@ -12,10 +12,16 @@ WINDOW_S = 600.0
 
 
 def combined(earlier: Sequence[tuple[float, str]], message: str, now_s: float) -> str:
-    """The text that is stored: `earlier` are the (time, message) of the same object and reason.
+    """The text that is stored: `earlier` are the (time, message) of the same object and reason, in order of time.
 
     >>> combined([(float(i), f"message {i}") for i in range(9)], "message 9", 10.0)
     '(combined from similar events): message 9'
     """
-    different = {text for at_s, text in earlier if now_s - at_s <= WINDOW_S} | {message}
-    return message if len(different) < LIMIT else f"(combined from similar events): {message}"
+    different = {message}
+    for at_s, text in reversed(earlier):
+        if now_s - at_s > WINDOW_S:
+            break
+        different.add(text)
+        if len(different) >= LIMIT:
+            return f"(combined from similar events): {message}"
+    return message

@@ -23,7 +23,7 @@ Steps = Generator[Any, Any, Any]
 class Agenda:
     """An environment for SimPy's events. `now` in seconds; `after` for actions, `timeout`, `event` and `process` as SimPy has them.
 
-    No process can be interrupted or waited for here.
+    A process may also yield a number: so many seconds. None can be interrupted or waited for here.
 
     >>> agenda, said = Agenda(), []
     >>> agenda.after(2.0, said.append, "second")
@@ -65,7 +65,7 @@ class Agenda:
         """Run a process from now on. It yields events; nobody can wait for its end, and what it raises ends the run."""
         self._number = number = self._number + 1
         self._begun += 1
-        heappush(self._waiting, (self.now, number + FIRST, _Process(steps).go_on, (None,)))
+        heappush(self._waiting, (self.now, number + FIRST, _Process(self, steps).go_on, ()))
 
     @property
     def _simpy(self) -> Environment:
@@ -88,6 +88,19 @@ class Agenda:
         self.now, _, action, arguments = heappop(self._waiting)
         action(*arguments)
 
+    def play(self, until: float, catch_up: Callable[[float], bool]) -> None:
+        """Everything up to a time happens, and what is at that time. Before each, `catch_up(t)` brings the rest of the world to its time;
+        where it says True, something earlier has come up."""
+        waiting = self._waiting
+        while True:
+            at = waiting[0][0] if waiting else math.inf
+            if catch_up(at if at < until else until):
+                continue
+            if at > until:
+                return
+            self.now, _, action, arguments = heappop(waiting)
+            action(*arguments)
+
     def run(self, until: float) -> None:
         """Everything before a time happens."""
         while self.peek() < until:
@@ -102,20 +115,26 @@ def _happen(event: Event) -> None:
 
 
 class _Process:
-    """A generator that waits for SimPy's events, without SimPy's events for its own begin and end."""
+    """A generator that waits for SimPy's events and for seconds, without SimPy's events for its own begin and end."""
 
-    __slots__ = ("_send",)
+    __slots__ = ("_agenda", "_send")
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, agenda: Agenda, steps: Steps) -> None:
+        self._agenda = agenda
         self._send = steps.send
 
-    def go_on(self, event: Event | None) -> None:
+    def go_on(self, event: Event | None = None) -> None:
         """What it waited for has happened: up to the next event that has not."""
         value = None if event is None else event.value
         try:
             awaited = self._send(value)
-            while awaited.callbacks is None:
+            while True:
+                if isinstance(awaited, float | int):
+                    self._agenda.after(awaited, self.go_on)
+                    return
+                if awaited.callbacks is not None:
+                    awaited.callbacks.append(self.go_on)
+                    return
                 awaited = self._send(awaited.value)
         except StopIteration:
             return
-        awaited.callbacks.append(self.go_on)

@@ -134,12 +134,12 @@ class KubeletLoop:
         """6.1: sandbox, init containers and sidecars in their order, then the others, each with its image and its postStart hook."""
         life, turns = self._life.get(pod.name, 0), list(lifecycle.start_order(pod.version.template))
         first = sum(turn.role != "main" for turn in turns)
-        yield self._clock.timeout(self._control.kubelet_sync_s)
+        yield self._control.kubelet_sync_s
         self._added_s.setdefault(pod.name, self._clock.now)
         pod.started_s = self._cluster.stamp()
         if first and self._going(pod, life):
             self._initializing(pod, 0, first)
-        yield self._clock.timeout(self._control.sandbox_s)
+        yield self._control.sandbox_s
         for position, (container, role) in enumerate(turns):
             if first and self._going(pod, life):
                 self._initializing(pod, position, first)
@@ -149,7 +149,7 @@ class KubeletLoop:
             if role == "init":
                 if self.finite is not None:
                     yield from self.finite.wait(pod, container.name)
-                yield self._clock.timeout(dict(pod.version.behaviour.init_s).get(container.name, 0.0))
+                yield dict(pod.version.behaviour.init_s).get(container.name, 0.0)
             else:
                 yield from self._begin(pod, container, role, container is turns[-1].container)
 
@@ -164,7 +164,7 @@ class KubeletLoop:
         """Start one container; its turn is over with its postStart hook, a sidecar's with its startup probe."""
         started = self._expect(pod.name, f"started {container.name}") if role == "sidecar" and container.startup is not None else None
         if container.poststart_s:
-            yield self._clock.timeout(container.poststart_s)
+            yield container.poststart_s
         if pod.gone or pod.deleting_s is not None or not self._cluster.node_up(pod):
             return
         if container is self._server(pod):
@@ -200,7 +200,7 @@ class KubeletLoop:
                 self._cluster.event("Pod", pod.name, "Normal", "BackOff", f'{_of(container)}Back-off pulling image "{container.image}"')
             runs += 1
             spread = uniform(self._cluster.spec.seed, "pull", pod.name, container.name, runs)
-            yield self._clock.timeout(RESYNC_S[0] + RESYNC_S[1] * spread)
+            yield RESYNC_S[0] + RESYNC_S[1] * spread
 
     def _image(self, pod: Pod, container: ContainerSpec, node: Node) -> Generator[Any, Any, str]:
         """One attempt: "" when the image is there and may be used, else why not."""
@@ -247,11 +247,11 @@ class KubeletLoop:
             yield from self.finite.run(pod, lambda: self._expect(pod.name, "booted"), self._exited)
             return
         if pod.version.fails == "crash":
-            yield self._clock.timeout(CRASH_AFTER_S)
+            yield CRASH_AFTER_S
             if pod.process == process and not pod.gone:
                 self._exited(pod, "Error")
             return
-        yield self._clock.timeout(behaviour.start_wait_s)
+        yield behaviour.start_wait_s
         if not self._same(pod, process):
             return
         booted = self._expect(pod.name, "booted") if behaviour.start_cpu_s > 0 else None
@@ -316,7 +316,7 @@ class KubeletLoop:
             return
         phase_s = begun_s if kind == "readiness" and not settled else self._added_s[pod.name]
         if settled or kind != "readiness":
-            yield self._clock.timeout(self._until_tick(phase_s, probe))
+            yield self._until_tick(phase_s, probe)
         while self._holds(pod, number):
             steady = state.last is True and state.result == "success" and pod.deleting_s is None
             if steady or probes.due(state, probe, self._tick(pod, kind, begun_s, number)):
@@ -328,7 +328,7 @@ class KubeletLoop:
                     over = yield from self._judged(pod, container, kind, probe, before, state)
                     if over or (outcome and self._settles(pod, container, probe, state)):
                         return
-            yield self._clock.timeout(self._until_tick(phase_s, probe))
+            yield self._until_tick(phase_s, probe)
 
     def _tick(self, pod: Pod, kind: probes.Kind, begun_s: float, number: int) -> Tick:
         age_s = self._clock.now - begun_s + 1e-9
@@ -409,7 +409,7 @@ class KubeletLoop:
         grace_s = pod.version.template.grace_s if probe.grace_s is None else probe.grace_s
         plan, process = lifecycle.stop(grace_s, container.prestop_s), pod.process
         if plan.term_s:
-            yield self._clock.timeout(plan.term_s)
+            yield plan.term_s
         if self._same(pod, process):
             yield from self._stop(pod, plan.left_s)
         if not pod.gone and pod.deleting_s is None:
@@ -435,7 +435,7 @@ class KubeletLoop:
             self._clock.process(self._restart(pod, pod.process, self._clock.now))
 
     def _restart(self, pod: Pod, process: int, finished_s: float) -> Steps:
-        yield self._clock.timeout(LIFECYCLE_POLL_S)
+        yield LIFECYCLE_POLL_S
         count = 0
         while self._alive(pod, process):
             attempt = backoff.restart(self._backoff.get(pod.name), finished_s, self._clock.now, *self._restart_windows)
@@ -450,20 +450,18 @@ class KubeletLoop:
                 said = f"{_of(server)}Back-off restarting failed container {server.name} in pod {pod.name}_{namespace}"
                 self._cluster.event("Pod", pod.name, "Warning", "BackOff", said)
             count += 1
-            yield self._clock.timeout(
-                RESYNC_S[0] + RESYNC_S[1] * uniform(self._cluster.spec.seed, "backoff", pod.name, pod.restarts, count)
-            )
+            yield RESYNC_S[0] + RESYNC_S[1] * uniform(self._cluster.spec.seed, "backoff", pod.name, pod.restarts, count)
 
     def _terminate(self, pod: Pod) -> Steps:
         """6.6: preStop, SIGTERM, the rest of the grace period, SIGKILL, and the object goes with its last container."""
         control, template = self._control, pod.version.template
-        yield self._clock.timeout(control.kubelet_sync_s)
+        yield control.kubelet_sync_s
         begun_s = self._clock.now
         grace_s = template.grace_s if pod.grace_s is None else pod.grace_s
         if pod.container_up and self._cluster.node_up(pod):
             plan = lifecycle.stop(grace_s, self._server(pod).prestop_s)
             if plan.term_s:
-                yield self._clock.timeout(plan.term_s)
+                yield plan.term_s
             killed = yield from self._stop(pod, plan.left_s)
             if killed:
                 self._cluster.record(pod, "killed", killed)
@@ -473,10 +471,10 @@ class KubeletLoop:
             ended_s = self._clock.now - begun_s
             others = [lifecycle.stop(grace_s, one.prestop_s).term_s for one in template.containers if one is not self._server(pod)]
             if max(others) > ended_s:
-                yield self._clock.timeout(max(others) - ended_s)
+                yield max(others) - ended_s
         if pod.gone or not self._cluster.node_up(pod):
             return
-        yield self._clock.timeout(control.termination_extra_s)
+        yield control.termination_extra_s
         if self._cluster.node_up(pod):
             self._cluster.remove_pod(pod)
 
