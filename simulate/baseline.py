@@ -71,6 +71,10 @@ class _Hosts:
     def fault(self, path: Sequence[str | int], message: str) -> None:
         self.joining.fault(("baseline", *path), message)
 
+    def served_by(self, workload: str) -> str:
+        """The service of the data plane that a workload is part of: of an upstream the first member."""
+        return next(one.behaviour for one in self.cluster.workloads if one.name == workload)
+
 
 def join(manifests: Manifests, scenario: Scenario, cluster: ClusterSpec) -> HostsSpec:
     """The world before of a scenario that says one. `cluster` is what `model.join` made of the same manifests and scenario.
@@ -108,6 +112,9 @@ def join(manifests: Manifests, scenario: Scenario, cluster: ClusterSpec) -> Host
         control=cluster.control,
         objectives=cluster.objectives,
         assumptions=_told(hosts),
+        image_bytes=cluster.image_bytes,
+        begins_s=cluster.begins_s,
+        fluid_bin_s=cluster.fluid_bin_s,
         placements=placements,
         release=release,
     )
@@ -141,16 +148,16 @@ def _find_services(hosts: _Hosts) -> None:
     known = list(hosts.said["hosts"])
     for name, said in hosts.said.get("services", {}).items():
         path = ("services", name)
-        workload = hosts.joining.resolve(name, ("baseline", *path))
         for host in said["on"]:
             if host not in known:
                 hosts.fault((*path, "on"), f"names no host: {nearest(host, known)}")
-        if workload in hosts.services:
-            hosts.fault(path, f"means {workload}, as baseline.services.{hosts.services[workload][0]} does")
-        elif workload is not None and kinds[workload] in ("Job", "CronJob"):
-            hosts.fault(path, f"is a {kinds[workload]}: only what goes on running has a place on a host")
-        elif workload is not None:
-            hosts.services[workload] = (name, said)
+        for workload in hosts.joining.members(name, ("baseline", *path)):
+            if workload in hosts.services:
+                hosts.fault(path, f"means {workload}, as baseline.services.{hosts.services[workload][0]} does")
+            elif kinds[workload] in ("Job", "CronJob"):
+                hosts.fault(path, f"is a {kinds[workload]}: only what goes on running has a place on a host")
+            else:
+                hosts.services[workload] = (name, said)
 
 
 def _workload(hosts: _Hosts, name: str) -> Workload:
@@ -166,7 +173,7 @@ def _workload(hosts: _Hosts, name: str) -> Workload:
         namespace=found.namespace,
         replicas=said.get("instances", 1),
         template=PodTemplate(labels={}, containers=(container,)),
-        behaviour=name,
+        behaviour=hosts.served_by(name),
         source=found.source,
     )
 
@@ -195,10 +202,8 @@ def _placement(hosts: _Hosts, name: str) -> Placement:
 
 
 def _behaviour(hosts: _Hosts, one: Behaviour) -> Behaviour:
-    """The same program with the memory limit of its container."""
-    if one.name not in hosts.services:
-        return one
-    limit = hosts.services[one.name][1].get("memory")
+    """The same program with the memory limit of its container; members of an upstream bring their own with each process."""
+    limit = hosts.services[one.name][1].get("memory") if one.name in hosts.services else None
     return replace(one, memory=replace(one.memory or Memory(), limit_bytes=limit))
 
 
@@ -208,8 +213,9 @@ def _refuse_homeless(hosts: _Hosts, behaviours: Sequence[Behaviour], events: Seq
     changed = [one.arguments["behaviour"] for one in events if isinstance(one.arguments.get("behaviour"), Behaviour)]
     entries = [source.to for source in hosts.cluster.traffic.sources]
     later = [call.to for one in changed for step in one.program for call in step.calls]
+    served = {hosts.served_by(name) for name in hosts.services}
     for name in called(known, dict.fromkeys([*entries, *later])):
-        if name not in hosts.services:
+        if name not in served:
             hosts.fault(("services",), f"must say where {name} runs: requests reach it")
 
 
@@ -221,7 +227,9 @@ def _edges(hosts: _Hosts, placements: Sequence[Placement]) -> tuple[Edge, ...]:
     traffic = hosts.cluster.traffic
     behaviours = {one.name: one for one in traffic.behaviours}
     said = balancing_of(hosts.joining, hosts.said.get("balancing", {}), ("baseline", "balancing"), behaviours, traffic.sources)
-    placed = {one.workload: one.hosts for one in placements}
+    placed: dict[str, tuple[str, ...]] = {}
+    for one in placements:
+        placed[hosts.served_by(one.workload)] = (*placed.get(hosts.served_by(one.workload), ()), *one.hosts)
     found = []
     for edge in traffic.edges:
         own = {**said.get("default", {}), **said.get(edge.callee, {}), **said.get(f"{edge.caller}->{edge.callee}", {})}
@@ -231,6 +239,8 @@ def _edges(hosts: _Hosts, placements: Sequence[Placement]) -> tuple[Edge, ...]:
 
 def _edge(cluster: Edge, said: Mapping[str, Any], caller_hosts: Sequence[str], addresses: int) -> Edge:
     base = replace(cluster, policy="random", view="local", proxies=(PROXY,), ejection=None, ewma_decay_s=10.0)
+    if "retries" not in said and cluster.retry == NEXT_UPSTREAM and addresses == 1:
+        base = replace(base, retry=Retry())
     if addresses > 1:
         retry = cluster.retry if cluster.retry.maximum else NEXT_UPSTREAM
         base = replace(base, policy="round_robin", ejection=Ejection(), retry=retry)
@@ -349,7 +359,7 @@ def _full_hosts(hosts: _Hosts, placements: Sequence[Placement]) -> None:
     """A host whose processes need more memory idle than it has."""
     idle = {one.name: one.memory.base_bytes if one.memory else 0.0 for one in hosts.cluster.traffic.behaviours}
     for name, said in hosts.said["hosts"].items():
-        need = sum(idle[one.workload] * one.hosts.count(name) for one in placements)
+        need = sum(idle[hosts.served_by(one.workload)] * one.hosts.count(name) for one in placements)
         if need > said["memory"]:
             reason = f"it has {said['memory'] / 2**20:.0f}Mi; what the host would do about it is not simulated"
             hosts.joining.assume(f"baseline: memory of {name}", f"{need / 2**20:.0f}Mi used when idle", reason, "derived")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from simulate import upstreams
 from simulate.manifests import Manifests
 from simulate.manifests.created import Creation, with_created
 from simulate.problems import InputError, Problem
@@ -57,6 +58,7 @@ class Joining:
     assumptions: list[Assumption] = field(default_factory=list)
     behind: dict[str, dict[str, None]] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
+    listed: upstreams.Groups | None = None
 
     def __post_init__(self) -> None:
         self.own = frozenset(workload.name for workload in self.manifests.workloads)
@@ -70,6 +72,16 @@ class Joining:
     def assume(self, subject: str, value: str, reason: str, origin: Literal["default", "guess", "derived"] = "default") -> None:
         """Note what was taken where nothing was said."""
         self.assumptions.append(Assumption(subject=subject, value=value, reason=reason, origin=origin))
+
+    def callee(self, name: str, path: Sequence[str | int]) -> str | None:
+        """The workload that a call means: of an upstream the first, which stands for all."""
+        members = self.members(name, path)
+        return members[0] if members else None
+
+    def members(self, name: str, path: Sequence[str | int]) -> tuple[str, ...]:
+        """The workloads of an upstream, or the one that another name means."""
+        found = [self.resolve(one, path) for one in self.scenario.upstreams.get(name, (name,))]
+        return tuple(one for one in found if one is not None)
 
     def resolve(self, name: str, path: Sequence[str | int]) -> str | None:
         """The workload that a name of the scenario means; None after a problem."""
@@ -99,7 +111,7 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
     behaviours = _behaviours(joining, said)
     sources = _sources(joining)
     _guess_missing(joining, behaviours, sources)
-    _fold_defaults(joining, said, called(behaviours, (source.to for source in sources)))
+    _fold_defaults(joining, said, _reached(joining, behaviours, sources))
     pools = _pools(joining)
     edges = _edges(joining, behaviours, sources, pools)
     _refuse_cycles(joining, behaviours)
@@ -111,31 +123,34 @@ def join(manifests: Manifests, scenario: Scenario, seed: int | None = None) -> C
         raise InputError(joining.problems)
     horizon_s = scenario.horizon_s or HORIZON_S
     used_seed = seed if seed is not None else scenario.seed if scenario.seed is not None else 1
-    joined = ClusterSpec(
-        seed=used_seed,
-        horizon_s=horizon_s,
-        workloads=manifests.workloads,
-        services=manifests.services,
-        autoscalers=tuple(scaler for scaler in manifests.autoscalers if _scales(joining, scaler.target)),
-        pools=pools,
-        traffic=TrafficSpec(
+    joined = upstreams.merged(
+        ClusterSpec(
             seed=used_seed,
             horizon_s=horizon_s,
-            behaviours=tuple(behaviours.values()),
-            edges=edges,
-            sources=sources,
-            machines=tuple(_machines(pools)),
+            workloads=manifests.workloads,
+            services=manifests.services,
+            autoscalers=tuple(scaler for scaler in manifests.autoscalers if _scales(joining, scaler.target)),
+            pools=pools,
+            traffic=TrafficSpec(
+                seed=used_seed,
+                horizon_s=horizon_s,
+                behaviours=tuple(behaviours.values()),
+                edges=edges,
+                sources=sources,
+                machines=tuple(_machines(pools)),
+            ),
+            events=events,
+            control=scenario.control,
+            objectives=objectives,
+            assumptions=_ordered([*joining.assumptions, *manifests.assumptions]),
+            budgets=manifests.budgets,
+            provisioners=scenario.provisioners,
+            ranges=manifests.ranges,
+            quotas=manifests.quotas,
+            image_bytes=images,
+            begins_s=scenario.begins_s,
         ),
-        events=events,
-        control=scenario.control,
-        objectives=objectives,
-        assumptions=_ordered([*joining.assumptions, *manifests.assumptions]),
-        budgets=manifests.budgets,
-        provisioners=scenario.provisioners,
-        ranges=manifests.ranges,
-        quotas=manifests.quotas,
-        image_bytes=images,
-        begins_s=scenario.begins_s,
+        upstreams_of(joining),
     )
     return joined if scenario.fluid_bin_s is None else as_fluid(joined, scenario.fluid_bin_s)
 
@@ -205,12 +220,26 @@ def said_services(joining: Joining) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Workload -> name as written, and what was said of it."""
     found: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for name, said in joining.scenario.services.items():
-        workload = joining.resolve(name, ("services", name))
-        if workload in found:
-            joining.fault(("services", name), f"means {workload}, as services.{found[workload][0]} does")
-        elif workload is not None:
-            found[workload] = (name, said)
+        for workload in joining.members(name, ("services", name)):
+            if workload in found:
+                joining.fault(("services", name), f"means {workload}, as services.{found[workload][0]} does")
+            else:
+                found[workload] = (name, said)
     return found
+
+
+def upstreams_of(joining: Joining) -> upstreams.Groups:
+    """Upstream -> its workloads; those with a member that leads nowhere are left out after a problem."""
+    if joining.listed is not None:
+        return joining.listed
+    found = {name: joining.members(name, ("upstreams", name)) for name in joining.scenario.upstreams}
+    for name, members in found.items():
+        if name in joining.own or name in joining.behind:
+            joining.fault(("upstreams", name), "is also the name of a Service or workload of the manifests")
+        if len(members) > len(set(members)):
+            joining.fault(("upstreams", name), "has a member twice")
+    joining.listed = {name: members for name, members in found.items() if len(members) == len(joining.scenario.upstreams[name])}
+    return joining.listed
 
 
 def _behaviours(joining: Joining, said: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Behaviour]:
@@ -288,7 +317,7 @@ def _images(joining: Joining) -> Mapping[str, float]:
 def _resolved(joining: Joining, step: Step, path: tuple[str | int, ...]) -> Step:
     calls: list[Call] = []
     for call in step.calls:
-        to = joining.resolve(call.to, path)
+        to = joining.callee(call.to, path)
         if to is not None:
             calls.append(replace(call, to=to))
     return replace(step, calls=tuple(calls))
@@ -331,9 +360,16 @@ def _callees(behaviour: Behaviour | None) -> list[str]:
     return list(dict.fromkeys(call.to for step in behaviour.program for call in step.calls)) if behaviour else []
 
 
+def _reached(joining: Joining, behaviours: Mapping[str, Behaviour], sources: Sequence[Source]) -> list[str]:
+    """Workloads that requests reach: of an upstream all members."""
+    found = called(behaviours, (source.to for source in sources))
+    others = [member for members in upstreams_of(joining).values() if members[0] in found for member in members[1:]]
+    return list(dict.fromkeys([*found, *others]))
+
+
 def _guess_missing(joining: Joining, behaviours: dict[str, Behaviour], sources: Sequence[Source]) -> None:
     """Work of services that are called and of which no work was said; and what else of them is an assumption."""
-    reached = called(behaviours, (source.to for source in sources))
+    reached = _reached(joining, behaviours, sources)
     for name in reached:
         if name not in behaviours:
             continue
@@ -541,10 +577,15 @@ def _edges(joining: Joining, behaviours: Mapping[str, Behaviour], sources: Seque
     pairs += [(name, callee) for name, behaviour in behaviours.items() for callee in _callees(behaviour)]
     for event in joining.scenario.events:
         for call in _calls_of(event):
-            pairs.append((str(joining.resolve(event.target, event.place)), str(joining.resolve(call, event.place))))
+            pairs.append((str(joining.resolve(event.target, event.place)), str(joining.callee(call, event.place))))
+    groups = upstreams_of(joining)
+    for name, message in upstreams.faults(groups, behaviours, pairs):
+        joining.fault(("upstreams", name), message)
+    firsts = {members[0] for members in groups.values()}
     found = {}
     for caller, callee in pairs:
-        said = {**settings.get("default", {}), **settings.get(callee, {}), **settings.get(f"{caller}->{callee}", {})}
+        listed = upstreams.CHOICE if callee in firsts else {}
+        said = {**settings.get("default", {}), **listed, **settings.get(callee, {}), **settings.get(f"{caller}->{callee}", {})}
         proxies = _proxies(joining, said, caller, pools)
         found[caller, callee] = edge_of(caller, callee, said, proxies, clients.get(caller, 1))
     return tuple(found.values())
@@ -572,10 +613,10 @@ def balancing_of(
             found[key] = said
             continue
         if not arrow:
-            to = joining.resolve(caller, path)
+            to = joining.callee(caller, path)
             found[str(to)] = said
             continue
-        to = joining.resolve(callee, path)
+        to = joining.callee(callee, path)
         by = caller if caller in names else joining.resolve(caller, path)
         found[f"{by}->{to}"] = said
         calls = _callees(behaviours.get(str(by))) if by not in names else [s.to for s in sources if s.name == by]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from simulate.model import ROOM, called, total
-from simulate.spec import Assumption, ClusterSpec, Objective, TrafficSpec
+from simulate.spec import Assumption, Behaviour, ClusterSpec, Objective, TrafficSpec
 
 
 class WorkloadFacts(NamedTuple):
@@ -65,15 +65,24 @@ def requests_of(traffic: TrafficSpec) -> str:
     Two worlds with the same digest and seed see the same requests (model.md 1.5), whatever their services are called.
     """
     behaviours = {one.name: one for one in traffic.behaviours}
-    reached = called(behaviours, [source.to for source in traffic.sources])
-    position = {name: str(i) for i, name in enumerate(reached)}
-    sources = [replace(source, to=position[source.to]) for source in traffic.sources]
-    programs = [
-        [replace(step, calls=tuple(replace(call, to=position[call.to]) for call in step.calls)) for step in behaviours[name].program]
-        for name in reached
-        if name in behaviours
-    ]
-    return hashlib.sha256(repr((traffic.horizon_s, sources, programs)).encode()).hexdigest()[:16]
+    work: dict[str, str] = {}
+    for name in reversed(called(behaviours, [source.to for source in traffic.sources])):
+        _work(name, behaviours, work)
+    sources = [replace(source, to=work[source.to]) for source in traffic.sources]
+    return _digest((traffic.horizon_s, sources))
+
+
+def _work(name: str, behaviours: Mapping[str, Behaviour], known: dict[str, str]) -> str:
+    """A digest of what a request of a service needs, with all that it calls: calls never go in a circle."""
+    if name not in known:
+        program = behaviours[name].program if name in behaviours else ()
+        steps = [replace(step, calls=tuple(replace(c, to=_work(c.to, behaviours, known)) for c in step.calls)) for step in program]
+        known[name] = _digest(steps)
+    return known[name]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
 
 
 def context(spec: ClusterSpec) -> Context:

@@ -73,6 +73,7 @@ class Scenario:
     control: ControlPlane
     guesses: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, float] = field(default_factory=dict)
+    upstreams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     fluid_bin_s: float | None = None
     """File of a recorded load -> its digest."""
@@ -141,6 +142,7 @@ def _checked(document: Document, digest: str, folder: Path) -> Scenario:
         control=_control(said.get("controlPlane", {})),
         guesses=said.get("guesses", {}),
         images=said.get("images", {}),
+        upstreams=said.get("upstreams", {}),
         recorded=recorded,
         begins_s=said.get("date", MONDAY_S),
         fluid_bin_s=_bin_s(said.get("engine", "exact"), At(document, problems, ("engine", "fluid", "bin"))),

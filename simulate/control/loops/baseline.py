@@ -68,7 +68,7 @@ class Hosts:
                 self._settle(live, number, host)
             self._status(live)
         for live in self.cluster.workloads.values():
-            lists = dict.fromkeys(proxy for edge in spec.traffic.edges if edge.callee == live.key for proxy in edge.proxies)
+            lists = dict.fromkeys(proxy for edge in spec.traffic.edges if edge.callee == live.version.service for proxy in edge.proxies)
             for pod in live.pods.values():
                 for proxy in lists:
                     self._plane.route(pod.name, proxy)
