@@ -521,6 +521,7 @@ SCENARIO = Fields(
         "engine": Key(ENGINE, "exact: every request (default); fluid: expected flows, refused where they do not hold"),
         "load": Key(Named(Listed(SOURCE)), "entry service -> sources of requests"),
         "services": Key(Named(SERVICE), "what each service does with a request"),
+        "upstreams": Key(Named(Listed(Text(), least=2)), "name -> services behind one list of addresses (nginx, HAProxy); calls name it"),
         "balancing": Key(Named(BALANCING), "per callee, `default`, or `caller->callee`"),
         "objective": Key(Named(OBJECTIVE), "per entry service, `default` for the rest"),
         "nodes": Key(Named(POOL), "pools of nodes; without (and without provisioners): room for all"),
