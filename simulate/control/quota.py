@@ -18,22 +18,8 @@ PLAIN = ("cpu", "memory", "ephemeral-storage")
 MUST_SAY = ("cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
 """Where a quota has one of these every container must say it."""
 
-OBJECTS: Mapping[str, tuple[str, ...]] = {
-    "Pod": ("pods", "count/pods"),
-    "ReplicaSet": ("count/replicasets.apps",),
-    "Deployment": ("count/deployments.apps",),
-    "StatefulSet": ("count/statefulsets.apps",),
-    "Job": ("count/jobs.batch",),
-    "CronJob": ("count/cronjobs.batch",),
-    "Service": ("services", "count/services"),
-    "ConfigMap": ("configmaps", "count/configmaps"),
-    "Secret": ("secrets", "count/secrets"),
-    "PersistentVolumeClaim": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
-    "ReplicationController": ("replicationcontrollers", "count/replicationcontrollers"),
-    "HorizontalPodAutoscaler": ("count/horizontalpodautoscalers.autoscaling",),
-    "Ingress": ("count/ingresses.networking.k8s.io",),
-}
-"""Names under which a quota counts objects of a kind."""
+OBJECTS: Mapping[str, tuple[str, ...]] = {"Pod": ("pods", "count/pods"), "ReplicaSet": ("count/replicasets.apps",)}
+"""Names under which a quota counts objects that controllers create."""
 
 
 def pod_usage(spec: Spec) -> dict[str, Amount]:

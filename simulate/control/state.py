@@ -267,6 +267,7 @@ class Cluster:
         self.nodes: dict[str, Node] = {}
         self.metrics_down = False
         self.admission: Callable[[Pod], str] | None = None
+        self.set_admission: Callable[[str, str], str] | None = None
         self._recorded: dict[str, tuple[int, ...]] = {}
         self.on_pod: list[Callable[[Pod, str], None]] = []
         self.on_set: list[Callable[[ReplicaSet], None]] = []
@@ -308,6 +309,10 @@ class Cluster:
     def refusal(self, pod: Pod) -> str:
         """Why admission does not let a pod be created, "" if it does; the one who asks creates it then."""
         return "" if self.admission is None else self.admission(pod)
+
+    def set_refusal(self, workload: str, name: str) -> str:
+        """The same for a ReplicaSet of this name."""
+        return "" if self.set_admission is None else self.set_admission(workload, name)
 
     def add_pod(self, pod: Pod, home: dict[str, Pod]) -> None:
         """A pod object is created."""

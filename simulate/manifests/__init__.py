@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from simulate.manifests.documents import Document, documents, read_text
 from simulate.manifests.fields import Fields
 from simulate.manifests.jobs import cron_rules, job_rules
-from simulate.manifests.limits import defaulted, limit_range, quota
+from simulate.manifests.limits import defaulted, limit_range, quota, too_many
 from simulate.manifests.pods import default_pull_policy, template
 from simulate.manifests.structure import BUDGET, SCALER, check
 from simulate.problems import InputError, Problem
@@ -149,6 +149,10 @@ def _collect(loaded: Iterable[Document], digests: Mapping[str, str], problems: l
         place = ", ".join(digests) or "manifests"
         message = "no Deployment, StatefulSet, DaemonSet or Job: there is nothing to simulate"
         raise InputError([Problem(file=place, line=0, column=0, message=message)])
+    for one in into.quotas:
+        for name, number in too_many(one, [(kind, namespace) for kind, namespace, _ in seen]).items():
+            reason = f"the ResourceQuota {one.name} allows {one.hard[name]}; the manifests are taken as they are"
+            into.assume(f"{name} of {one.namespace}", str(number), reason, "derived")
     for kind, names in sorted(into.ignored.items()):
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         into.assume(f"{kind} {listed}", "not modelled", IGNORED.get(kind, "this kind does not change what is simulated"))

@@ -18,6 +18,34 @@ SCOPES = ("Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "Prior
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
+COUNTED: Mapping[str, tuple[str, ...]] = {
+    "Deployment": ("count/deployments.apps",),
+    "StatefulSet": ("count/statefulsets.apps",),
+    "Job": ("count/jobs.batch",),
+    "CronJob": ("count/cronjobs.batch",),
+    "Service": ("services", "count/services"),
+    "ConfigMap": ("configmaps", "count/configmaps"),
+    "Secret": ("secrets", "count/secrets"),
+    "PersistentVolumeClaim": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
+    "ReplicationController": ("replicationcontrollers", "count/replicationcontrollers"),
+    "HorizontalPodAutoscaler": ("count/horizontalpodautoscalers.autoscaling",),
+    "Ingress": ("count/ingresses.networking.k8s.io",),
+}
+"""Names under which a quota counts objects of the manifests themselves."""
+
+
+def too_many(one: ResourceQuota, objects: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Names of a quota of which the manifests have more than it allows -> how many; `objects` are (kind, namespace).
+
+    >>> quota = ResourceQuota(name="q", namespace="n", hard={"services": "1"})
+    >>> too_many(quota, [("Service", "n"), ("Service", "n"), ("Service", "other")])
+    {'services': 2}
+    """
+    kinds = [kind for kind, namespace in objects if namespace == one.namespace]
+    found = {name: kinds.count(kind) for kind, names in COUNTED.items() for name in names if name in one.hard}
+    return {name: number for name, number in found.items() if number > parse_quantity(one.hard[name])}
+
+
 def amounts(item: Fields) -> dict[str, str]:
     """Resource -> quantity as written; a fault for what is none."""
     return {str(name): str(text) for name, text in item.value.items() if item.quantity(str(name)) is not None}

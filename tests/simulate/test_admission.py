@@ -406,6 +406,14 @@ def test_a_quota_is_read_with_its_scopes() -> None:
     )  # fmt: skip
 
 
+def test_more_objects_than_a_quota_allows_are_told() -> None:
+    given = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"services": 1, "secrets": 9}}}
+    both = found(bare(), made.service("a", "web"), made.service("b", "web"), given)
+    assert [(one.subject, one.value, one.reason) for one in both.assumptions if "ResourceQuota" in one.reason] == [
+        ("services of default", "2", "the ResourceQuota q allows 1; the manifests are taken as they are")
+    ]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -427,3 +435,34 @@ def test_faults_have_their_place(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         read([bare(), given])
     assert message in str(caught.value)
+
+
+# ------------------------------------------------------------------ ReplicaSets as objects
+
+
+def sets(number: int) -> ResourceQuota:
+    return ResourceQuota(name="team", namespace="default", hard={"count/replicasets.apps": str(number)})
+
+
+def test_a_rollout_whose_replica_set_is_one_too_many_goes_nowhere_and_says_so() -> None:
+    spec = ruled(at(10.0, "rollout", image="web:2"), quotas=(sets(1),))
+    trace = run(spec, plane=QuietPlane())
+    told = [one.message for one in trace.events if one.reason == "ReplicaSetCreateError" and one.kind == "Deployment"]
+    assert told[0] == (
+        'Failed to create new replica set "web-v2": replicasets.apps "web-v2" is forbidden: exceeded quota: team, '
+        "requested: count/replicasets.apps=1, used: count/replicasets.apps=1, limited: count/replicasets.apps=1"
+    )
+    assert 16 <= len(told) <= 18, "15 retries, and a look at its own status"
+    assert {one.name for one in trace.scales if one.kind == "ReplicaSet"} == {"web-v1"}
+    assert [one.message for one in trace.events if one.kind == "Condition" and one.reason == "ReplicaSetCreateError"] == [
+        "Progressing=False"
+    ]
+
+
+def test_replica_sets_of_the_history_count() -> None:
+    story = (at(10.0, "rollout", image="web:2"), at(100.0, "rollout", image="web:3"))
+    trace = run(ruled(*story, quotas=(sets(2),)), plane=QuietPlane())
+    assert {one.replica_set for one in trace.pods} == {"web-v1", "web-v2"}
+    enough = run(ruled(*story, quotas=(sets(3),)), plane=QuietPlane())
+    assert trace.quotas[-1].used == {"count/replicasets.apps": "2"} and enough.quotas[-1].used == {"count/replicasets.apps": "3"}
+    assert enough.statuses[-1][2:] == (4, 4, 4, 4, 4)

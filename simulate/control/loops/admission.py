@@ -34,6 +34,10 @@ class Retries:
         self._failures[key] = number + 1
         return min(self._longest_s, self._first_s * 2.0 ** min(number, 60))
 
+    def failures(self, key: str) -> int:
+        """How often it has failed since it last succeeded."""
+        return self._failures.get(key, 0)
+
     def succeeded(self, key: str) -> None:
         """The next failure is a first one again."""
         self._failures.pop(key, None)
@@ -79,7 +83,9 @@ class Admission:
         if self._ranges or self._quotas:
             cluster.admission = self.refusal
         if self._quotas:
+            cluster.set_admission = self.set_refusal
             cluster.on_pod.append(self._pod_changed)
+            cluster.on_set.append(lambda one: self._count_sets(cluster.workloads[one.workload].spec.namespace))
             for one_quota in (live for some in self._quotas.values() for live in some):
                 self._record(one_quota)
 
@@ -102,9 +108,22 @@ class Admission:
     def set_refusal(self, workload: str, name: str) -> str:
         """The same for a ReplicaSet, of which quotas count the objects."""
         namespace = self._cluster.workloads[workload].spec.namespace
+        self._count_sets(namespace)
         used = {each: Amount(1) for each in quota.OBJECTS["ReplicaSet"]}
-        told = next((text for one in self._quotas.get(namespace, ()) if (text := quota.exceeded(one.state, used))), "")
+        own = sorted(self._quotas.get(namespace, ()), key=lambda one: one.spec.name)
+        told = next((text for one in own if (text := quota.exceeded(one.state, used))), "")
         return f'replicasets.apps "{name}" is forbidden: {told}' if told else ""
+
+    def _count_sets(self, namespace: str) -> None:
+        """ReplicaSets are counted as they are there."""
+        for one in self._quotas.get(namespace, ()):
+            for name in quota.OBJECTS["ReplicaSet"]:
+                if name not in one.hard:
+                    continue
+                number = sum(len(live.sets) for live in self._cluster.workloads.values() if live.spec.namespace == namespace)
+                if one.used[name].value != number:
+                    one.used = {**one.used, name: Amount(number)}
+                    self._record(one)
 
     def _of(self, workload: str, version: Version) -> tuple[Mapping[str, Any], Amounts]:
         key = workload, version.number

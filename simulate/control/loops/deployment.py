@@ -7,11 +7,16 @@ from typing import Any
 
 from simulate.control import rollout
 from simulate.control.events import combined
+from simulate.control.loops.admission import Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView
 from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version
 
 CONTROLLER = "deployment-controller"
+CREATE_ERROR = "ReplicaSetCreateError"
+
+RETRIES = 15
+"""So often a look that failed is repeated; then the Deployment waits until something changes."""
 
 
 class DeploymentLoop:
@@ -21,6 +26,7 @@ class DeploymentLoop:
         self._cluster = cluster
         self._queue = WorkQueue(cluster.clock, self.sync)
         self._client = client(cluster)
+        self._retries = Retries()
         self._watch_s = cluster.spec.control.watch_s
         self._api_s = cluster.spec.control.api_s
         self._said: dict[str, list[tuple[float, str]]] = {}
@@ -54,7 +60,24 @@ class DeploymentLoop:
             created=f"{key}-v{live.version.number}",
         )
         self._mirror(live, current)
+        name = f"{key}-v{live.version.number}"
+        refused = self._cluster.set_refusal(key, name) if result.create is not None else ""
+        if refused:
+            return self._refused(live, name, refused)
+        self._retries.succeeded(key)
         return self._apply(live, current, result)
+
+    def _refused(self, live: LiveWorkload, name: str, message: str) -> float:
+        """A new ReplicaSet was refused: the condition says so, and the look is repeated up to 15 times (3.1), or when something changes."""
+        self._cluster.event("Deployment", live.key, "Warning", CREATE_ERROR, f'Failed to create new replica set "{name}": {message}')
+        known, now = live.status.progressing, self._cluster.clock.now
+        if known is not None and known.reason != CREATE_ERROR:
+            since_s = known.transition_s if known.status == "False" else now
+            said = rollout.Condition(status="False", reason=CREATE_ERROR, update_s=now, transition_s=since_s)
+            self._cluster.clock.after(self._api_s, self._status, live, live.status._replace(progressing=said))
+        if self._retries.failures(live.key) < RETRIES:
+            self._queue.add(live.key, self._retries.failed(live.key))
+        return self._api_s
 
     def _mirror(self, live: LiveWorkload, current: ReplicaSet | None) -> None:
         """The condition ReplicaFailure is that of the new set, else of the first old one that has it (3.5)."""
