@@ -13,7 +13,7 @@ from simulate.traffic import draws
 from simulate.traffic import kernels as k
 from simulate.traffic.arrivals import compile_rate, end_of
 
-CHUNK = 2048
+CHUNK = 4096
 WIDTH = 64
 PODS = 16
 CODES = {
@@ -130,12 +130,13 @@ class Tables:
     def wider(self, width: int) -> None:
         """Room for `width` jobs at once in each pod."""
         columns = 2 ** math.ceil(math.log2(max(width, 2)))
-        self.replace(**{name: wider(getattr(self, name), columns) for name in ("tag", "tag_job", "wait", "wait_job")})
+        tables = {name: wider(getattr(self, name), columns) for name in ("tag", "tag_job", "wait", "wait_job")}
+        self.replace(**tables, rate=longer(self.rate, columns))
 
     def more_pods(self) -> None:
         """Twice the rows of pods, and of what there is one of per pod."""
         rows = 2 * len(self.pf)
-        names = ("pf", "pi", "tag", "tag_job", "wait", "wait_job", "latency", "pod_hash", "group_pod", "group_node", "coming")
+        names = ("pf", "pi", "tag", "tag_job", "wait", "wait_job", "latency", "pod_hash", "group_pod", "group_node")
         tables = {name: longer(getattr(self, name), rows) for name in names}
         tables |= {name: longer(getattr(self, name), rows + 1) for name in ("group_start", "group_order")}
         self.replace(**tables, trigger=longer(self.trigger, 4 * rows), endpoint=wider(self.endpoint, rows))
@@ -189,14 +190,14 @@ def build(spec: TrafficSpec, reached: Set[str], proxies: dict[tuple[str, str], i
     shapes: dict[str, tuple[int, ...]] = {
         "pf": (PODS, k.PF), "tag": (PODS, WIDTH), "wait": (PODS, WIDTH), "jf": (0, k.JF), "node": (len(spec.machines) + 1, 4),
         "background": (0, 3), "latency": (PODS, sources), "trigger": (4 * PODS, 5), "a_t": (CHUNK,), "a_demand": (CHUNK,),
-        "a_angle": (CHUNK,), "ahead_t": (sources, k.AHEAD), "ahead_key": (sources, k.AHEAD),
+        "a_angle": (CHUNK,), "rate": (WIDTH,), "ahead_t": (sources, k.AHEAD), "ahead_key": (sources, k.AHEAD),
         "scratch": (3 * PODS,),
         "record_f": (CHUNK if record else 0, 3),
         "pi": (PODS, k.PI), "tag_job": (PODS, WIDTH), "wait_job": (PODS, WIDTH), "ji": (0, k.JI), "jk": (0,), "group_start": (PODS + 1,),
         "group_pod": (PODS,), "group_node": (PODS,), "group_order": (PODS + 1,), "endpoint": (rows, PODS), "endpoints": (rows,),
         "turn": (rows,), "pod_hash": (PODS,), "out": (sources, 9), "histogram": (sources, k.BUCKETS), "a_source": (CHUNK,),
         "a_number": (CHUNK,), "a_pod": (CHUNK,), "a_order": (CHUNK,), "a_key": (CHUNK,),
-        "coming": (PODS,), "record_i": (CHUNK if record else 0, 4),
+        "record_i": (CHUNK if record else 0, 4),
         "kept": (CHUNK if keep else 0,), "kept_source": (CHUNK if keep else 0,),
     }  # fmt: skip
     tables: dict[str, Any] = {name: np.zeros(shape, np.float64 if name in k.FLOATS else np.int64) for name, shape in shapes.items()}

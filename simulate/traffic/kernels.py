@@ -22,8 +22,8 @@ compiled, inner, inlined = _BATCHES.compiled, _BATCHES.inner, _BATCHES.inlined
 
 # columns of `pf`: doubles of a pod
 (VIRTUAL, AT, SHARE, RATE, BUDGET, STOOD, SPEED, WEIGHT, QUOTA, PERIOD_S, PHASE, CPU_S, THROTTLED, REQUEST_S, RESIDENCE) = range(15)
-(PARALLEL, WARM, T_END, T_QUOTA, T_WAIT, NEXT) = range(15, 21)
-PF = 21
+(PARALLEL, WARM, T_END, T_QUOTA, T_WAIT, NEXT, COUNTED) = range(15, 22)
+PF = 22
 # columns of `pi`: integers of a pod
 (STATE, BURSTS, PERIOD, STOOD_COUNTED, BUSY, JOBS, BACKLOG, HEAD, TAIL, TAGS, WAITS, SERVICE, NODE, SINCE, ACCEPTING, DIRTY) = range(16)
 (THROTTLES, ACCEPTED, DISPATCHED, REFUSED, COMPLETED, KILLED, OOM, LOST, RESET, EXHAUSTS, GROUP) = range(16, 27)
@@ -54,6 +54,9 @@ DONE, NEEDS_JOBS, NEEDS_WIDTH, NEEDS_RECORDS, NEEDS_KEEPING = range(5)
 CPU_STEP, WAIT_STEP = range(2)
 BUCKETS = 4096
 NEVER = 1 << 62
+SORTED = 32
+"""Up to so many bursts of a pod are kept in order, which is a heap too: the next to end is found without a look, and one is put in
+after a few."""
 AHEAD = 128
 """Arrivals of a Poisson source that are drawn at once, before anybody asks for them: one does not wait for another."""
 
@@ -75,6 +78,7 @@ FLOATS = (
     "a_demand",
     "a_angle",
     "ahead_t",
+    "rate",
     "scratch",
     "step_draw",
     "batch_draw",
@@ -109,7 +113,6 @@ INTEGERS = (
     "a_order",
     "a_key",
     "ahead_key",
-    "coming",
     "record_i",
     "kept_source",
 )
@@ -122,10 +125,10 @@ Two flat arrays: in compiled code they are two addresses."""
 OFFSETS = 21
 (
     O_PF, O_TAG, O_WAIT, O_JF, O_WARM_FACTOR, O_NODE, O_BACKGROUND, O_SF, O_TRACE, O_SEGMENTS, O_LATENCY, O_TRIGGER, O_A_T,
-    O_A_DEMAND, O_A_ANGLE, O_AHEAD_T, O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_KEPT, O_PI, O_TAG_JOB, O_WAIT_JOB,
-    O_JI, O_JK, O_SERVICE, O_STEP_KIND, O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI, O_SOURCE_KEY,
-    O_ENDPOINT, O_ENDPOINTS, O_TURN, O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER, O_A_KEY, O_AHEAD_KEY,
-    O_COMING, O_RECORD_I, O_KEPT_SOURCE,
+    O_A_DEMAND, O_A_ANGLE, O_AHEAD_T, O_RATE, O_SCRATCH, O_STEP_DRAW, O_BATCH_DRAW, O_POINTS, O_RECORD_F, O_KEPT, O_PI, O_TAG_JOB,
+    O_WAIT_JOB, O_JI, O_JK, O_SERVICE, O_STEP_KIND, O_WARM_FROM, O_GROUP_START, O_GROUP_POD, O_GROUP_NODE, O_GROUP_ORDER, O_SI,
+    O_SOURCE_KEY, O_ENDPOINT, O_ENDPOINTS, O_TURN, O_POD_HASH, O_OUT, O_HISTOGRAM, O_A_SOURCE, O_A_NUMBER, O_A_POD, O_A_ORDER,
+    O_A_KEY, O_AHEAD_KEY, O_RECORD_I, O_KEPT_SOURCE,
 ) = range(OFFSETS, OFFSETS + 51)  # fmt: skip
 HEADER = OFFSETS + 51
 
@@ -709,28 +712,68 @@ def is_whole(x: float) -> bool:
     return x == math.inf or math.floor(x) == x
 
 
+@inlined
+def counted(f: Any, n: Any, first: int, last: int, cores: float, t: float) -> float:
+    """At most so many cores the pods of a group have at `t`: a pod whose next end was before has one burst less, if none waited."""
+    total = 0.0
+    for i in range(first, last):
+        a, b = n[O_PF] + n[n[O_GROUP_POD] + i] * PF, n[O_PI] + n[n[O_GROUP_POD] + i] * PI
+        bursts = n[b + BURSTS] - (1 if f[a + NEXT] <= t and n[b + BACKLOG] == 0 else 0)
+        f[a + COUNTED] = min(float(bursts), f[a + PARALLEL], cores)
+        total += f[a + COUNTED]
+    return total
+
+
+@inlined
+def insert(f: Any, n: Any, values: int, jobs: int, size: int, value: float, job: int) -> None:
+    """Add an entry to `size` entries in order."""
+    i = size
+    while i > 0 and before(f, n, value, job, f[values + i - 1], n[jobs + i - 1]):
+        f[values + i], n[jobs + i] = f[values + i - 1], n[jobs + i - 1]
+        i -= 1
+    f[values + i], n[jobs + i] = value, job
+
+
+@inner
+def put_in_order(f: Any, n: Any, values: int, jobs: int, size: int) -> None:
+    """Sort a few entries."""
+    for i in range(1, size):
+        insert(f, n, values, jobs, i, f[values + i], n[jobs + i])
+
+
+@inlined
+def lower(f: Any, n: Any, values: int, jobs: int, skipped: int, size: int) -> None:
+    """Entries behind `skipped` that have left go to the beginning."""
+    if skipped > 0:
+        for i in range(size):
+            f[values + i], n[jobs + i] = f[values + skipped + i], n[jobs + skipped + i]
+
+
 @inner
 def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> int:
     """As run_events while `is_roomy`: the same sums in the same order, each pod only when a request comes to it, in registers meanwhile.
 
     Shares grow with arrivals only. So what pods had when they were last looked at is at least what they have: where that fits, the node
-    has room. Where it does not, all are brought to now; if they do not fit either, the next position in `a_order` is given back, -1 if
-    everything is done.
+    has room. Where it does not, what has ended since is left out, then all are brought to now; if they do not fit either, the next
+    position in `a_order` is given back, -1 if everything is done.
     """
     first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
     node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
     cores, speed, total, coupled = f[node], f[node + 1], f[node + 2], f[node + 3] != 1.0
     if coupled:
         for i in range(first, last):
-            total += cap(f, n, n[n[O_GROUP_POD] + i], cores)
+            a = n[O_PF] + n[n[O_GROUP_POD] + i] * PF
+            f[a + COUNTED] = cap(f, n, n[n[O_GROUP_POD] + i], cores)
+            total += f[a + COUNTED]
     jf, ji, jk, orders, times, demand_of = n[O_JF], n[O_JI], n[O_JK], n[O_A_ORDER], n[O_A_T], n[O_A_DEMAND]
     sources, numbers, keys, timeouts, sequences = n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_SF] + TIMEOUT, n[SEQUENCES]
     outs, histograms, pods, recording = n[O_OUT], n[O_HISTOGRAM], n[O_A_POD], n[RECORDING] == 1
     members, keeping, kept, kept_source = n[O_GROUP_POD], n[KEPT_ROOM] > 0, n[O_KEPT], n[O_KEPT_SOURCE]
     free, free_jobs, count = n[FREE_JOB], n[FREE_JOBS], n[KEPT]
-    p, q, k, sweep, done, crowded = -1, -1, begin, -1, False, -1
+    p, q, k, sweep, done, crowded, heaped = -1, -1, begin, -1, False, -1, False
+    rates, rated, rated_most, rated_factor = n[O_RATE], 1, -1.0, 0.0
     i, t = -1, limit
-    a = b = tags = tag_jobs = latencies = bursts = backlog = head = tail = workers = queue = 0
+    a = b = tags = tag_jobs = skipped = latencies = bursts = backlog = head = tail = workers = queue = 0
     at = virtual = share = rate = ends = request_s = cpu_s = residence = most = factor = 0.0
     while True:
         if sweep < 0 and k < end:
@@ -748,6 +791,7 @@ def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
                     q = -1
         if q != p:
             if p >= 0:
+                lower(f, n, tags, tag_jobs, skipped, bursts)
                 f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END], f[a + NEXT] = at, virtual, share, rate, ends, ends
                 f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
                 n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BUSY], n[b + BACKLOG] = bursts, bursts, bursts, bursts, backlog
@@ -763,6 +807,14 @@ def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
                 workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
                 queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
                 most, factor = min(f[a + PARALLEL], cores), speed * f[a + SPEED] * f[a + WARM]
+                skipped, heaped = 0, bursts > SORTED
+                if most != rated_most or factor != rated_factor:
+                    rated, rated_most, rated_factor = 1, most, factor
+                while rated <= bursts:
+                    f[rates + rated] = factor * min(float(rated), most) / rated
+                    rated += 1
+                if not heaped:
+                    put_in_order(f, n, tags, tag_jobs, bursts)
         if p < 0:
             if not done and total <= cores:
                 sweep = -1
@@ -773,7 +825,6 @@ def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
             n[n[O_PI] + crowded * PI + DIRTY] = 1
             settle(f, n, group, t)
             return k
-        before = min(float(bursts), most)
         while True:
             job, demand = -1, 0.0
             if ends <= t and ends < math.inf:
@@ -784,9 +835,15 @@ def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
                     request_s += dt * (bursts + backlog)
                     virtual += dt * rate
                     cpu_s += dt * share
-                ended = n[tag_jobs]
-                virtual = max(virtual, f[tags])
-                pop(f, n, tags, tag_jobs, bursts)
+                ended = n[tag_jobs + skipped]
+                virtual = max(virtual, f[tags + skipped])
+                if heaped:
+                    pop(f, n, tags, tag_jobs, bursts)
+                    if bursts == SORTED // 2:
+                        put_in_order(f, n, tags, tag_jobs, bursts - 1)
+                        heaped = False
+                else:
+                    skipped += 1
                 bursts -= 1
                 n[b + COMPLETED] += 1
                 n[b + SINCE] += 1
@@ -852,24 +909,34 @@ def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
                     f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = now
                 n[y + STEP] = 1
                 virtual = virtual if bursts > 0 else 0.0
-                push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
+                if bursts >= SORTED or skipped >= SORTED:
+                    lower(f, n, tags, tag_jobs, skipped, bursts)
+                    skipped, heaped = 0, heaped or bursts >= SORTED
+                if heaped:
+                    push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
+                else:
+                    insert(f, n, tags + skipped, tag_jobs + skipped, bursts, virtual + demand, job)
                 bursts += 1
                 n[b + DISPATCHED] += 1
+                if rated == bursts:
+                    f[rates + rated] = factor * min(float(rated), most) / rated
+                    rated += 1
             share = rate = 0.0
             ends = math.inf
             if bursts > 0:
                 share = min(float(bursts), most)
-                left = max(f[tags] - virtual, 0.0)
-                rate = factor
-                if share < bursts or factor != 1.0:
-                    rate = factor * share / bursts
-                    left /= rate
-                ends = now + left
+                rate = f[rates + bursts]
+                ends = now + max(f[tags + skipped] - virtual, 0.0) / rate
         if coupled:
-            grown = min(float(bursts), most) - before
+            wanted = min(float(bursts), most)
+            grown = wanted - f[a + COUNTED]
+            f[a + COUNTED] = wanted
             total += grown
             if grown > 0.0 and sweep < 0 and total > cores:
-                sweep, crowded = first, p
+                f[a + NEXT], n[b + BURSTS], n[b + BACKLOG] = ends, bursts, backlog
+                total = f[node + 2] + counted(f, n, first, last, cores, t)
+                if total > cores:
+                    sweep, crowded = first, p
 
 
 @inner
@@ -1041,6 +1108,7 @@ def fill_of(f: Any, n: Any, i: int, limit: float, further: float, count: int) ->
         n[n[O_A_POD] + count] = aim(f, n, i, key)
         count += 1
         n[b + NUMBER] = number + 1
+        n[n[O_OUT] + i * 9 + ARRIVALS] += 1
         n[b + LEFT] -= 1
         if n[b + LEFT] == 0:
             upcoming(f, n, i)
@@ -1068,6 +1136,7 @@ def fill_open(f: Any, n: Any, i: int, limit: float, further: float, count: int) 
         count += m - drawn
         aim_all(f, n, i, begin, count)
         n[b + NUMBER] += m - drawn
+        n[n[O_OUT] + i * 9 + ARRIVALS] += m - drawn
         if m == AHEAD:
             draw_ahead(f, n, i)
         else:
@@ -1164,39 +1233,47 @@ def aim(f: Any, n: Any, i: int, key: Any) -> int:
 
 
 @inner
-def sort_by_group(f: Any, n: Any, count: int) -> None:
-    """Positions of the chunk's arrivals by group, in order of time within each; `group_order` has the bounds."""
-    groups = n[GROUPS]
+def sort_by_group(f: Any, n: Any, count: int) -> int:
+    """Positions of the chunk's arrivals by group, in order of time within each; `group_order` has the bounds. How many have a group."""
+    groups, pods, group_of, bounds, order = n[GROUPS], n[O_A_POD], n[O_PI] + GROUP, n[O_GROUP_ORDER], n[O_A_ORDER]
+    placed = 0
+    if groups == 1:
+        for i in range(count):
+            if n[pods + i] >= 0 and n[group_of + n[pods + i] * PI] >= 0:
+                n[order + placed] = i
+                placed += 1
+        n[bounds], n[bounds + 1] = 0, placed
+        return placed
     for group in range(groups + 1):
-        n[n[O_GROUP_ORDER] + group] = 0
+        n[bounds + group] = 0
     for i in range(count):
-        if n[n[O_A_POD] + i] >= 0 and n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] >= 0:
-            n[n[O_GROUP_ORDER] + n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] + 1] += 1
+        if n[pods + i] >= 0 and n[group_of + n[pods + i] * PI] >= 0:
+            n[bounds + n[group_of + n[pods + i] * PI] + 1] += 1
     for group in range(groups):
-        n[n[O_GROUP_ORDER] + group + 1] += n[n[O_GROUP_ORDER] + group]
+        n[bounds + group + 1] += n[bounds + group]
+    placed = n[bounds + groups]
     for i in range(count):
-        if n[n[O_A_POD] + i] >= 0 and n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] >= 0:
-            group = n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP]
-            n[n[O_A_ORDER] + n[n[O_GROUP_ORDER] + group]] = i
-            n[n[O_GROUP_ORDER] + group] += 1
+        if n[pods + i] >= 0 and n[group_of + n[pods + i] * PI] >= 0:
+            group = n[group_of + n[pods + i] * PI]
+            n[order + n[bounds + group]] = i
+            n[bounds + group] += 1
     for group in range(groups, 0, -1):
-        n[n[O_GROUP_ORDER] + group] = n[n[O_GROUP_ORDER] + group - 1]
-    n[n[O_GROUP_ORDER]] = 0
+        n[bounds + group] = n[bounds + group - 1]
+    n[bounds] = 0
+    return placed
 
 
 @inner
-def widest(f: Any, n: Any, count: int) -> int:
-    """How many jobs may be inside one pod at once during the chunk."""
-    for p in range(n[PODS]):
-        n[n[O_COMING] + p] = 0
-    for i in range(count):
-        if n[n[O_A_POD] + i] >= 0:
-            n[n[O_COMING] + n[n[O_A_POD] + i]] += 1
+def widest(f: Any, n: Any) -> int:
+    """How many jobs may be inside one pod at once during the chunk, as it is sorted."""
     most = 0
-    for p in range(n[PODS]):
-        inside = n[n[O_PI] + p * PI + JOBS] + n[n[O_PI] + p * PI + BACKLOG] + n[n[O_COMING] + p] + 1
-        workers = n[n[O_SERVICE] + n[n[O_PI] + p * PI + SERVICE] * SERVICE_COLUMNS + WORKERS]
-        most = max(most, inside if workers < 0 else min(inside, workers + 1))
+    for group in range(n[GROUPS]):
+        coming = n[n[O_GROUP_ORDER] + group + 1] - n[n[O_GROUP_ORDER] + group]
+        for i in range(n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]):
+            b = n[O_PI] + n[n[O_GROUP_POD] + i] * PI
+            inside = n[b + JOBS] + n[b + BACKLOG] + coming + 1
+            workers = n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + WORKERS]
+            most = max(most, inside if workers < 0 else min(inside, workers + 1))
     return most
 
 
@@ -1210,7 +1287,8 @@ def advance(f: Any, n: Any, limit: float) -> int:
             n[FILLED] = fill(f, n, limit)
             demands(f, n, n[FILLED])
         count = n[FILLED]
-        n[NEEDED] = widest(f, n, count)
+        placed = sort_by_group(f, n, count)
+        n[NEEDED] = widest(f, n)
         if n[NEEDED] > n[WIDTH]:
             return NEEDS_WIDTH
         if n[RECORDING] == 1 and n[SEQUENCES] + count > n[RECORDS]:
@@ -1218,7 +1296,12 @@ def advance(f: Any, n: Any, limit: float) -> int:
         if n[KEPT_ROOM] > 0 and n[KEPT] + n[JOBS_ROOM] - n[FREE_JOBS] + count > n[KEPT_ROOM]:
             return NEEDS_KEEPING
         full = count == n[CHUNKED]
-        chunk(f, n, count, f[n[O_A_T] + count - 1] if full else limit)
+        until = f[n[O_A_T] + count - 1] if full else limit
+        if placed < count or n[RECORDING] == 1:
+            prepare(f, n, count)
+        for group in range(n[GROUPS]):
+            run_group(f, n, group, n[n[O_GROUP_ORDER] + group], n[n[O_GROUP_ORDER] + group + 1], until)
+        expire_lost(f, n, until)
         n[FILLED] = -1
         n[SEQUENCES] += count
         if not full:
@@ -1226,10 +1309,9 @@ def advance(f: Any, n: Any, limit: float) -> int:
 
 
 @inner
-def chunk(f: Any, n: Any, count: int, limit: float) -> None:
-    """The arrivals of one chunk, and every event up to `limit`."""
+def prepare(f: Any, n: Any, count: int) -> None:
+    """Records of the chunk's arrivals, and the ends of those that reach no process."""
     for i in range(count):
-        n[n[O_OUT] + n[n[O_A_SOURCE] + i] * 9 + ARRIVALS] += 1
         if n[RECORDING] == 1:
             row, column = n[O_RECORD_F] + (n[SEQUENCES] + i) * 3, n[O_RECORD_I] + (n[SEQUENCES] + i) * 4
             f[row], f[row + 1], f[row + 2] = f[n[O_A_T] + i], math.inf, math.inf
@@ -1239,10 +1321,6 @@ def chunk(f: Any, n: Any, count: int, limit: float) -> None:
             end_request(f, n, n[n[O_A_SOURCE] + i], n[SEQUENCES] + i, 0, f[n[O_A_T] + i], math.inf, NO_ENDPOINT, f[n[O_A_T] + i])
         elif n[n[O_PI] + n[n[O_A_POD] + i] * PI + GROUP] < 0:
             arrive(f, n, i)
-    sort_by_group(f, n, count)
-    for group in range(n[GROUPS]):
-        run_group(f, n, group, n[n[O_GROUP_ORDER] + group], n[n[O_GROUP_ORDER] + group + 1], limit)
-    expire_lost(f, n, limit)
 
 
 @inner
@@ -1262,10 +1340,10 @@ def expire_lost(f: Any, n: Any, limit: float) -> None:
 @inner
 def prone(n: Any, pods: int) -> bool:
     """Whether one of the first `pods` pods starts or drains: its end is a trigger."""
+    found = False
     for p in range(pods):
-        if n[n[O_PI] + p * PI + STATE] in (STARTING, DRAINING):
-            return True
-    return False
+        found = found or n[n[O_PI] + p * PI + STATE] in (STARTING, DRAINING)
+    return found
 
 
 # ------------------------------------------------------------------ the entry
