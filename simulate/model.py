@@ -691,6 +691,10 @@ def _retry(said: Mapping[str, Any]) -> Retry:
 
 
 def _pools(joining: Joining) -> tuple[NodePool, ...]:
+    for one in joining.scenario.provisioners:
+        said = {str(name): entry for name, entry in joining.scenario.document.value["provisioners"].items()}[one.name]
+        if (said.get("limits") or {}).get("nodes") is None:
+            joining.assume(f"provisioners.{one.name}.limits.nodes", str(one.nodes), "how many nodes it may have at most was not said")
     if joining.scenario.pools is not None:
         return joining.scenario.pools
     joining.assume("nodes", "room for all", "the scenario has no `nodes`: no pod waits for a node, and nodes cost nothing")

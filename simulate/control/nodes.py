@@ -6,6 +6,7 @@ count as room. What it takes away: `nodes_down`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -192,6 +193,24 @@ def scale_up(
 
 
 # ------------------------------------------------------------------ what failed
+
+FULL, RESTING, UNWELL = "max node group size reached", "in backoff after failed scale-up", "not ready for scale-up"
+"""Why a group is not even asked."""
+
+
+def why_not(pod: PodView, groups: Sequence[Group], closed: Mapping[str, str]) -> str:
+    """What the autoscaler tells of a pod that no group can help: reasons counted over the groups; `closed` are those not asked.
+
+    >>> group = Group(name="g", size=1, minimum=0, maximum=2, template=NodeView("t", {"cpu": 500}))
+    >>> why_not(PodView(name="p", requests={"cpu": 800}), [group], {"h": FULL})
+    "pod didn't trigger scale-up: 1 Insufficient cpu, 1 max node group size reached"
+    """
+    reasons = list(closed.values())
+    for group in groups:
+        refusal = Filter(pod, [group.template]).refusal(group.template)
+        reasons += refusal.reasons if refusal else ()
+    counted = sorted(Counter(reasons).items())
+    return "pod didn't trigger scale-up: " + ", ".join(f"{number} {reason}" for reason, number in counted)
 
 
 def backed_off(before: Backoff | None, now_s: float, flags: NodeScaling) -> Backoff:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from simulate import model, scenario
 from simulate.control import quota
 from simulate.control.admission import broken, forbidden, invalid, of_pod
 from simulate.control.amounts import Amount
@@ -466,3 +467,22 @@ def test_replica_sets_of_the_history_count() -> None:
     enough = run(ruled(*story, quotas=(sets(3),)), plane=QuietPlane())
     assert trace.quotas[-1].used == {"count/replicasets.apps": "2"} and enough.quotas[-1].used == {"count/replicasets.apps": "3"}
     assert enough.statuses[-1][2:] == (4, 4, 4, 4, 4)
+
+
+def test_a_job_is_refused_too_and_tried_again() -> None:
+    body = {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "job:1"}]}}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "work"},
+        "spec": {"template": body, "parallelism": 3, "completions": 3},
+    }
+    two = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team"}, "spec": {"hard": {"pods": 2}}}
+    said = {"version": 1, "horizon": "10m", "services": {"work": {"run": "20s"}}}
+    trace = run(model.join(read([job, two]), scenario.read(said)), plane=QuietPlane())
+    created = [one.t_s for one in trace.pods if one.state == "created"]
+    assert len(created) == 3 and created[1] < 1.0 and created[2] > 20.0, "the third when the first ones have ended"
+    told = [one.message for one in trace.events if one.reason == "FailedCreate"]
+    assert told and all("exceeded quota: team, requested: pods=1, used: pods=2, limited: pods=2" in text for text in told)
+    assert any(one.reason == "Completed" for one in trace.events)
+    assert trace.quotas[-1].used == {"pods": "0"}, "pods that have ended count no more"

@@ -247,3 +247,28 @@ def test_a_budget_counts_pods_of_all_workloads_that_it_selects() -> None:
     spec = small(at(100.0, "drain", count=3), budgets=(budget(minimum="50%"),), replicas=2, horizon_s=101.0)
     spec = replace(spec, workloads=(*spec.workloads, workload("other", replicas=2)))
     assert len(ends(played(spec), "evicted by drain")) == 2, "half of four"
+
+
+# ------------------------------------------------------------------ spot instances and priorities
+
+
+def test_a_spot_instance_is_emptied_as_far_as_its_budget_allows_and_takes_the_rest_with_it() -> None:
+    """Two pods on the instance, of which one must stay: its replacement takes longer to become ready than the notice lasts."""
+    pools = (replace(POOL, name="spot", count=1), replace(POOL, name="late", count=1, labels={"kind": "late"}))
+    own = template(readiness=READY)
+    spec = small(at(20.0, "reclaim", "spot", notice=60.0), pools=pools, replicas=2, template=own, budgets=(budget(minimum=2),))
+    trace = played(replace(spec, workloads=(replace(spec.workloads[0], template=own),)))
+    there = [one.node for one in trace.pods if one.state == "scheduled" and one.t_s == 0]
+    assert ends(trace, "evicted: the instance is called back") == [], "both must stay"
+    assert ends(trace, "its node is gone") == [120] * there.count("spot-0"), "20 + 60 s, and 40 s until it is forgotten"
+
+
+def test_higher_priorities_are_scheduled_first() -> None:
+    """One place comes free; of two pods that wait the later one has the higher priority."""
+    one = (replace(POOL, cores=1.0, count=1),)
+    high = replace(template(request_cores=1.0), priority=5, data={"spec": {"priority": 5, "preemptionPolicy": "Never"}})
+    spec = small(at(10.0, "scale", "web", replicas=2), at(20.0, "scale", "high", replicas=1), at(30.0, "scale", "web", replicas=0),
+                 pools=one, replicas=1, template=template(request_cores=1.0))  # fmt: skip
+    trace = played(replace(spec, workloads=(*spec.workloads, workload("high", replicas=0, template=high))))
+    assert [one.workload for one in trace.pods if one.state == "scheduled" and one.t_s > 0] == ["high"]
+    assert [one for one in trace.events if one.reason == "Preempted"] == [], "it displaces nobody"

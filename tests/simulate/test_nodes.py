@@ -470,3 +470,15 @@ def test_a_node_that_could_not_be_emptied_is_looked_at_again_after_five_minutes(
 def test_pools_of_fixed_size_are_never_looked_at() -> None:
     fixed = replace(POOL, minimum=2, maximum=2)
     assert played(small(at(13.0, "scale", replicas=9), pools=(fixed,))) == []
+
+
+def test_a_pod_that_no_pool_can_help_is_told_why_once() -> None:
+    other = replace(POOL, name="gpu", count=0, minimum=0, taints=({"key": "gpu", "effect": "NoSchedule"},))
+    spec = small(at(13.0, "scale", replicas=4), pools=(replace(POOL, maximum=3), other), horizon_s=300.0)
+    trace = run(spec, plane=QuietPlane())
+    told = [(int(one.t_s), one.message) for one in trace.events if one.reason == "NotTriggerScaleUp"]
+    reasons = "1 max node group size reached, 1 node(s) had untolerated taint(s)"
+    assert told == [(30, f"pod didn't trigger scale-up: {reasons}")], "the other pod waits for the node that comes"
+    resting = small(at(5.0, "shortage", "pool", **{"for": 60.0}), at(13.0, "scale", replicas=3), horizon_s=100.0)
+    said = {one.message for one in run(resting, plane=QuietPlane()).events if one.reason == "NotTriggerScaleUp"}
+    assert said == {"pod didn't trigger scale-up: 1 in backoff after failed scale-up"}

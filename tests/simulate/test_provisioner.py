@@ -15,9 +15,12 @@ from simulate.control.placement import NodeView, PodView, Spread
 from simulate.control.placement_view import ZONE
 from simulate.control.provisioner import Offer, Plan, Size, plan
 from simulate.engine import run
+from simulate.manifests import read
+from simulate.model import join
 from simulate.problems import InputError
 from simulate.spec import ClusterSpec, ControlPlane, DisruptionBudget, Event, NodeBudget, NodePool, NodeScaling, Provisioner
 from simulate.trace import Trace
+from tests.simulate import made
 from tests.simulate.worlds import QuietPlane, template, workload, world
 
 GI = 2**30
@@ -204,12 +207,12 @@ LARGE = replace(SMALL, name="web-l", cores=4.0, memory_bytes=16.0 * GI, price_mo
 
 def elastic(*events: Event, replicas: int = 2, horizon_s: float = 600.0, cores: float = 0.5, **more: Any) -> ClusterSpec:
     """`replicas` pods of half a core on nodes that a provisioner has bought."""
-    made = more.pop("made", Provisioner(name="web", budgets=(NodeBudget(nodes="100%"),)))
+    bought = more.pop("made", Provisioner(name="web", budgets=(NodeBudget(nodes="100%"),)))
     spec = world(
         workload(replicas=replicas, template=template(request_cores=cores, request_bytes=2.0**20)),
         pools=more.pop("pools", (SMALL, LARGE)), events=events, horizon_s=horizon_s, **more,
     )  # fmt: skip
-    return replace(spec, provisioners=(made,))
+    return replace(spec, provisioners=(bought,))
 
 
 def changes(trace: Trace) -> list[tuple[float, str, str]]:
@@ -245,11 +248,11 @@ def test_a_batch_ends_after_its_longest_time_though_pods_keep_coming() -> None:
 
 
 def test_an_empty_node_goes_after_its_quiet_time_and_the_second_look() -> None:
-    made = Provisioner(name="web", policy="WhenEmpty", consolidate_after_s=60.0, budgets=(NodeBudget(nodes="100%"),))
-    trace = run(elastic(at(100.0, "scale", replicas=0), made=made), plane=QuietPlane())
+    own = Provisioner(name="web", policy="WhenEmpty", consolidate_after_s=60.0, budgets=(NodeBudget(nodes="100%"),))
+    trace = run(elastic(at(100.0, "scale", replicas=0), made=own), plane=QuietPlane())
     states = [(t, state) for t, node, state in changes(trace) if node == "web-s-0" and t > 0]
     assert states == [(185.0, "cordoned"), (185.0, "removed")], "quiet at 160, looked at at 170, still so 15 s later"
-    never = replace(made, consolidate_after_s=None)
+    never = replace(own, consolidate_after_s=None)
     assert [s for t, _, s in changes(run(elastic(at(100.0, "scale", replicas=0), made=never), plane=QuietPlane())) if t > 0] == []
 
 
@@ -294,8 +297,8 @@ def test_a_pod_that_must_not_be_disturbed_keeps_its_node() -> None:
 
 
 def test_limits_leave_pods_waiting_and_say_so() -> None:
-    made = Provisioner(name="web", nodes=1)
-    trace = run(elastic(at(100.0, "scale", replicas=10), made=made), plane=QuietPlane())
+    own = Provisioner(name="web", nodes=1)
+    trace = run(elastic(at(100.0, "scale", replicas=10), made=own), plane=QuietPlane())
     assert [state for t, _, state in changes(trace) if t > 0] == []
     told = [one for one in trace.events if one.message == "Failed to schedule pod, the limits of web are reached"]
     assert len({one.name for one in told}) == len(told) == 8, "each pod once"
@@ -320,8 +323,8 @@ def test_a_provisioner_of_several_zones_survives_the_loss_of_one() -> None:
 
 
 def test_the_cluster_autoscaler_leaves_provisioned_nodes_alone() -> None:
-    made = Provisioner(name="web", consolidate_after_s=None)
-    trace = run(elastic(at(10.0, "scale", replicas=0), made=made, horizon_s=2000.0), plane=QuietPlane())
+    own = Provisioner(name="web", consolidate_after_s=None)
+    trace = run(elastic(at(10.0, "scale", replicas=0), made=own, horizon_s=2000.0), plane=QuietPlane())
     assert [state for t, _, state in changes(trace) if t > 0] == []
 
 
@@ -368,6 +371,13 @@ def test_every_key_of_a_provisioner_is_read() -> None:
 def test_a_scenario_without_provisioners_has_none_of_their_traces() -> None:
     found = scenario.read({"version": 1, "nodes": {"n": {"cores": 1, "memory": "1Gi"}}})
     assert found.provisioners == () and found.pools is not None and found.pools[0].provisioner == ""
+
+
+@pytest.mark.parametrize(("limits", "told"), [({"nodes": 100}, []), ({"cores": 9}, ["100"]), (None, ["100"])])
+def test_how_many_nodes_at_most_is_an_assumption_if_nobody_says_it(limits: Any, told: list[str]) -> None:
+    said = {"version": 1, "provisioners": {7: {"sizes": {"s": {"cores": 2, "memory": "8Gi"}}, "limits": limits}}}
+    spec = join(read(made.manifests()), scenario.read(said))
+    assert [one.value for one in spec.assumptions if one.subject == "provisioners.7.limits.nodes"] == told
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class NodesLoop:
         self._going: dict[str, Going] = {}
         self._added_s = self._deleted_s = self._failed_s = NEVER
         self._scans = 0
+        self._told: dict[str, str] = {}
         self._expendable = any(one.template.priority < self._flags.priority_cutoff for one in cluster.spec.workloads)
         if self._pools:
             supply.failed.append(self._refused)
@@ -81,8 +82,11 @@ class NodesLoop:
         if not pending:
             return False
         draw = uniform(self._cluster.spec.seed, "expander", self._scans)
-        option = nodes.scale_up(pending, [*existing, *self._supply.views()], self._groups(now), self._flags, draw)
+        groups, closed = self._groups(now)
+        cluster = [*existing, *self._supply.views()]
+        option = nodes.scale_up(pending, cluster, groups, self._flags, draw)
         if option is None:
+            self._tell_why(nodes.left_over(pending, [nodes.copy(node) for node in cluster]), groups, closed)
             return False
         self._tell(option)
         for _ in range(option.nodes):
@@ -97,15 +101,27 @@ class NodesLoop:
         for pod in option.pods:
             self._cluster.event("Pod", pod.name, "Normal", "TriggeredScaleUp", text)
 
-    def _groups(self, now: float) -> list[Group]:
-        """The groups that may grow: not backed off, and not full of nodes that are not ready."""
-        return [self._group(pool) for pool in self._pools.values() if self._may_grow(pool, now)]
+    def _tell_why(self, left: Sequence[PodView], groups: Sequence[Group], closed: Mapping[str, str]) -> None:
+        """Once a pod, and again when the reasons change."""
+        for pod in left:
+            said = nodes.why_not(pod, groups, closed)
+            if self._told.get(pod.name) != said:
+                self._told[pod.name] = said
+                self._cluster.event("Pod", pod.name, "Normal", "NotTriggerScaleUp", said)
 
-    def _may_grow(self, pool: NodePool, now: float) -> bool:
+    def _groups(self, now: float) -> tuple[list[Group], dict[str, str]]:
+        """The groups that may grow, and why each other is not asked: it is full, or rests after a failure, or is full of unready nodes."""
+        closed = {name: why for name, pool in self._pools.items() if (why := self._closed(pool, now))}
+        return [self._group(pool) for name, pool in self._pools.items() if name not in closed], closed
+
+    def _closed(self, pool: NodePool, now: float) -> str:
         failed = self._backoff.get(pool.name)
         own = [node for node in self._cluster.nodes.values() if node.pool.name == pool.name]
-        well = nodes.healthy(sum(node.ready for node in own), sum(not node.ready for node in own), self._flags)
-        return well and (failed is None or now >= failed.until_s)
+        if not nodes.healthy(sum(node.ready for node in own), sum(not node.ready for node in own), self._flags):
+            return nodes.UNWELL
+        if failed is not None and now < failed.until_s:
+            return nodes.RESTING
+        return nodes.FULL if self._supply.size(pool) >= pool.maximum else ""
 
     def _group(self, pool: NodePool) -> Group:
         size = self._supply.size(pool)
