@@ -24,8 +24,6 @@ from simulate.traffic.world import OUTCOMES, World
 STATES = ("absent", "starting", "up", "draining", "down", "lost")
 KINDS = ("booted", "drained", "oom", "probe")
 WITH_PROCESS = (k.STARTING, k.UP, k.DRAINING)
-USED = 1 + max((k.P_AT, k.P_BURSTS, k.P_SHARE, k.P_CPU_S, k.P_SERVICE, k.P_JOBS, k.P_SINCE, k.P_STATE))
-"""Columns of a pod from the first on that tell what it uses."""
 
 
 class OrderedPlane:
@@ -49,6 +47,8 @@ class OrderedPlane:
         self._probes: list[str] = []
         self._used: dict[str, tuple[float, float]] = {}
         self._using: list[str] = []
+        self._using_at: Any = None
+        self._using_memory: Any = None
         self._harvest: list[Any] = []
         self._enter(k.DO_BEGIN)
 
@@ -153,6 +153,7 @@ class OrderedPlane:
             w.give_leaf(p)
         if pod not in self._using:
             self._using.append(pod)
+        self._using_at = None
         self._enter(k.DO_START, p, x=boot_cpu_s)
 
     def _behaviour(self, p: int) -> Any:
@@ -308,19 +309,28 @@ class OrderedPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, exact at t_s."""
         self._reach(t_s)
-        rows = np.array([self._pods[name] for name in self._using], np.int64)[:, None] + np.arange(USED)
-        f, n = self._w.f[rows], self._w.m[rows]
-        dt = np.maximum(self.now - f[:, k.P_AT], 0.0)
-        running = (n[:, k.P_BURSTS] > 0) & (f[:, k.P_SHARE] > 0.0)
-        cpu_s = f[:, k.P_CPU_S] + np.where(running, dt * f[:, k.P_SHARE], 0.0)
-        base, per_inflight, growth = self._memory[[self._behaviour_number[v] for v in n[:, k.P_SERVICE].tolist()]].T
-        used = base + per_inflight * n[:, k.P_JOBS] + growth * n[:, k.P_SINCE]
-        serving = (n[:, k.P_STATE] == k.UP) | (n[:, k.P_STATE] == k.DRAINING)
-        self._used.update(zip(self._using, zip(cpu_s.tolist(), np.where(serving, used, 0.0).tolist(), strict=True), strict=True))
-        ended = (n[:, k.P_STATE] >= k.DOWN) & (self._w.f[n[:, k.P_SERVICE] + k.V_RESTART] >= k.FAR)
+        w, at, now = self._w, self._using_rows(), self.now
+        share, states = w.f[at + k.P_SHARE], w.m[at + k.P_STATE]
+        running = (w.m[at + k.P_BURSTS] > 0) & (share > 0.0)
+        cpu_s = w.f[at + k.P_CPU_S] + np.where(running, np.maximum(now - w.f[at + k.P_AT], 0.0) * share, 0.0)
+        base, per_inflight, growth = self._using_memory
+        used = base + per_inflight * w.m[at + k.P_JOBS] + growth * w.m[at + k.P_SINCE]
+        used[(states != k.UP) & (states != k.DRAINING)] = 0.0
+        self._used.update(zip(self._using, zip(cpu_s.tolist(), used.tolist(), strict=True), strict=True))
+        ended = states >= k.DOWN
         if ended.any():
-            self._using = [name for name, over in zip(self._using, ended.tolist(), strict=True) if not over]
+            stay = ~ended | (w.f[w.m[at + k.P_SERVICE] + k.V_RESTART] < k.FAR)
+            if not stay.all():
+                self._using, self._using_at = [name for name, still in zip(self._using, stay.tolist(), strict=True) if still], None
         return dict(self._used)
+
+    def _using_rows(self) -> Any:
+        """Where the pods stand whose use may have changed: those with a process when it was last looked at, and those begun since."""
+        if self._using_at is None:
+            self._using_at = np.array([self._pods[name] for name in self._using], np.int64)
+            numbers = [self._behaviour_number[v] for v in self._w.m[self._using_at + k.P_SERVICE].tolist()]
+            self._using_memory = self._memory[numbers].T
+        return self._using_at
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""
