@@ -133,6 +133,75 @@ def test_both_engines_tell_the_same(seed: int) -> None:
         assert fast[what] == value, what
 
 
+def crowded_spec(dice: random.Random, policy: str) -> TrafficSpec:
+    """Pods of one step on nodes that are sometimes full, with a load that now and then is far more than they can do."""
+    web = Behaviour(
+        name="web",
+        program=(Step(cpu_s=dice.choice(DEMANDS)),),
+        workers=dice.choice((None, 80, 6)),
+        backlog=dice.choice((None, 20)),
+        parallelism=dice.choice((1.0, 2.0, 1.5)),
+    )
+    bursts = Factor(bursts=((3.0, 1.0, 12.0), (8.0, 0.5, 20.0)))
+    return TrafficSpec(
+        seed=dice.randrange(1000),
+        horizon_s=HORIZON_S,
+        behaviours=(web,),
+        edges=(Edge(caller="u", callee="web", policy=policy, timeout_s=dice.choice((None, 0.5))),),
+        sources=(
+            Source(name="u", to="web", kind="open", rate=Rate(constant=30.0, factors=(bursts,))),
+            Source(name="v", to="web", kind="open", rate=Rate(constant=dice.choice((0.0, 25.0)))),
+        ),
+        machines=(
+            Machine(name="m", cores=dice.choice((2.0, 3.0, 2.5)), background=dice.choice(((), (Background(threads=1, weight=50.0),)))),
+            Machine(name="n", cores=4.0, speed=0.7),
+        ),
+    )
+
+
+@pytest.mark.parametrize("policy", ["random", "round_robin"])
+@pytest.mark.parametrize("seed", range(8))
+def test_full_nodes_and_long_queues(seed: int, policy: str) -> None:
+    dice = random.Random(seed)
+    spec = crowded_spec(dice, policy)
+    story: list[tuple[str, float, tuple[Any, ...], dict[str, Any]]] = []
+    for i in range(6):
+        words = {"service": "web", "node": dice.choice(("m", "m", "n")), "weight": dice.choice((2.0, 512.0))}
+        story += [("start", -1.0, (f"p{i}",), words), ("route", -1.0, (f"p{i}",), {})]
+    story += [("set_pod", 5.0, ("p0",), {"speed": 0.5}), ("drain", 6.0, ("p1",), {}), ("kill", 8.25, ("p2",), {})]
+    slow, fast = (told(plane(spec, record=True), story, step_s) for plane, step_s in ((HeapPlane, 1.0), (BatchPlane, 0.37)))
+    for what, value in slow.items():
+        assert fast[what] == value, what
+    assert max(pod.accepted for pod in fast["pods"].values()) > 100
+
+
+def test_hundreds_inside_one_pod() -> None:
+    """Far more than are kept in order; then the pod comes to rest again."""
+    rate = Rate(steps=((0.0, 300.0), (2.0, 5.0), (8.0, 200.0), (9.0, 2.0)))
+    web = Behaviour(name="web", program=(Step(cpu_s=DEMANDS[1]),), parallelism=4.0)
+    source = Source(name="u", to="web", kind="open", rate=rate)
+    spec = TrafficSpec(seed=3, horizon_s=HORIZON_S, behaviours=(web,), edges=(), sources=(source,), machines=())
+    story = [("start", -1.0, ("a",), {"service": "web", "node": None}), ("route", -1.0, ("a",), {})]
+    planes = BatchPlane(spec, record=True), HeapPlane(spec, record=True)
+    fast, slow = (told(plane, story, 0.5) for plane in planes)
+    assert fast == slow
+    assert max(planes[0].read(HORIZON_S)["a"].accepted, 0) > 700
+    assert fast["pods"]["a"].in_service < 5
+
+
+def test_usage_is_read_before_the_run_goes_on() -> None:
+    dice = random.Random(1)
+    plane = BatchPlane(random_spec(dice))
+    for verb, t_s, arguments, named in random_story(dice)[:2]:
+        getattr(plane, verb)(t_s, *arguments, **named)
+    usage = plane.usage(1.0)
+    assert list(usage) == ["a"] and len(usage) == 1 and "b" not in usage
+    assert usage["a"][0] > 0.0
+    plane.advance(2.0)
+    with pytest.raises(AssertionError, match="after the run went on"):
+        usage["a"]
+
+
 def test_memory_within_reach_goes_on_in_event_order(monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(1)
     spec, story = random_spec(dice), random_story(dice)
