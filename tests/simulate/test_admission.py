@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from simulate import model, scenario
+from simulate.capacity.changes import with_requests
 from simulate.control import quota
 from simulate.control.admission import broken, forbidden, invalid, of_pod
 from simulate.control.amounts import Amount
@@ -436,6 +437,13 @@ def test_faults_have_their_place(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         read([bare(), given])
     assert message in str(caught.value)
+
+
+def test_requests_that_a_search_has_changed_are_what_the_quota_counts() -> None:
+    given = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "1"}}}
+    spec = model.join(read([made.deployment("web", 4), given]), scenario.read({"version": 1, "horizon": "1m"}))
+    assert alive(run(spec, plane=QuietPlane()), 0.0) == 4, "4 times 250m"
+    assert alive(run(with_requests(spec, "web", 0.3, None), plane=QuietPlane()), 0.0) == 3
 
 
 # ------------------------------------------------------------------ ReplicaSets as objects

@@ -9,7 +9,8 @@ from simulate.control import admission, quota
 from simulate.control.amounts import Amount, Amounts, added, shown, taken
 from simulate.control.quota import State
 from simulate.control.state import Cluster, Pod, Version, after
-from simulate.spec import LimitRange, ResourceQuota
+from simulate.quantity import milli, parse_quantity
+from simulate.spec import ContainerSpec, LimitRange, ResourceQuota
 from simulate.trace import QuotaRecord
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.005, 1000.0
@@ -164,23 +165,29 @@ class Admission:
 
 
 def spec_of(version: Version) -> Mapping[str, Any]:
-    """The pod's spec as its manifest has it; of a template without a manifest what its containers ask for."""
+    """The pod's spec as its manifest has it, with what its containers ask for now (a search may have changed it)."""
     given = version.template.data.get("spec") or {}
-    if given.get("containers"):
-        return dict(given)
-    containers = [
-        {
-            "name": one.name,
-            "resources": {
-                "requests": _plain(one.request_cores, one.request_bytes),
-                "limits": _plain(one.limit_cores, one.limit_bytes),
-            },
-        }
-        for one in version.template.containers
-    ]
-    return {**given, "containers": containers}
+    sized = {one.name: one for one in (*version.template.containers, *version.template.init_containers)}
+    if not given.get("containers"):
+        return {**given, "containers": [_sized({"name": name}, one) for name, one in sized.items()]}
+    lists = {
+        key: [_sized(one, sized.get(str(one.get("name")))) for one in given.get(key) or ()] for key in ("containers", "initContainers")
+    }
+    return {**given, **{key: one for key, one in lists.items() if one}}
 
 
-def _plain(cores: float | None, size: float | None) -> dict[str, str]:
-    found = {"cpu": None if cores is None else f"{round(cores * 1000)}m", "memory": None if size is None else str(int(size))}
-    return {name: text for name, text in found.items() if text is not None}
+def _sized(written: Mapping[str, Any], one: ContainerSpec | None) -> Mapping[str, Any]:
+    """A container with the amounts of its description where they are not those that were written."""
+    if one is None:
+        return written
+    resources = {key: dict(of) for key, of in (written.get("resources") or {}).items() if isinstance(of, Mapping)}
+    for kind, name, value in (
+        ("requests", "cpu", one.request_cores),
+        ("requests", "memory", one.request_bytes),
+        ("limits", "cpu", one.limit_cores),
+        ("limits", "memory", one.limit_bytes),
+    ):
+        known = resources.get(kind, {}).get(name, resources.get("limits", {}).get(name) if kind == "requests" else None)
+        if value is not None and (known is None or abs(parse_quantity(str(known)) - value) > 1e-9):
+            resources.setdefault(kind, {})[name] = f"{milli(value)}m" if name == "cpu" else str(int(value))
+    return {**written, "resources": resources}
