@@ -53,6 +53,11 @@ STEPS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
         "simulate run .demo/shop/manifests -s samples/shop/scenario.yaml -o .demo/shop/run",
         (DONE,),
     ),
+    (
+        "The same half hour on the machine of today and in the cluster, request by request",
+        "simulate compare cluster=.demo/shop/manifests -s samples/shop/scenario.yaml -o .demo/shop/compare",
+        (DONE,),
+    ),
 )
 
 

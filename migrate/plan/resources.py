@@ -71,7 +71,7 @@ def decide_resources(stack: Stack, member: Member, answers: Answers) -> Decided[
     notes = Notes(stack.project, member.service)
     data = member.service.data
     said = (data.get("deploy") or {}).get("resources") or {}
-    limits = _limits(data, said.get("limits") or {})
+    limits = limits_of(data)
     requests = _amounts(said.get("reservations") or {})
     if "memory" not in requests and (bytes_said := _positive(data.get("mem_reservation"))):
         requests["memory"] = memory_text(bytes_said)
@@ -100,8 +100,13 @@ def decide_resources(stack: Stack, member: Member, answers: Answers) -> Decided[
     return notes.done({k: v for k, v in (("requests", requests), ("limits", limits)) if v})
 
 
-def _limits(data: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, str]:
-    limits = _amounts(said)
+def limits_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """The limits that a canonical Compose service has, as quantities: `cpu` and `memory`, only what is said.
+
+    >>> limits_of({"cpus": 0.5, "mem_limit": "268435456"}), limits_of({"cpu_quota": 150000}), limits_of({})
+    ({'cpu': '500m', 'memory': '256Mi'}, {'cpu': '1500m'}, {})
+    """
+    limits = _amounts(((data.get("deploy") or {}).get("resources") or {}).get("limits") or {})
     if "cpu" not in limits:
         cores = _number(data.get("cpus")) or _number(data.get("cpu_count"))
         quota, period = _number(data.get("cpu_quota")), _number(data.get("cpu_period")) or 100_000.0

@@ -456,7 +456,7 @@ class Happening:
 
 # ------------------------------------------------------------------ the world before
 
-RESTART = re.compile(r"no|always|unless-stopped|on-failure(:[1-9][0-9]*)?")
+RESTART = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 import migrate
 import simulate
+from simulate.metrics import context, summarize
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 CONVERSIONS = {
@@ -47,6 +49,36 @@ def test_draft_scenario_is_taken_as_it_is(case: str) -> None:
     conversion = converted(case)
     result = simulate.run(list(conversion.manifests), dict(conversion.scenario, horizon="1m"), seed=1)
     assert sum(window.arrived for window in result.trace.traffic) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CONVERSIONS)
+def test_samples_have_their_before_and_after(case: str) -> None:
+    """The sample's own scenario and the draft, the world before beside the cluster: the same requests, and an end for each."""
+    conversion = converted(case)
+    own = yaml.safe_load((SAMPLES / case.split("-")[0] / "scenario.yaml").read_text())
+    for scenario in (dict(own, horizon="3m", events=[]), dict(conversion.scenario, horizon="1m")):
+        result = simulate.compare({"cluster": list(conversion.manifests)}, scenario, seed=1)
+        assert [one.label for one in result.alternatives] == ["cluster", "baseline"]
+        arrived = [[(w.source, w.arrived) for w in one.traces[0].traffic] for one in result.alternatives]
+        assert arrived[0] == arrived[1] and sum(count for _, count in arrived[0]) > 0
+        found = result.differences()["cluster"]
+        assert all(one.mean == 0.0 for name, one in found.items() if name.endswith(" requests"))
+        assert all(felt.ok > 0 for one in result.alternatives for felt in summarize(context(one.spec), one.traces[0]).totals)
+
+
+@pytest.mark.parametrize("sample", ["slides", "ghost", "shop"])
+def test_the_baselines_of_the_samples_are_what_is_drafted(sample: str) -> None:
+    """Services, restart policies and the order of a release; the price is added by hand."""
+    own = yaml.safe_load((SAMPLES / sample / "scenario.yaml").read_text())["baseline"]
+    drafted = converted({"ghost": "ghost-dev"}.get(sample, sample)).scenario
+    upstreams = drafted.get("upstreams", {})
+    written = {member: said for name, said in own["services"].items() for member in upstreams.get(name, [name])}
+    assert {name: said["restart"] for name, said in written.items()} == {
+        name: said["restart"] for name, said in drafted["baseline"]["services"].items()
+    }
+    assert own.get("release", drafted["baseline"]["release"])["order"] == drafted["baseline"]["release"]["order"]
+    assert {name: {key: host[key] for key in ("cores", "memory")} for name, host in own["hosts"].items()} == drafted["baseline"]["hosts"]
 
 
 def test_same_seed_same_trace() -> None:

@@ -34,7 +34,7 @@ def test_calls_are_the_references_and_the_entry_is_what_is_published() -> None:
     drafted = migrate.convert(SAMPLES / "shop" / "docker-compose.yml").scenario
     assert list(drafted["load"]) == list(drafted["objective"]) == ["lb"]
     assert "init" not in drafted["services"]
-    assert drafted["services"]["lb"]["calls"] == [{"to": "app1", "probability": 0.5}, {"to": "app2", "probability": 0.5}]
+    assert drafted["services"]["lb"]["calls"] == [{"to": "app"}] and drafted["upstreams"] == {"app": ["app1", "app2"]}
     assert {call["to"] for call in drafted["services"]["app1"]["calls"]} == {"mysql", "redis", "activemq"}
     assert "calls" not in drafted["services"]["dns"]
     assert "docker-compose.yml:" in drafted["guesses"]["services.app1.calls"]
@@ -67,3 +67,79 @@ def test_nodes_hold_what_the_pods_request(tmp_path: Path) -> None:
 
 def test_without_ports_the_first_service_gets_the_load(tmp_path: Path) -> None:
     assert list(draft(tmp_path, "services:\n  a: {image: 'a:1'}\n  b: {image: 'b:1'}\n")["load"]) == ["a"]
+
+
+# ------------------------------------------------------------------ upstreams and the world before
+
+PAIR = """services:
+  lb:
+    image: "nginx:1"
+    ports: ["80:80"]
+    environment: {A: "http://10.0.0.11:80", B: "http://10.0.0.12:80"}
+    networks: {n: {ipv4_address: 10.0.0.10}}
+  a1: {image: "a:1", expose: ["80"], networks: {n: {ipv4_address: 10.0.0.11}}%s}
+  a2: {image: "%s", expose: ["80"], networks: {n: {ipv4_address: 10.0.0.12}}}
+  job: {image: "j:1", expose: ["81"], environment: {%s}, networks: {n: {ipv4_address: 10.0.0.13}}}
+networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "image", "variable", "upstreams"),
+    [
+        ("", "a:1", 'X: "1"', {"a": ["a1", "a2"]}),
+        (", mem_limit: 100m", "a:1", 'X: "1"', {}),
+        ("", "b:1", 'X: "1"', {}),
+        ("", "a:1", 'X: "http://10.0.0.11:80"', {}),
+    ],
+)
+def test_a_list_of_a_proxy_is_an_upstream_only_of_what_is_alike(
+    tmp_path: Path, more: str, image: str, variable: str, upstreams: dict[str, Any]
+) -> None:
+    drafted = draft(tmp_path, PAIR % (more, image, variable))
+    assert drafted.get("upstreams", {}) == upstreams
+    calls = [{"to": "a"}] if upstreams else [{"to": "a1", "probability": 0.5}, {"to": "a2", "probability": 0.5}]
+    assert drafted["services"]["lb"]["calls"] == calls
+    assert ("upstreams.a" in drafted["guesses"]) == bool(upstreams)
+    assert simulator.read(drafted).upstreams.keys() == upstreams.keys()
+
+
+BEFORE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("", {"instances": 1, "restart": "no"}),
+    ("restart: unless-stopped", {"instances": 1, "restart": "unless-stopped"}),
+    ("restart: 'on-failure:3'", {"instances": 1, "restart": "on-failure:3"}),
+    ("deploy: {restart_policy: {condition: on-failure, max_attempts: 2}}", {"instances": 1, "restart": "on-failure:2"}),
+    ("deploy: {restart_policy: {condition: any}}", {"instances": 1, "restart": "always"}),
+    ("cpus: 1.5, mem_limit: 512m, cpu_shares: 512", {"instances": 1, "restart": "no", "cpus": 1.5, "memory": "512Mi", "cpuShares": 512}),
+    (
+        "deploy: {replicas: 3, resources: {limits: {cpus: '0.5', memory: 1g}}}",
+        {"instances": 3, "restart": "no", "cpus": 0.5, "memory": "1Gi"},
+    ),
+    ("stop_grace_period: 1m30s", {"instances": 1, "restart": "no", "stopTimeout": "1m30s"}),
+    ("cpus: 0, mem_limit: 0, cpu_shares: 0", {"instances": 1, "restart": "no"}),
+)
+
+
+@pytest.mark.parametrize(("said", "wanted"), BEFORE)
+def test_the_world_before_is_what_the_file_says(tmp_path: Path, said: str, wanted: dict[str, Any]) -> None:
+    drafted = draft(tmp_path, f"services:\n  web: {{image: 'web:1', ports: ['80:80']{', ' if said else ''}{said}}}\n")
+    assert drafted["baseline"]["services"] == {"web": {"on": ["docker-host"], **wanted}}
+    assert simulator.read(drafted).baseline is not None
+
+
+def test_what_no_file_tells_of_the_world_before_is_a_guess() -> None:
+    guesses = migrate.convert(SAMPLES / "shop" / "docker-compose.yml").scenario["guesses"]
+    assert {"baseline.hosts.docker-host", "baseline.services", "baseline.release.instances"} <= set(guesses)
+
+
+def test_the_host_is_as_large_as_the_limits_ask_for(tmp_path: Path) -> None:
+    text = "services:\n  a: {image: 'a:1', ports: ['80:80'], cpus: 6, mem_limit: 8g, deploy: {replicas: 3}}\n"
+    assert draft(tmp_path, text)["baseline"]["hosts"] == {"docker-host": {"cores": 6, "memory": "30Gi"}}
+
+
+def test_a_release_goes_in_the_order_of_starting(tmp_path: Path) -> None:
+    text = "services:\n" + "".join(
+        f"  {name}: {{image: '{name}:1', expose: ['80'], restart: always{', depends_on: [' + needs + ']' if needs else ''}}}\n"
+        for name, needs in (("web", "api, cache"), ("api", "db"), ("cache", ""), ("db", ""))
+    )
+    assert draft(tmp_path, text)["baseline"]["release"]["order"] == ["db", "api", "cache", "web"]
