@@ -6,7 +6,7 @@ Limits, weights, restart policies and stop timeouts are those of the files; the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,11 +17,27 @@ if TYPE_CHECKING:
 HOST: Final = "docker-host"
 RESTART: Final = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]+)?")
 """Docker's restart policies; the engine takes no other word."""
+IN_TURN: Final[Mapping[str, Any]] = {
+    "policy": "round_robin",
+    "ejection": {"maxFails": 1, "failTimeout": "10s"},
+    "retries": {"max": 1, "on": ["refused", "killed", "timed_out"]},
+}
+"""What nginx does with several addresses unless its configuration says otherwise."""
 HOST_CORES, HOST_MEMORY_GI, FILL_RATIO = 4, 16, 0.8
 
 
-def before(stack: Stack, plan: Plan, running: Mapping[str, ServicePlan], guesses: dict[str, str]) -> dict[str, Any]:
-    """Hosts, services and how a release goes; `guesses` gets what no file tells. `running`: what becomes a workload that stays."""
+def before(
+    stack: Stack,
+    plan: Plan,
+    running: Mapping[str, ServicePlan],
+    calls: Mapping[str, Iterable[str]],
+    proxies: Collection[str],
+    guesses: dict[str, str],
+) -> dict[str, Any]:
+    """Hosts, services, balancing and how a release goes; `guesses` gets what no file tells.
+
+    `running`: what becomes a workload that stays; `calls`: whom each calls; `proxies`: those that are reverse proxies.
+    """
     services = {service.object_name: _service(stack, plan, key) for key, service in running.items()}
     order = [running[key].object_name for key in _start_order(stack) if key in running]
     where = ", ".join(str(plan.services[key].span.file) for key in running)
@@ -29,9 +45,11 @@ def before(stack: Stack, plan: Plan, running: Mapping[str, ServicePlan], guesses
     guesses["baseline.release.instances"] = "as `docker compose up` does it: all containers of a service at once, images pulled before"
     files = ", ".join(dict.fromkeys(where.split(", ")))
     guesses["baseline.services"] = f"that all run on one host; limits, restart policies and stop timeouts are those of {files}"
+    balancing = _balancing(services, calls, running, proxies, guesses)
     return {
         "hosts": {HOST: _host(services)},
         "services": services,
+        **({"balancing": balancing} if balancing else {}),
         "release": {"order": order, "stopTimeout": "10s", "instances": "together", "image": "0s"},
     }
 
@@ -58,6 +76,26 @@ def _instances(stack: Stack, plan: Plan, key: str) -> int:
     groups = [group for group in plan.answers.project.get("merge") or () if key in group]
     members = list(dict.fromkeys([key, *(str(name) for group in groups for name in group)]))
     return max(1, sum(stack.members[name].service.replicas for name in members if name in stack.members))
+
+
+def _balancing(
+    services: Mapping[str, Mapping[str, Any]],
+    calls: Mapping[str, Iterable[str]],
+    running: Mapping[str, ServicePlan],
+    proxies: Collection[str],
+    guesses: dict[str, str],
+) -> dict[str, Any]:
+    """Services with several containers: Docker's DNS hands out their addresses at random, a proxy takes them in turn."""
+    found: dict[str, Any] = {}
+    for key, service in running.items():
+        name = service.object_name
+        if services[name]["instances"] < 2:
+            continue
+        found[name] = {"policy": "random"}
+        for caller in (one for one in proxies if key in calls.get(one, ())):
+            found[f"{running[caller].object_name}->{name}"] = IN_TURN
+        guesses[f"baseline.balancing.{name}"] = "several containers: as Docker's DNS answers; a proxy takes them in turn and tries one more"
+    return found
 
 
 def _limits(stack: Stack, containers: list[str]) -> dict[str, Any]:

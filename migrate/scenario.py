@@ -73,7 +73,7 @@ def draft(stack: Stack, plan: Plan) -> dict[str, Any]:
         guesses[f"objective.{name}"] = "what users expect; agree on it"
     for key, service in running.items():
         scenario["services"][service.object_name] = _behaviour(service, calls[key], names, upstreams, guesses)
-    scenario["baseline"] = before(stack, plan, running, guesses)
+    scenario["baseline"] = before(stack, plan, running, calls, [key for key, one in running.items() if _work(one.image) is PROXY], guesses)
     scenario["nodes"] = {"general": _pool(running, guesses)}
     scenario["guesses"] = dict(sorted(guesses.items()))
     return {key: value for key, value in scenario.items() if value != {}}

@@ -223,7 +223,8 @@ def _refuse_homeless(hosts: _Hosts, behaviours: Sequence[Behaviour], events: Seq
 
 
 def _edges(hosts: _Hosts, placements: Sequence[Placement]) -> tuple[Edge, ...]:
-    """Static lists. Precedence: baseline.balancing, what the programs do (`balancing`), what nginx does with several addresses."""
+    """Static lists. Precedence: baseline.balancing, what the programs do (`balancing`), what nginx does with several addresses: the
+    last only where baseline.balancing says no policy."""
     traffic = hosts.cluster.traffic
     behaviours = {one.name: one for one in traffic.behaviours}
     said = balancing_of(hosts.joining, hosts.said.get("balancing", {}), ("baseline", "balancing"), behaviours, traffic.sources)
@@ -241,7 +242,7 @@ def _edge(cluster: Edge, said: Mapping[str, Any], caller_hosts: Sequence[str], a
     base = replace(cluster, policy="random", view="local", proxies=(PROXY,), ejection=None, ewma_decay_s=10.0)
     if "retries" not in said and cluster.retry == NEXT_UPSTREAM and addresses == 1:
         base = replace(base, retry=Retry())
-    if addresses > 1:
+    if addresses > 1 and "policy" not in said:
         retry = cluster.retry if cluster.retry.maximum else NEXT_UPSTREAM
         base = replace(base, policy="round_robin", ejection=Ejection(), retry=retry)
     own = edge_of(cluster.caller, cluster.callee, said, _proxies(said, caller_hosts), cluster.clients)

@@ -143,3 +143,16 @@ def test_a_release_goes_in_the_order_of_starting(tmp_path: Path) -> None:
         for name, needs in (("web", "api, cache"), ("api", "db"), ("cache", ""), ("db", ""))
     )
     assert draft(tmp_path, text)["baseline"]["release"]["order"] == ["db", "api", "cache", "web"]
+
+
+def test_several_containers_are_found_by_dns_and_taken_in_turn_by_a_proxy(tmp_path: Path) -> None:
+    text = (
+        "services:\n  lb: {image: 'nginx:1', ports: ['80:80'], environment: {U: 'http://api:80'}}\n"
+        "  cron: {image: 'c:1', environment: {U: 'http://api:80'}}\n  api: {image: 'a:1', expose: ['80'], deploy: {replicas: 3}}\n"
+    )
+    drafted = draft(tmp_path, text)
+    said = drafted["baseline"]["balancing"]
+    assert list(said) == ["api", "lb->api"] and said["api"] == {"policy": "random"}
+    assert said["lb->api"]["policy"] == "round_robin" and said["lb->api"]["retries"]["max"] == 1
+    assert "baseline.balancing.api" in drafted["guesses"]
+    assert simulator.read(drafted).baseline is not None

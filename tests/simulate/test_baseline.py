@@ -367,7 +367,7 @@ def test_what_programs_do_stays_and_how_an_endpoint_is_chosen_is_the_baselines()
     said["baseline"]["balancing"] = {"web": {"net": "2ms"}, "web->api": {"policy": "least_request", "proxies": "pod"}}
     users, calls = both(said)[1].traffic.edges
     assert (users.policy, users.timeout_s, users.net_s, users.proxies, users.ejection) == ("random", 3.0, 0.002, ("default",), None)
-    assert (calls.policy, calls.timeout_s, calls.retry.maximum, calls.ejection) == ("least_request", 3.0, 2, Ejection())
+    assert (calls.policy, calls.timeout_s, calls.retry.maximum, calls.ejection) == ("least_request", 3.0, 2, None)
     assert calls.keepalive is not None and calls.proxies == ("default",)
 
 
