@@ -598,6 +598,7 @@ class ControlPlane:
     endpoints_s: float = 1.0
     kubelet_sync_s: float = 0.010
     termination_extra_s: float = 1.0
+    jitter_ratio: float = 0.0
     scaling: NodeScaling = field(default_factory=NodeScaling)
     serialize_image_pulls: bool = True
     max_parallel_image_pulls: int | None = None

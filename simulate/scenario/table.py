@@ -302,12 +302,21 @@ DELAYS: Mapping[str, str] = {
     "endpoints": "endpoints_s",
     "kubelet": "kubelet_sync_s",
     "termination": "termination_extra_s",
+    "jitter": "jitter_ratio",
 }
+
+
+def _delay(name: str, to: str) -> Key:
+    if name == "jitter":
+        return Key(FACTOR, "how much the times of the controllers' requests vary: their standard deviation over their mean, default 0")
+    return Key(DURATION, f"sets {to}")
+
+
 CONTROL = Fields(
     {
         **{flag: Key(shape, f"sets {name}") for flag, (name, shape) in FLAGS.items()},
         **{flag: Key(shape, means) for flag, (_, shape, means) in SCALING.items()},
-        "delays": Key(Fields({name: Key(DURATION, f"sets {to}") for name, to in DELAYS.items()}), "times that are no flag"),
+        "delays": Key(Fields({name: _delay(name, to) for name, to in DELAYS.items()}), "times that are no flag"),
     }
 )
 

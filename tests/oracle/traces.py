@@ -20,20 +20,33 @@ Judge = Callable[[Trace], list[str]]
 
 def differences(trace: Trace, got: Mapping[str, Any]) -> list[str]:
     """Facts of a rollout that are not reproduced, a line each."""
+    return exact(trace, got) + races(trace, got)
+
+
+def exact(trace: Trace, got: Mapping[str, Any]) -> list[str]:
+    """Of the facts that were the same in every recorded run, those that are not reproduced."""
     facts = trace["facts"]
     found = []
     if facts["size_sequence_repeats"]:
         found += _equal("size_sequence", facts["size_sequence"], got["size_sequence"])
     elif facts["sizes_per_set_repeat"]:
         found += _equal("sizes per set", _per_set(facts["size_sequence"]), _per_set(got["size_sequence"]))
-    else:
+    for fact in ("progressing", "available", "final"):
+        if facts[f"{fact}_repeats"]:
+            found += _equal(fact, facts[fact], got[fact])
+    return found + _equal("deleted_sets", facts["deleted_sets"], got["deleted_sets"])
+
+
+def races(trace: Trace, got: Mapping[str, Any]) -> list[str]:
+    """Of the facts that depend on who is first, those that lie outside what was recorded."""
+    facts = trace["facts"]
+    found = []
+    if not (facts["size_sequence_repeats"] or facts["sizes_per_set_repeat"]):
         runs = [facts["size_sequence"], *([size[1:] for size in run["sizes"]] for run in trace["other_runs"])]
         found += _within(runs, got["size_sequence"])
     for fact in ("progressing", "available", "final"):
-        if facts[f"{fact}_repeats"] or got[fact] != facts[fact]:
-            exact = _equal(fact, facts[fact], got[fact])
-            found += exact if facts[f"{fact}_repeats"] or not _one_less(facts[fact], got[fact]) else []
-    found += _equal("deleted_sets", facts["deleted_sets"], got["deleted_sets"])
+        if not facts[f"{fact}_repeats"] and got[fact] != facts[fact] and not _one_less(facts[fact], got[fact]):
+            found += _equal(fact, facts[fact], got[fact])
     for fact in ("peak_spec", "peak_active_pods", "peak_pod_objects", "min_available"):
         if got[fact] not in facts[fact]:
             found.append(f"{fact}: one of {facts[fact]}, got {got[fact]}")
@@ -87,10 +100,21 @@ def _one_less(recorded: Any, got: Any) -> bool:
 
 
 def deployment(trace: Trace) -> list[str]:
-    """A rollout, by the Deployment and ReplicaSet loops."""
-    from tests.oracle.traces_rollout import play
+    """A rollout, by the Deployment and ReplicaSet loops.
 
-    return differences(trace, play(trace))
+    On a machine with the usual reaction times everything is right, or else: what was the same in every recorded run is the same in most
+    runs with other reaction times, and what was a race comes out as recorded in one of them in which nothing else differs.
+    """
+    from tests.oracle.traces_rollout import play, reactions
+
+    usual = play(trace)
+    if not differences(trace, usual):
+        return []
+    others = [play(trace, reaction) for reaction in reactions(trace)]
+    wrong = sum(bool(exact(trace, got)) for got in others)
+    if exact(trace, usual) and 2 * wrong >= len(others):
+        return differences(trace, usual)
+    return [] if any(not differences(trace, got) for got in others) else differences(trace, usual)
 
 
 def hpa(trace: Trace) -> list[str]:

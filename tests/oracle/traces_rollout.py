@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any, Literal
 
 from simulate.control import replicaset
@@ -24,6 +25,47 @@ HOP_S = 0.012
 
 WRITE_S = 0.006
 """How long its writes took when only a timer was awaited: readiness, the end of a termination."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """How fast the machine is on which a scenario is played: `scale` multiplies every hop, requests vary by `jitter`, drawn by `seed`."""
+
+    scale: float = 1.0
+    jitter: float = 0.0
+    seed: int = 0
+
+
+USUAL = Reaction()
+"""Of an idle machine: a request takes 10 ms, a watch 5 ms, the scheduler 2 ms."""
+
+SCHEDULED_S = 0.007
+"""So long after its creation a pod is scheduled then."""
+
+HOPS = (0.5, 8.0)
+"""The recorded hops took 3 to 40 ms (and a few in a row more), by how many scenarios ran beside."""
+
+SEEDS = range(10)
+JITTERS = (0.5, 1.0)
+
+
+def recorded(trace: Mapping[str, Any]) -> float:
+    """The scale of a recording: by its own pods, the median from a creation to the binding."""
+    created: dict[str, float] = {}
+    waits = []
+    for row in trace["rows"]:
+        if row[0] == "pod" and row[3] == "created":
+            created[row[2]] = row[1]
+        elif row[0] == "pod" and row[3] == "scheduled" and row[2] in created:
+            waits.append(row[1] - created[row[2]])
+    return min(HOPS[1], max(HOPS[0], median(waits) / SCHEDULED_S)) if waits else 1.0
+
+
+def reactions(trace: Mapping[str, Any]) -> list[Reaction]:
+    """Machines on which a scenario may have been recorded: as fast as this recording tells, and with requests of varying length."""
+    scale = recorded(trace)
+    return [Reaction(scale), *(Reaction(1.0 if seed % 2 else scale, jitter, seed) for seed in SEEDS for jitter in JITTERS)]
+
 
 EMPTY = TrafficSpec(seed=0, horizon_s=0.0, behaviours=(), edges=(), sources=(), machines=())
 
@@ -78,8 +120,9 @@ def version_of(name: str) -> str:
 class GivenKubelet:
     """Pods become running, ready, lost and gone after exactly the milliseconds of their version's behaviour."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, scale: float = 1.0) -> None:
         self._cluster = cluster
+        self._hop_s, self._write_s = HOP_S * scale, WRITE_S * scale
         self.behaviours: dict[int, Mapping[str, str]] = {}
         cluster.on_pod.append(self._pod_changed)
 
@@ -90,9 +133,9 @@ class GivenKubelet:
     def _pod_changed(self, pod: Pod, state: str) -> None:
         clock = self._cluster.clock
         if state == "scheduled" and self.given(pod, "phase", "") != "Pending":
-            after(clock, HOP_S + float(self.given(pod, "start_ms")) / 1000, self._running, pod)
+            after(clock, self._hop_s + float(self.given(pod, "start_ms")) / 1000, self._running, pod)
         elif state == "terminating" and pod.node is not None:
-            after(clock, WRITE_S + float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
+            after(clock, self._write_s + float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
 
     def _running(self, pod: Pod) -> None:
         if pod.gone or pod.deleting_s is not None:
@@ -102,7 +145,7 @@ class GivenKubelet:
         self._cluster.record(pod, "running")
         ready = self.given(pod, "ready_ms")
         if ready != "never":
-            after(self._cluster.clock, WRITE_S + float(ready) / 1000, self._ready, pod)
+            after(self._cluster.clock, self._write_s + float(ready) / 1000, self._ready, pod)
 
     def _ready(self, pod: Pod) -> None:
         if pod.gone or pod.deleting_s is not None:
@@ -142,23 +185,25 @@ class World:
     kubelets = GivenKubelet
     settled_s = 1.8
 
-    def __init__(self, trace: Mapping[str, Any]) -> None:
+    def __init__(self, trace: Mapping[str, Any], reaction: Reaction = USUAL) -> None:
         self.input = trace["input"]
+        scale = reaction.scale
         limited = bool(trace.get("flags")) or trace["id"].startswith("TTHR")
         control = ControlPlane(
-            kube_api_qps=20.0 if limited else 1000.0, kube_api_burst=30 if limited else 1000, scheduling_s=0.002, watch_s=0.005, api_s=0.010
-        )
+            kube_api_qps=20.0 if limited else 1000.0, kube_api_burst=30 if limited else 1000, jitter_ratio=reaction.jitter,
+            scheduling_s=0.002 * scale, watch_s=0.005 * scale, api_s=0.010 * scale,
+        )  # fmt: skip
         creating_s = (self.input["replicas"] + EVENT_BURST) / control.kube_api_qps
         self.start_s = 0.0 if not self.input.get("starts_settled") else -settling_s(self.input, self.settled_s + creating_s)
         self.environment = Agenda(initial_time=self.start_s)
         spec = ClusterSpec(
-            seed=0, horizon_s=0.0, workloads=(), services=(), autoscalers=(), pools=(POOL,), traffic=EMPTY, events=(), control=control,
-            objectives=(), assumptions=(),
+            seed=reaction.seed, horizon_s=0.0, workloads=(), services=(), autoscalers=(), pools=(POOL,), traffic=EMPTY, events=(),
+            control=control, objectives=(), assumptions=(),
         )  # fmt: skip
         self.cluster = Recording(self.environment, spec, trace["t0_fraction"])
         for i in range(3):
             self.cluster.nodes[f"node-{i + 1}"] = Node(name=f"node-{i + 1}", pool=POOL)
-        self.kubelet = self.kubelets(self.cluster)
+        self.kubelet = self.kubelets(self.cluster, scale)
         self.controllers()
         SchedulerLoop(self.cluster, lambda pod: spread(self.cluster))
         self.names = {"v1": 1}
@@ -286,11 +331,11 @@ def settling_s(given: Mapping[str, Any], settled_s: float) -> float:
     return settled_s + given.get("min_ready_seconds", 0) + sum(max(float(v) for v in str(text).split(",")) for text in times) / 1000
 
 
-def play(trace: Mapping[str, Any]) -> dict[str, Any]:
+def play(trace: Mapping[str, Any], reaction: Reaction = USUAL) -> dict[str, Any]:
     """The facts of a run of our own."""
-    world = World(trace)
+    world = World(trace, reaction)
     last = max(row[1] for row in trace["rows"])
-    world.run(last + 0.3)
+    world.run(last + 0.3 * max(1.0, reaction.scale))
     cluster, live = world.cluster, world.live
     return {
         "size_sequence": [

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulate.control.loops.statefulset import StatefulSetLoop
 from simulate.control.state import Pod
-from tests.oracle.traces_rollout import World
+from tests.oracle.traces_rollout import USUAL, Reaction, World, reactions
 
 SHOWN = ("created", "ready", "unready", "terminating", "deleted")
 
@@ -62,9 +62,18 @@ def near(expected: Sequence[str], got: Sequence[str], reach: int) -> bool:
 
 
 def replay(trace: Mapping[str, Any]) -> str | None:
-    """None when our own run gives the recorded sequence."""
-    world = StatefulWorld(trace)
-    world.run(max(row[1] for row in trace["rows"]) + 0.3)
+    """None when our own run gives the recorded sequence: with the usual reaction times, or with most others."""
+    usual = played(trace)
+    if usual is None:
+        return None
+    others = [played(trace, reaction) for reaction in reactions(trace)]
+    return None if 2 * sum(found is None for found in others) > len(others) else usual
+
+
+def played(trace: Mapping[str, Any], reaction: Reaction = USUAL) -> str | None:
+    """None when one run of our own gives the recorded sequence."""
+    world = StatefulWorld(trace, reaction)
+    world.run(max(row[1] for row in trace["rows"]) + 0.3 * max(1.0, reaction.scale))
     expected, got = trace["facts"]["pod_sequence"], world.sequence
     parallel = trace["input"].get("pod_management") == "Parallel"
     if expected == got or (

@@ -389,11 +389,10 @@ def test_a_pool_grows_for_what_does_not_fit_and_shrinks_when_it_is_over() -> Non
 
 
 def test_recorded_controllers(shared: Path) -> None:
-    """Every trace but four rollouts, whose grouping of near events was the same in three recorded runs and is another here."""
+    """Every trace of the recording."""
     results = dict(traces.run(sorted((shared / "oracle" / "traces").glob("*.json"))))
-    failed = {name for name, reason in results.items() if reason}
     assert len(results) >= 168
-    assert failed <= {"deployment/TDEP-027", "deployment/TDEP-032"}
+    assert {name: reason for name, reason in results.items() if reason} == {}
 
 
 def test_requests_of_time_0_find_the_pods_that_exist_then() -> None:

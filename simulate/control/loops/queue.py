@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from simulate.control.draws import sample
 from simulate.control.state import Clock, Cluster, after
+from simulate.spec import Distribution
 
 
 class WorkQueue:
@@ -120,15 +123,18 @@ class Client:
     is made of the flags; nothing is shared between controllers.)
     """
 
-    def __init__(self, clock: Clock, rate: float, burst: int, api_s: float) -> None:
+    def __init__(self, clock: Clock, rate: float, burst: int, api_s: float, stretch: Callable[[float], float] | None = None) -> None:
         self._clock = clock
         self._api_s = api_s
+        self._stretch = stretch
         self.bucket = Bucket(clock, rate, burst)
         self._events = EventClient(clock, self.bucket, api_s)
 
     def delay_s(self) -> float:
         """Take a token for one request; when it is answered, in seconds from now."""
-        return self.bucket.delay_s() + self._api_s
+        if self._stretch is None:
+            return self.bucket.delay_s() + self._api_s
+        return self.bucket.delay_s() + self._api_s * self._stretch(self._clock.now)
 
     def request(self, answered: Callable[..., object], *arguments: object) -> None:
         """One request; `answered` is called with its answer."""
@@ -161,4 +167,14 @@ class Client:
 def client(cluster: Cluster) -> Client:
     """A client by the flags of the run."""
     control = cluster.spec.control
-    return Client(cluster.clock, control.kube_api_qps, control.kube_api_burst, control.api_s)
+    stretch = partial(stretched, cluster.spec.seed, control.jitter_ratio) if control.jitter_ratio > 0.0 else None
+    return Client(cluster.clock, control.kube_api_qps, control.kube_api_burst, control.api_s, stretch)
+
+
+def stretched(seed: int, ratio: float, t_s: float) -> float:
+    """By what the API server's answers take longer at a moment (lognormal, mean 1): requests of one millisecond wait alike.
+
+    >>> stretched(1, 0.5, 2.0001) == stretched(1, 0.5, 2.0009) != stretched(1, 0.5, 2.0011)
+    True
+    """
+    return sample(Distribution(name="lognormal", mean=1.0, cv=ratio), seed, "api", int(t_s * 1000.0 + 1e-6))
