@@ -19,6 +19,7 @@ from simulate.metrics import context, differences, interval, paired, summarize
 from simulate.metrics.context import requests_of
 from simulate.problems import InputError
 from simulate.report.blocks import Table
+from simulate.scenario.table import BASELINE, HOST_VERBS
 from tests.simulate import made
 from tests.simulate.hosts_worlds import both
 
@@ -221,3 +222,23 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert status == 0 and "Away from two" in out and "baseline" not in out
     status, out, err = ends("-s", str(tmp_path / "s.yaml"), "-s", str(tmp_path / "s.yaml"))
     assert (status, out) == (2, "") and "needs one scenario for all or one for each of 2 variants, has 3" in err
+
+
+def test_the_page_about_it_names_every_key_and_verb(repository: Path) -> None:
+    text = (repository / "docs" / "before-and-after.md").read_text()
+    inner: list[Any] = [BASELINE.keys[name].shape for name in ("hosts", "services", "release")]
+    shapes: list[Any] = [BASELINE, *(getattr(shape, "value", shape) for shape in inner)]
+    missing = [key for shape in shapes for key in shape.keys if f"{key}:" not in text]
+    missing += [verb for verb in HOST_VERBS if f" {verb}: " not in text]
+    assert missing == []
+
+
+def test_the_example_of_the_page_is_taken(repository: Path) -> None:
+    text = (repository / "docs" / "before-and-after.md").read_text()
+    block = text.partition("    baseline:\n")[2].partition("\n\n")[0]
+    said = yaml.safe_load("baseline:\n" + "\n".join(line[4:] for line in block.splitlines()))
+    objects = [o for name in ("web", "db") for o in (made.deployment(name, 1), made.service(name))]
+    more = {"load": {"web": [{"open": {"rate": 1}}]}, "services": {"web": {"cpu": "1ms", "calls": [{"to": "db"}]}, "db": {"cpu": "1ms"}}}
+    hosts = both({"version": 1, **more, **said}, objects)[1]
+    assert [(one.workload, one.hosts, one.stop_s) for one in hosts.placements] == [("web", ("vm-1", "vm-2"), 10.0), ("db", ("vm-1",), 60.0)]
+    assert [event.verb for event in hosts.events] == ["release", "undo", "hostLoss", "release"]
