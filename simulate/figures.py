@@ -302,6 +302,19 @@ def waterfall(startups: Sequence[Startup], axes: Axes) -> None:
     _legend(axes)
 
 
+def sides(rows: Sequence[tuple[str, float, float]], label: str, axes: Axes) -> None:
+    """One bar an alternative (name, value, half width of its interval), the first as reference."""
+    names = [name for name, _, _ in rows]
+    colours = [COLOURS["muted"], *[COLOURS["one"]] * (len(rows) - 1)]
+    spans = [half for _, _, half in rows]
+    axes.barh(range(len(rows)), [value for _, value, _ in rows], xerr=spans if any(spans) else None, color=colours, height=0.6, capsize=3)
+    axes.set_yticks(range(len(rows)), [name if len(name) < 26 else f"{name[:12]}...{name[-10:]}" for name in names], fontsize=9)
+    axes.set_ylim(max(len(rows), 4) - 0.4, -0.6)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(label)
+    axes.grid(visible=False, axis="y")
+
+
 def headroom(points: Sequence[tuple[float, float | None]], bound_s: float | None, label: str, axes: Axes) -> None:
     """A latency quantile against the factor of the load."""
     factors = [factor for factor, _ in points]
