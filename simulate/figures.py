@@ -73,9 +73,18 @@ def draw(plot: Plot, size: tuple[float, float] = SIZE_INCHES) -> str:
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         plot(figure.add_subplot())
+        _place(figure)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return out.getvalue()
+
+
+def _place(figure: Figure) -> None:
+    """Where everything stands, found once: a figure that is laid out while it is saved is drawn twice."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def inline(svg: str, name: str, title: str) -> str:

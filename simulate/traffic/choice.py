@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SHORT = 60_000
 """Attempts that plain Python makes in about the time that compiling takes on a fast machine: it is not worth beginning for less."""
+TINY = 5_000
+"""Attempts that plain Python makes before the compiler's parts and kept code are loaded."""
+ENTRIES = {"batch": ("operate", BATCHES), "events": ("enter", EVENTS)}
+"""The one function of each compiled engine that is kept, in the first of its files."""
 REACHED = "reached"
 Name = Literal["batch", "events", "heap"]
 
@@ -61,13 +65,14 @@ class ChoosingPlane:
         self._plane: BatchPlane | OrderedPlane | HeapPlane
         if plain:
             self._plane = HeapPlane(spec, **self._wanted)
-        elif expected(spec) > SHORT or self._is_compiled():
-            self._plane = self._made(self._fast)
         else:
-            self._plane = HeapPlane(spec, **self._wanted, most=SHORT)
+            requests = expected(spec)
+            enough = TINY if requests <= SHORT and self._is_compiled() else SHORT
+            self._plane = HeapPlane(spec, **self._wanted, most=enough) if requests <= enough else self._made(self._fast)
 
     def _is_compiled(self) -> bool:
-        return is_kept("enter", *files(EVENTS)) if self._fast == "events" else is_kept("advance", *files(BATCHES))
+        entry, parts = ENTRIES[self._fast]
+        return is_kept(entry, *files(parts))
 
     def _made(self, name: Name) -> BatchPlane | OrderedPlane | HeapPlane:
         if name == "batch":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from simulate.spec import Behaviour, Call, Distribution, Edge, Rate, Retry, Sour
 from simulate.traffic import choice, make_plane
 from simulate.traffic.choice import ChoosingPlane
 from simulate.traffic.heap import HeapPlane
+from simulate.traffic.layout import A_SIZE, H_LEAVES
 from simulate.traffic.limits import why_plain
 from tests.simulate.random_worlds import HORIZON_S, told, world
 
@@ -85,11 +87,64 @@ def test_long_runs_are_compiled_and_begin_anew(monkeypatch: pytest.MonkeyPatch) 
     assert plane.engine == "events"
 
 
-@pytest.mark.parametrize(("kept", "requests", "engine"), [(True, 10.0, "events"), (False, 10.0, "heap"), (False, 1e6, "events")])
+@pytest.mark.parametrize(
+    ("kept", "requests", "engine"), [(True, 10.0, "heap"), (True, 1e4, "events"), (False, 1e4, "heap"), (False, 1e6, "events")]
+)
 def test_short_runs_wait_for_no_compiler(monkeypatch: pytest.MonkeyPatch, kept: bool, requests: float, engine: str) -> None:
     monkeypatch.setattr(choice, "is_kept", lambda *_: kept)
     spec = crowd(requests / HORIZON_S)
     assert ChoosingPlane(spec).engine == engine
+
+
+def test_the_functions_that_are_looked_for_are_kept() -> None:
+    for entry, parts in choice.ENTRIES.values():
+        compiled = getattr(import_module(f"simulate.traffic.{parts[0]}"), entry)
+        assert type(compiled._cache).__name__ == "FunctionCache"
+
+
+def test_memory_follows_what_was_used() -> None:
+    spec = crowd(200.0)
+    plane: Any = make_plane(spec, engine="events")
+    for name in ("web-0", "api-0"):
+        plane.start(-1.0, name, service=name[:3], node=None)
+        plane.route(-1.0, name)
+    plane.read(3.0)
+    world_ = plane._w
+    used = sum(n for _, n in world_.attempts())
+    assert 0 < used < world_.rows, "rows were provided for the worst that one event may bring, and few of them were used"
+    begin, n = world_.attempts()[-1]
+    assert not world_.m[begin + n * A_SIZE : begin + (n + 1) * A_SIZE].any(), "the row after the last one used is untouched"
+
+
+def test_leaves_of_ended_pods_are_given_again() -> None:
+    spec = crowd(5.0)
+    plane: Any = make_plane(spec, engine="events", record=True)
+    slow = HeapPlane(spec, record=True)
+    for one in (plane, slow):
+        for i in range(80):
+            one.start(0.1 * i, f"web-{i}", service="web", node=None)
+            one.route(0.1 * i, f"web-{i}")
+            if i >= 3:
+                one.unroute(0.1 * i, f"web-{i - 3}")
+                one.kill(0.1 * i, f"web-{i - 3}")
+        one.read(9.0)
+    assert plane.records() == slow.records()
+    assert plane._w.m[H_LEAVES] == 16, "80 pods, at most 4 of them at a time"
+
+
+def test_usage_of_ended_and_begun_again_pods_is_that_of_plain_python() -> None:
+    spec = crowd(20.0)
+    plane: Any = make_plane(spec, engine="events")
+    slow = HeapPlane(spec)
+    for t in (0.5, 1.0, 1.5, 2.0, 2.5):
+        for one in (plane, slow):
+            name = "web-0" if t in (0.5, 1.5) else "web-1"
+            if t in (1.5, 2.0):
+                one.kill(t, name)
+            if t != 2.0:
+                one.start(t, name, service="web", node=None)
+                one.route(t, name)
+        assert dict(plane.usage(t + 0.3)) == dict(slow.usage(t + 0.3))
 
 
 def test_what_has_no_room_in_words_is_left_to_plain_python() -> None:
