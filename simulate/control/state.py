@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from simulate.control.leader import Leader
 from simulate.control.placement_view import Taint
 from simulate.control.replicaset import Expectations
 from simulate.control.rollout import Condition, Status
@@ -266,6 +267,7 @@ class Cluster:
         self.pods: dict[str, Pod] = {}
         self.nodes: dict[str, Node] = {}
         self.metrics_down = False
+        self.leader = Leader()
         self.admission: Callable[[Pod], str] | None = None
         self.set_admission: Callable[[str, str], str] | None = None
         self._recorded: dict[str, tuple[int, ...]] = {}

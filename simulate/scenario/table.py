@@ -410,6 +410,7 @@ VERBS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
             "factor": Key(Number(minimum=1.0), "of slow: by what a pull takes longer, default 10"),
         },
     ),
+    "controllers": ("state (down)", {"for": Key(LASTING, "until there is a leader; a lease lasts 15 s", required=True)}),
     "metrics": ("state (down)", {"for": Key(LASTING, "duration", required=True)}),
     "spike": ("entry", {"factor": Key(FACTOR, "what multiplies the load", required=True), "for": Key(LASTING, "duration", required=True)}),
 }

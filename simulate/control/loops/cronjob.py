@@ -40,7 +40,7 @@ class CronJobLoop:
         self._begins_s = begins_s
         self._control = cluster.spec.control
         self._client = client(cluster)
-        self._queue = WorkQueue(cluster.clock, self.sync)
+        self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self.crons: dict[str, LiveCron] = {}
         cluster.on_workload.append(self._workload_changed)
         jobs.on_over.append(self._over)

@@ -28,7 +28,7 @@ class DaemonSetLoop:
         self._nodes = nodes
         self._view_of = view
         self._control = cluster.spec.control
-        self._queue = WorkQueue(cluster.clock, self.sync)
+        self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._client = client(cluster)
         self._retries = Retries()
         self._number: dict[str, int] = {}

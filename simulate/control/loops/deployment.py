@@ -24,7 +24,7 @@ class DeploymentLoop:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._queue = WorkQueue(cluster.clock, self.sync)
+        self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._client = client(cluster)
         self._retries = Retries()
         self._watch_s = cluster.spec.control.watch_s

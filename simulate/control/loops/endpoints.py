@@ -23,7 +23,7 @@ class EndpointsLoop:
         self._delays = {callee: endpoints.proxy_delays(names, control.endpoints_s) for callee, names in proxies.items()}
         self._watch_s = control.watch_s
         self._hops_s = 2 * control.watch_s
-        self._queue = WorkQueue(cluster.clock, self._apply)
+        self._queue = WorkQueue(cluster.clock, self._apply, cluster.leader)
         self._client = client(cluster)
         self._written_s: dict[str, float] = {}
         self._routed: dict[str, list[str]] = {}

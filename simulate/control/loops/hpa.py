@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulate.control import hpa, hpa_text
-from simulate.control.hpa import ContainerView, Observation, PodView, Sample, Spec, State
+from simulate.control.hpa import ContainerView, History, Observation, PodView, Sample, Spec, State
 from simulate.control.hpa_metrics import Failure, PodSamples
 from simulate.control.loops.metrics import MetricsLoop
 from simulate.control.loops.queue import client
@@ -36,6 +36,7 @@ class LiveAutoscaler:
     parsed: Spec
     state: State = field(default_factory=State)
     selector: str | None = None
+    term: int = 0
 
 
 class HpaLoop:
@@ -93,12 +94,31 @@ class HpaLoop:
         clock = self._cluster.clock
         yield clock.timeout(live.spec.created_s)
         self._record(live)
+        yield from self._looks(live)
+
+    def restart(self) -> None:
+        """Another leader: it has no history, knows no selectors, and queues all autoscalers together (1.2, 10)."""
+        for live in self._all:
+            live.term += 1
+            self._cluster.clock.process(self._again(live))
+
+    def _again(self, live: LiveAutoscaler) -> Generator[Any, Any, None]:
+        clock, term = self._cluster.clock, live.term
+        yield clock.timeout(max(self._cluster.leader.back_s, live.spec.created_s) - clock.now)
+        if live.term == term:
+            live.state, live.selector = replace(live.state, history=History()), None
+            yield from self._looks(live)
+
+    def _looks(self, live: LiveAutoscaler) -> Generator[Any, Any, None]:
+        clock, term = self._cluster.clock, live.term
         if release(self._cluster.spec.control.version) < 37:
             yield clock.timeout(self._period_s)
-        while True:
+        while live.term == term:
             waiting_s = self._scales.bucket.delay_s()
             if waiting_s > 0.0:
                 yield clock.timeout(waiting_s)
+            if live.term != term:
+                return
             before = live.state.status
             self.reconcile(live)
             held_s = 0.0 if live.state.status == before else self._client.bucket.delay_s()

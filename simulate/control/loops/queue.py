@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from simulate.control.draws import sample
+from simulate.control.leader import Leader
 from simulate.control.state import Clock, Cluster, after
 from simulate.spec import Distribution
 
@@ -15,11 +16,12 @@ class WorkQueue:
     """Calls `work(key)` after the delay of the earliest addition. A look sees everything that was written before it.
 
     `work` returns for how long its writes keep the worker: the key is not looked at again before that. None = not known yet:
-    it will call `done(key)`.
+    it will call `done(key)`. While there is no `leader`, what is due waits for the next one.
     """
 
-    def __init__(self, clock: Clock, work: Callable[[str], float | None]) -> None:
+    def __init__(self, clock: Clock, work: Callable[[str], float | None], leader: Leader | None = None) -> None:
         self._clock = clock
+        self._leader = leader or Leader()
         self._work = work
         self._due: dict[str, float] = {}
         self._busy_s: dict[str, float] = {}
@@ -42,6 +44,10 @@ class WorkQueue:
 
     def _fire(self, key: str, due: float) -> None:
         if self._due.get(key) == due:
+            if self._leader.back_s > self._clock.now:
+                self._due[key] = self._leader.back_s
+                self._clock.after(self._leader.back_s - self._clock.now, self._fire, key, self._leader.back_s)
+                return
             del self._due[key]
             self._asked[key] = math.inf
             lasting_s = self._work(key)

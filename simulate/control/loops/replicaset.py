@@ -26,7 +26,7 @@ class ReplicaSetLoop:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._watch_s = cluster.spec.control.watch_s
-        self._queue = WorkQueue(cluster.clock, self.sync)
+        self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._retries = Retries()
         self._refused: dict[str, str] = {}
         self._blind: set[str] = set()

@@ -23,7 +23,7 @@ class StatefulSetLoop:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._control = cluster.spec.control
-        self._queue = WorkQueue(cluster.clock, self.sync)
+        self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._client = client(cluster)
         self._retries = Retries()
         cluster.on_workload.append(self._wake)
@@ -101,7 +101,7 @@ class StatefulSetLoop:
 
     def _refuse(self, live: LiveWorkload, name: str, message: str) -> None:
         """A look at which a creation was refused is repeated after a wait that grows."""
-        said = f"create Pod {name} in StatefulSet {live.key} failed error: {message}"
+        said = f"Create Pod {name} in StatefulSet {live.key} failed error: {message}"
         self._say(live, "Warning", "FailedCreate", said)
         self._queue.add(live.key, self._retries.failed(live.key))
 

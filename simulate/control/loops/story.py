@@ -44,6 +44,7 @@ class Story:
             "autoscale": self.autoscale,
             "create": lambda event: create(event.target),
             "spike": lambda event: None,
+            "controllers": self.controllers,
             **outages.verbs,
         }
         for event in cluster.spec.events:
@@ -57,6 +58,11 @@ class Story:
         said = " ".join(f"{key}={_said(value)}" for key, value in event.arguments.items() if key != "behaviour")
         self._cluster.event("Scenario", event.target, "Normal", event.verb, f"{event.verb} {event.target} {said}".rstrip())
         self._verbs[event.verb](event)
+
+    def controllers(self, event: Event) -> None:
+        """The controller manager has no leader for a while; the next one begins without memory."""
+        self._cluster.leader.lose(self._cluster.clock.now, float(event.arguments["for"]))
+        self._autoscalers.restart()
 
     def _live(self, event: Event) -> LiveWorkload:
         return self._cluster.workloads[event.target]
