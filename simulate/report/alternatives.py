@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from simulate import figures
 from simulate.metrics import Interval, Summary, differences, figures_as, interval, paired
-from simulate.report.blocks import Table, Text, number, ranged, shape_of
+from simulate.report.blocks import Picture, Table, Text, number, ranged, shape_of
 from simulate.report.rundir import Recorded, Variant
 
 STARTED_S = 60.0
@@ -49,7 +50,7 @@ def away_shape(name: str) -> Callable[[float], str]:
     return (lambda value: f"{value * 100:.3g} pp") if name.endswith("ratio") else shape_of(name)
 
 
-def alternatives(recorded: Recorded, summaries: Alternatives) -> Iterable[Text | Table]:
+def alternatives(recorded: Recorded, summaries: Alternatives) -> Iterable[Text | Table | Picture]:
     """The section of a report: tables of a search, then the what-if table and the differences."""
     if recorded.plan is not None:
         for table in recorded.plan["tables"]:
@@ -75,6 +76,34 @@ def alternatives(recorded: Recorded, summaries: Alternatives) -> Iterable[Text |
     what = "The same load, the same draws" if same else "Not the same requests"
     yield Table(caption=f"{what}; {marked}", columns=columns, rows=rows, numeric=frozenset(range(1, len(columns))))
     yield from _away(reference, others)
+    yield from _pictures([reference, *others])
+
+
+def _pictures(summaries: Alternatives) -> Iterable[Picture]:
+    """p95 and the share of failed requests of each entry service, a bar an alternative; a figure that nobody has is left out."""
+    entries, aligned = _entries(summaries)
+    found = [(variant.label, _figures(entries, aligned, draws)) for variant, draws in summaries]
+    mark = "mean with 95 % interval" if len(summaries[0][1]) > 1 else "one draw"
+    for i, name in enumerate(entries):
+        for kind, what, label, factor in (("p95", TOLD[0], "p95 (ms)", 1000.0), ("failed", TOLD[2], "failed requests (percent)", 100.0)):
+            rows = [(own, table[f"{name} {what}"]) for own, table in found if f"{name} {what}" in table]
+            if len(rows) < 2 or not any(one.mean for _, one in rows):
+                continue
+            bars = [(own, one.mean * factor, (one.half_width or 0.0) * factor) for own, one in rows]
+            shape, means = shape_of(what), [one.mean for _, one in rows]
+            yield Picture(
+                name=f"sides-{kind}-{i}",
+                title=f"{name} {SHORT[what]}: {shape(min(means))} to {shape(max(means))}",
+                says=f"Each alternative, {mark}; {rows[0][0]} is the reference.",
+                plot=lambda axes, bars=bars, label=label: figures.sides(bars, label, axes),  # type: ignore[misc]
+                numbers=Table(
+                    caption=f"{name} {SHORT[what]} by alternative",
+                    columns=("alternative", SHORT[what]),
+                    rows=tuple((own, ranged(one, shape)) for own, one in rows),
+                    numeric=frozenset({1}),
+                    folded=True,
+                ),
+            )
 
 
 def _entries(summaries: Alternatives) -> tuple[tuple[str, ...], bool]:

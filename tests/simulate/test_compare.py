@@ -18,7 +18,7 @@ from simulate.hosts import HostsSpec
 from simulate.metrics import context, differences, interval, paired, summarize
 from simulate.metrics.context import requests_of
 from simulate.problems import InputError
-from simulate.report.blocks import Table
+from simulate.report.blocks import Picture, Table
 from simulate.scenario.table import BASELINE, HOST_VERBS
 from tests.simulate import made
 from tests.simulate.hosts_worlds import both
@@ -163,6 +163,9 @@ def test_page_four_holds_the_what_if_table_and_the_differences(result: simulate.
     assert [row[0] for row in first.rows] == ["baseline", "two", "four"]
     assert second.caption.startswith("Away from baseline, on the same requests; mean of 3 paired draws")
     assert [row[0] for row in second.rows] == ["two", "four"] and all(" to " in row[1] for row in second.rows)
+    pictures = [block for block in found.sections[3].blocks if isinstance(block, Picture)]
+    assert [one.name for one in pictures] == ["sides-p95-0", "sides-failed-0"]
+    assert all([row[0] for row in one.numbers.rows] == ["baseline", "two", "four"] and "baseline" in one.svg() for one in pictures)
     answer = " ".join(getattr(block, "text", "") for block in found.sections[0].blocks)
     assert "two against baseline, on the same requests (3 paired draws): web p95 " in answer and "cost per month +80" in answer
 

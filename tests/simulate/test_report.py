@@ -78,7 +78,7 @@ def test_plots_have_titles_units_and_their_numbers(result: simulate.Result) -> N
         assert picture.title and picture.says and picture.numbers.rows
         svg = picture.svg()
         assert "var(--ink" in svg and "<svg" in svg
-        assert re.search(r"\((minutes|ms|cores)\)|pods|MiB|requests / s|seconds", svg)
+        assert re.search(r"\((minutes|ms|cores|percent)\)|pods|MiB|requests / s|seconds", svg)
 
 
 def test_every_assumption_is_on_page_one_and_at_the_end(result: simulate.Result) -> None:
