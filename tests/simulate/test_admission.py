@@ -279,7 +279,7 @@ def test_a_stateful_set_says_which_pod_it_could_not_create() -> None:
     assert alive(trace, 300.0) == 5
     told = [one.message for one in trace.events if one.reason == "FailedCreate"]
     assert told[0] == (
-        'create Pod web-5 in StatefulSet web failed error: pods "web-5" is forbidden: '
+        'Create Pod web-5 in StatefulSet web failed error: pods "web-5" is forbidden: '
         "exceeded quota: team, requested: pods=1, used: pods=5, limited: pods=5"
     )
     assert 5 < len(told) < 25
