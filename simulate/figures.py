@@ -317,10 +317,12 @@ def sides(rows: Sequence[tuple[str, float, float]], label: str, axes: Axes) -> N
     colours = [COLOURS["muted"], *[COLOURS["one"]] * (len(rows) - 1)]
     spans = [half for _, _, half in rows]
     values = [value for _, value, _ in rows]
-    bars = axes.barh(range(len(rows)), values, color=colours, height=0.6)
+    axes.barh(range(len(rows)), values, color=colours, height=0.6)
     if any(spans):
         axes.errorbar(values, range(len(rows)), xerr=spans, fmt="none", ecolor=COLOURS["ink"], capsize=3)
-    axes.bar_label(bars, [f"{value:.3g}" for value in values], padding=3 if not any(spans) else 12, color=COLOURS["ink"], fontsize=9)
+    for i, (value, half) in enumerate(zip(values, spans, strict=True)):
+        where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{value:.3g}", (value + half, i), color=COLOURS["ink"], fontsize=9, **where)
     axes.set_yticks(range(len(rows)), [name if len(name) < 26 else f"{name[:12]}...{name[-10:]}" for name in names], fontsize=9)
     axes.set_ylim(max(len(rows), 4) - 0.4, -0.6)
     axes.set_xlim(left=0)
