@@ -321,8 +321,8 @@ def sides(rows: Sequence[tuple[str, float, float]], label: str, axes: Axes) -> N
     if any(spans):
         axes.errorbar(values, range(len(rows)), xerr=spans, fmt="none", ecolor=COLOURS["ink"], capsize=3)
     for i, (value, half) in enumerate(zip(values, spans, strict=True)):
-        where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        axes.annotate(f"{value:.3g}", (value + half, i), color=COLOURS["ink"], fontsize=9, **where)
+        place = (value + half, i)
+        axes.annotate(f"{value:.3g}", place, (4, 0), textcoords="offset points", va="center", color=COLOURS["ink"], fontsize=9)
     axes.set_yticks(range(len(rows)), [name if len(name) < 26 else f"{name[:12]}...{name[-10:]}" for name in names], fontsize=9)
     axes.set_ylim(max(len(rows), 4) - 0.4, -0.6)
     axes.set_xlim(left=0)
