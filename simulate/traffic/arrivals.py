@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from simulate.spec import Factor, Rate, Source
 from simulate.traffic import draws
+from simulate.traffic.elementary import log
 
 Steps = list[tuple[float, float]]
 DAY_S = 86400.0
@@ -100,7 +101,7 @@ def _factor_steps(factor: Factor, end_s: float, seed: int, stream: str) -> Steps
     key, steps, t, j = draws.base(seed, stream), [], 0.0, 0
     while t < end_s:
         steps.append((t, factors[j % len(factors)]))
-        t += -dwells[j % len(dwells)] * math.log(draws.unit(key, draws.DWELL, j))
+        t += -dwells[j % len(dwells)] * log(draws.unit(key, draws.DWELL, j))
         j += 1
     return steps
 
@@ -129,7 +130,7 @@ def times(segments: Segments, key: int, *, unit_steps: bool = False) -> Iterator
     """
     area, i, k, n = 0.0, 0, 0, len(segments.start)
     while True:
-        area += 1.0 if unit_steps else -math.log(draws.unit(draws.numbered(key, k), draws.ARRIVAL, 0))
+        area += 1.0 if unit_steps else -log(draws.unit(draws.numbered(key, k), draws.ARRIVAL, 0))
         k += 1
         while i < n and area >= segments.areas[i + 1]:
             i += 1

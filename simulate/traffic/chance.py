@@ -48,7 +48,8 @@ from simulate.traffic.layout import (
     TRACE,
     UNIFORM,
 )
-from simulate.traffic.machine import cos, exp, inlined, inner, log
+from simulate.traffic.machine import inlined, inner
+from simulate.traffic.series import cosine, exp, log
 
 GOLDEN = np.uint64(draws.GOLDEN)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -93,7 +94,7 @@ def draw(f: Any, code: int, at: int, key: int, purpose: Any, j: int) -> float:
     if code == EXP:
         return -f[at] * log(v)
     if code == LOGNORMAL:
-        z = math.sqrt(-2.0 * log(v)) * cos(2.0 * math.pi * unit(key, purpose, j + 1))
+        z = math.sqrt(-2.0 * log(v)) * cosine(unit(key, purpose, j + 1))
         return f[at] * exp(f[at + 1] * z - f[at + 2])
     if code == UNIFORM:
         return f[at] + f[at + 1] * v

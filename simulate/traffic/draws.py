@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 from simulate.spec import Distribution
+from simulate.traffic.elementary import cosine, exp, log
 
 MASK = 0xFFFFFFFFFFFFFFFF
 GOLDEN = 0x9E3779B97F4A7C15
@@ -112,7 +113,7 @@ def _uniform(d: Distribution) -> Sampler:
 
 def _exp(d: Distribution) -> Sampler:
     mean = d.mean
-    return lambda key, purpose, j: -mean * math.log(unit(key, purpose, j))
+    return lambda key, purpose, j: -mean * log(unit(key, purpose, j))
 
 
 def _lognormal(d: Distribution) -> Sampler:
@@ -120,8 +121,8 @@ def _lognormal(d: Distribution) -> Sampler:
     sigma = math.sqrt(s2)
 
     def draw(key: int, purpose: int, j: int) -> float:
-        z = math.sqrt(-2.0 * math.log(unit(key, purpose, j))) * math.cos(2.0 * math.pi * unit(key, purpose, j + 1))
-        return mean * math.exp(sigma * z - s2 / 2.0)
+        z = math.sqrt(-2.0 * log(unit(key, purpose, j))) * cosine(unit(key, purpose, j + 1))
+        return mean * exp(sigma * z - s2 / 2.0)
 
     return draw
 
@@ -132,7 +133,7 @@ def _erlang(d: Distribution) -> Sampler:
     def draw(key: int, purpose: int, j: int) -> float:
         total = 0.0
         for i in range(k):
-            total += math.log(unit(key, purpose, j + i))
+            total += log(unit(key, purpose, j + i))
         return -scale * total
 
     return draw
@@ -145,7 +146,7 @@ def _hyperexp(d: Distribution) -> Sampler:
 
     def draw(key: int, purpose: int, j: int) -> float:
         scale = first if unit(key, purpose, j) < p else second
-        return -scale * math.log(unit(key, purpose, j + 1))
+        return -scale * log(unit(key, purpose, j + 1))
 
     return draw
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from simulate.traffic.limits import BATCHES
-from simulate.traffic.machine import Compiler, bits, cos, doubles, exp, log, words
+from simulate.traffic.machine import Compiler, bits, doubles, words
+from simulate.traffic.series import cosine, exp, log
 
 _BATCHES = Compiler(*BATCHES)
 compiled, inner, inlined = _BATCHES.compiled, _BATCHES.inner, _BATCHES.inlined
@@ -185,7 +186,7 @@ def draw(f: Any, n: Any, code: int, d: int, key: Any, purpose: Any, j: int) -> f
     if code == EXP:
         return -f[d] * log(v)
     if code == LOGNORMAL:
-        z = math.sqrt(-2.0 * log(v)) * cos(2.0 * math.pi * unit(key, purpose, j + 1))
+        z = math.sqrt(-2.0 * log(v)) * cosine(unit(key, purpose, j + 1))
         return f[d] * exp(f[d + 1] * z - f[d + 2])
     if code == UNIFORM:
         return f[d] + f[d + 1] * v
@@ -1195,7 +1196,7 @@ def draw_all(f: Any, n: Any, code: int, d: int, begin: int, end: int) -> None:
     for k in range(begin, end):
         f[angle + k] = unit(np.uint64(n[keys + k]), P_CPU, 1)
     for k in range(begin, end):
-        f[angle + k] = cos(2.0 * math.pi * f[angle + k])
+        f[angle + k] = cosine(f[angle + k])
     for k in range(begin, end):
         f[demand + k] = y * (math.sqrt(-2.0 * f[demand + k]) * f[angle + k]) - z
     for k in range(begin, end):

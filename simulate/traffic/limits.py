@@ -9,8 +9,8 @@ from simulate.spec import Edge, Step, TrafficSpec
 
 FANOUT = 1 << 14
 """Attempts at one instant because of one request: more than that is left to plain Python, which needs no room beforehand."""
-EVENTS = ("events", "queues", "chance", "processor", "choosing", "layout", "machine", "draws", "limits")
-BATCHES = ("kernels", "machine", "draws", "limits")
+EVENTS = ("events", "queues", "chance", "processor", "choosing", "layout", "machine", "series", "elementary", "draws", "limits")
+BATCHES = ("kernels", "machine", "series", "elementary", "draws", "limits")
 """Files whose content decides about the compiled engines' machine code: what was kept of another version is not used."""
 WITHOUT_QUEUES = ("random", "round_robin", "hash")
 

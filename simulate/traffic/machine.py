@@ -8,15 +8,12 @@ nothing. `words` and `doubles` look at the memory of one array as integers or as
 
 from __future__ import annotations
 
-import ctypes
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-import llvmlite.binding  # type: ignore[import-untyped]
 import numba
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types as _types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
@@ -33,22 +30,39 @@ OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model
 
 
 class Raw(JITCodeLibrary):
-    """Machine code that is not optimized: numba would optimize each function with all that it calls, and so most of them many times."""
+    """A part of machine code to be: numba would optimize each function with all that it calls, and so most of them many times.
+
+    It is not loaded either: what is entered has parts of its own, and would call these, which are slow, wherever one was not inlined.
+    """
 
     def _optimize_final_module(self) -> None:
         """Nothing."""
+
+    def _finalize_final_module(self) -> None:
+        """Nothing is loaded."""
+        super()._finalize_dynamic_globals()  # type: ignore[no-untyped-call]
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Nowhere."""
+        return 0
 
 
 @contextmanager
 def libraries(kind: type) -> Iterator[None]:
     """What is compiled meanwhile is of this kind."""
     codegen: Any = cpu_target.target_context.codegen()
-    before = codegen._library_class
+    before, set_env = codegen._library_class, codegen.set_env
     codegen._library_class = kind
+    codegen.set_env = _unset if kind is Raw else type(codegen).set_env.__get__(codegen)
     try:
         yield
     finally:
-        codegen._library_class = before
+        codegen._library_class, codegen.set_env = before, set_env
+
+
+def _unset(name: str, environment: Any) -> None:
+    """What is not loaded has no place for the objects of its module; nothing here uses any."""
 
 
 class Compiler:
@@ -130,18 +144,12 @@ bits: Any = intrinsic(_bits)
 """The 64 bits of a double, as an integer."""
 
 
-def _of_c(name: str) -> Any:
-    """A function of the C library that Python itself calls, under a name of our own.
+def _double(context: Any, x: Any) -> Any:
+    def made(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
 
-    numba calls the one that its wheel was linked with: in the GNU library that is an older entry to the same code, at nearly twice the
-    time. Where the library cannot be asked it is numba's.
-    """
-    try:
-        address = ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value
-    except (OSError, AttributeError, TypeError):
-        return getattr(math, name)
-    llvmlite.binding.add_symbol(f"cutover_{name}", address)
-    return types.ExternalFunction(f"cutover_{name}", types.float64(types.float64))
+    return types.float64(types.int64), made
 
 
-log, cos, exp = map(_of_c, ("log", "cos", "exp"))
+double_of: Any = intrinsic(_double)
+"""The double that has the 64 bits of an integer."""
