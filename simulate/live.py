@@ -27,6 +27,7 @@ KINDS: Final[Sequence[tuple[str, str, str]]] = (
     ("apps/v1", "replicasets", "ReplicaSet"),
     ("v1", "pods", "Pod"),
     ("batch/v1", "jobs", "Job"),
+    ("batch/v1", "cronjobs", "CronJob"),
     ("v1", "services", "Service"),
     ("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     ("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget"),

@@ -1,7 +1,7 @@
 """Schedules of CronJobs: cron expressions, time zones, the next time. Instants are seconds since 1970 in UTC.
 
-The expressions are those of the parser that Kubernetes uses: five fields or a descriptor. Where both the day of the month and the day of the
-week are said, one of the two is enough. On the hour that a change of clocks skips nothing runs; on the repeated one it runs twice.
+The expressions are those of the parser that Kubernetes uses: five fields or a descriptor. Where both the day of the month and the day of
+the week are said, one of the two is enough. On the hour that a change of clocks skips nothing runs; on the repeated one it runs twice.
 """
 
 from __future__ import annotations

@@ -129,6 +129,25 @@ class SampleRecord(NamedTuple):
     exact: float | None
 
 
+class JobRecord(NamedTuple):
+    """The status of a Job was written, or the Job was created or removed. `workload`: the Job itself, or the CronJob that made it.
+
+    `completions` None: done with the first success. `status` Running, Suspended, SuccessCriteriaMet, FailureTarget, Complete, Failed,
+    Deleted.
+    """
+
+    t_s: float
+    job: str
+    workload: str
+    completions: int | None
+    parallelism: int
+    active: int
+    succeeded: int
+    failed: int
+    started_s: float | None
+    status: str
+
+
 class TrafficWindow(NamedTuple):
     """Requests of one source in [start_s, end_s): arrivals by arrival time, outcomes and latencies by the time of the end.
 
@@ -179,6 +198,7 @@ class Trace:
     usage: list[UsageWindow] = field(default_factory=list)
     quotas: list[QuotaRecord] = field(default_factory=list)
     samples: list[SampleRecord] = field(default_factory=list)
+    jobs: list[JobRecord] = field(default_factory=list)
 
 
 def log_lines(trace: Trace) -> list[str]:

@@ -185,7 +185,7 @@ def _pod_hours(trace: Trace) -> float:
     for record in trace.pods:
         if record.state == "created":
             born[record.pod] = record.t_s
-        elif record.state == "deleted" and record.pod in born:
+        elif record.state in ("deleted", "succeeded", "failed") and record.pod in born:
             total_s += record.t_s - born.pop(record.pod)
     return (total_s + sum(trace.horizon_s - at for at in born.values())) / 3600
 

@@ -17,6 +17,7 @@ from simulate.spec import Assumption, Objective
 from simulate.trace import (
     EventRecord,
     HpaRecord,
+    JobRecord,
     NodeRecord,
     PodRecord,
     QuotaRecord,
@@ -42,8 +43,9 @@ TABLES: Mapping[str, Any] = {
     "usage": UsageWindow,
     "quotas": QuotaRecord,
     "samples": SampleRecord,
+    "jobs": JobRecord,
 }
-ADDED = frozenset({"revisions", "quotas", "samples"})
+ADDED = frozenset({"revisions", "quotas", "samples", "jobs"})
 """Tables that a trace of an earlier release does not have."""
 
 

@@ -8,6 +8,7 @@
 | `get nodes`, `-w` | `get_nodes`, `watch_nodes` |
 | `get events`, `-w` | `get_events`, `watch_events` |
 | `get hpa`, `-w` | `hpa_at`, `get_hpa` |
+| `get jobs`, `-w`, `get cronjobs` | `get_jobs`, `watch_jobs`, `get_cronjobs` |
 | `get quota`, `describe quota` | `get_quota`, `describe_quota` |
 | `rollout status`, `rollout history` | `rollout_status`, `rollout_history` |
 | `describe hpa`, `describe deploy` | `describe_hpa`, `describe_deployment` |
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from simulate.views.describe import describe_deployment, describe_hpa, describe_node, describe_pod
 from simulate.views.events import describe_events, events_of, get_events, watch_events
+from simulate.views.jobs import get_cronjobs, get_jobs, watch_jobs
 from simulate.views.nodes import get_nodes, watch_nodes
 from simulate.views.pods import get_pods, watch_pods
 from simulate.views.quotas import describe_quota, get_quota
@@ -37,8 +39,10 @@ __all__ = [
     "describe_pod",
     "describe_quota",
     "events_of",
+    "get_cronjobs",
     "get_events",
     "get_hpa",
+    "get_jobs",
     "get_nodes",
     "get_pods",
     "get_quota",
@@ -48,6 +52,7 @@ __all__ = [
     "rollout_history",
     "rollout_status",
     "watch_events",
+    "watch_jobs",
     "watch_nodes",
     "watch_pods",
     "watch_rs",

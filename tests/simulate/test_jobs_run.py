@@ -10,8 +10,11 @@ import pytest
 
 from simulate import manifests, model, scenario
 from simulate.engine import run
+from simulate.metrics.context import context
 from simulate.problems import InputError
+from simulate.report.rundir import Recorded, Variant, from_json, to_json
 from simulate.trace import Trace
+from simulate.views import get_cronjobs, get_jobs, watch_jobs
 from tests.simulate.worlds import QuietPlane
 
 WORK = {"migrate": {"run": "20s"}}
@@ -259,3 +262,32 @@ def test_faults_of_jobs(made: dict[str, Any], message: str) -> None:
 def test_run_is_for_jobs() -> None:
     with pytest.raises(InputError, match=r"services.web.run is for Jobs and CronJobs; web is a Deployment"):
         model.join(manifests.read([server()]), scenario.read({"version": 1, "services": {"web": {"run": "5s"}}}))
+
+
+def test_jobs_as_kubectl_shows_them() -> None:
+    trace = played(
+        job(parallelism=2, completions=3, ttlSecondsAfterFinished=60), job("bad", backoffLimit=0), job("asleep", suspend=True),
+        services={**WORK, "bad": {"run": {"wait": "5s", "fails": 1.0}}},
+    )  # fmt: skip
+    assert get_jobs(trace, 30.0) == [
+        "NAME      STATUS      COMPLETIONS   DURATION   AGE",
+        "asleep    Suspended   0/1                      30s",
+        "bad       Failed      0/1           30s        30s",
+        "migrate   Running     2/3           30s        30s",
+    ]
+    assert get_jobs(trace, 120.0, "migrate") == ["No resources found."]
+    shown = [line.split()[1:3] for line in watch_jobs(trace, 0.0, "migrate")[1:]]
+    assert shown[0] == ["Running", "0/3"] and shown[-1] == shown[-2] == ["Complete", "3/3"], "the last line is that of the removal"
+
+
+def test_cron_jobs_as_kubectl_shows_them() -> None:
+    said = {"version": 1, "horizon": "30m", "services": {"backup": {"run": "100s"}}, "events": [{"at": "400s", "pause": "backup"}]}
+    spec = model.join(manifests.read([cron(timeZone="Etc/UTC")]), scenario.read(said))
+    trace = run(spec, plane=QuietPlane())
+    assert get_cronjobs(trace, spec, 350.0) == [
+        "NAME     SCHEDULE      TIMEZONE   SUSPEND   ACTIVE   LAST SCHEDULE   AGE",
+        "backup   */5 * * * *   Etc/UTC    False     1        49s             5m50s",
+    ]
+    assert get_cronjobs(trace, spec, 500.0)[1].split()[-5:] == ["Etc/UTC", "True", "0", "3m19s", "8m20s"]
+    text = to_json(Recorded(command="run", versions={}, digests={}, variants=(Variant(label="a", context=context(spec), traces=(trace,)),)))
+    assert from_json(text, "trace.json").variants[0].traces[0].jobs == trace.jobs

@@ -15,6 +15,7 @@ from simulate.control.replicaset import Expectations
 from simulate.control.rollout import Status
 from simulate.control.state import Cluster, LiveWorkload, Pod, Version, after
 from simulate.spec import JobRules
+from simulate.trace import JobRecord
 
 STAGGER_S = 0.0002
 """Requests of one batch are sent in parallel and arrive one after the other."""
@@ -73,6 +74,7 @@ class JobLoop:
         one = LiveJob(name=name, live=live, version=live.version, rules=rules, created_s=self._cluster.stamp(), cron=cron)
         one.state = JobState(suspended=False)
         self.jobs[name] = one
+        self._note(one, "Suspended" if rules.suspended else "Running")
         self._queue.add(name, self._control.watch_s)
         return one
 
@@ -81,6 +83,7 @@ class JobLoop:
         one = self.jobs.pop(name, None)
         if one is None:
             return
+        self._note(one, "Deleted")
         for pod in list(one.pods.values()):
             if pod.phase in ("Succeeded", "Failed"):
                 self._cluster.remove_pod(pod)
@@ -234,6 +237,7 @@ class JobLoop:
             if one.pods[name].gone:
                 del one.pods[name]
         self._tell(one, before)
+        self._note(one, _status_of(one.state))
         self._status(one)
         self._queue.done(one.name)
         if one.state.over and not before.over:
@@ -273,6 +277,24 @@ class JobLoop:
         if self.jobs.get(one.name) is one:
             self.remove(one.name)
 
+    def _note(self, one: LiveJob, status: str) -> None:
+        """Leave a record of the status."""
+        active, state, rules = sum(pod.active for pod in one.pods.values()), one.state, one.rules
+        record = JobRecord(
+            self._cluster.clock.now, one.name, one.live.key, rules.completions, rules.parallelism,
+            active, state.succeeded, state.failed, state.started_s, status,
+        )  # fmt: skip
+        self._cluster.trace.jobs.append(record)
+
     def _say(self, one: LiveJob, kind: str, reason: str, message: str) -> None:
         self._cluster.event("Job", one.name, kind, reason, message)
         self._client.event(one.name)
+
+
+def _status_of(state: JobState) -> str:
+    """What kubectl shows as STATUS."""
+    if state.over:
+        return state.ending
+    if state.ending:
+        return "SuccessCriteriaMet" if state.ending == "Complete" else "FailureTarget"
+    return "Suspended" if state.suspended else "Running"
