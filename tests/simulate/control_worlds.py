@@ -111,7 +111,7 @@ def _event(draw: Any, at_s: float, some: list[Workload], calm: bool) -> list[Eve
     verbs = (
         ["rollout", "undo", "pause"]
         if calm
-        else ["rollout", "undo", "scale", "pause", "nodeLoss", "drain", "zoneLoss", "reclaim", "registry", "metrics"]
+        else ["rollout", "undo", "scale", "pause", "nodeLoss", "drain", "zoneLoss", "reclaim", "registry", "metrics", "controllers"]
     )
     verb = draw(st.sampled_from(verbs))
     one = draw(st.sampled_from([w for w in some if w.kind == "Deployment"] if verb in ("pause", "undo") else some))
