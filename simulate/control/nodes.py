@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simulate.control import daemonset
+from simulate.control.packing import Packing
 from simulate.control.placement import NodeView, PodView
 from simulate.control.placement_filter import Filter
 from simulate.control.placement_view import HOST, ZONE
@@ -90,15 +91,8 @@ def helpable(pending: Sequence[tuple[PodView, float]], flags: NodeScaling, now_s
 
 def left_over(pending: Sequence[PodView], cluster: Sequence[NodeView]) -> list[PodView]:
     """Pods that no node has room for, the others placed on the way (first fit, in the order given): the nodes are changed."""
-    rest = []
-    for pod in pending:
-        check = Filter(pod, cluster)
-        node = next((one for one in cluster if check.refusal(one) is None), None)
-        if node is None:
-            rest.append(pod)
-        else:
-            node.add(pod)
-    return rest
+    packing = Packing(cluster)
+    return [pod for pod in pending if packing.place(pod) is None]
 
 
 # ------------------------------------------------------------------ how many nodes of one group
@@ -111,21 +105,20 @@ def size_score(pod: PodView, template: NodeView) -> float:
 
 def estimate(pending: Sequence[PodView], cluster: Sequence[NodeView], group: Group, room: int) -> Option:
     """First fit decreasing over new nodes of the group, at most `room` of them; pods that an empty node refuses are left out."""
-    added: list[NodeView] = []
+    added = Packing((), cluster)
     placed: list[PodView] = []
     for pod in sorted(pending, key=lambda one: (-size_score(one, group.template), one.name)):
-        everything = [*cluster, *added]
-        node = next((one for one in added if fits(pod, one, everything)), None)
-        if node is None and len(added) < room:
-            zone = group.zones[len(added) % len(group.zones)] if group.zones else None
-            fresh = copy(group.template, f"{group.name}-new-{len(added)}", zone)
-            if fits(pod, fresh, [*everything, fresh]):
-                added.append(fresh)
+        node = added.place(pod)
+        if node is None and len(added.nodes) < room:
+            zone = group.zones[len(added.nodes) % len(group.zones)] if group.zones else None
+            fresh = copy(group.template, f"{group.name}-new-{len(added.nodes)}", zone)
+            if added.check(pod, fresh)(fresh) is None:
+                added.open(fresh)
+                added.add(fresh, pod)
                 node = fresh
         if node is not None:
-            node.add(pod)
             placed.append(pod)
-    return Option(group=group, nodes=len(added), pods=tuple(placed))
+    return Option(group=group, nodes=len(added.nodes), pods=tuple(placed))
 
 
 def room_of(group: Group, total: int, flags: NodeScaling) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from simulate.control.nodes import copy
+from simulate.control.packing import Packing
 from simulate.control.placement import NodeView, PodView
-from simulate.control.placement_filter import Filter
 from simulate.spec import NodeScaling
 
 EVICTION_RETRY_S = 10.0
@@ -155,16 +155,14 @@ def _movers(guests: Sequence[Guest]) -> list[PodView]:
 
 def _move(pods: Sequence[PodView], homes: Mapping[str, NodeView], moved: dict[str, list[PodView]]) -> bool:
     """Put pods on other nodes; whether all found room: if not, none stays. `moved`: who came to each node, and moves on with it."""
-    everything = list(homes.values())
+    packing = Packing(list(homes.values()))
     placed: list[tuple[NodeView, PodView]] = []
     for pod in pods:
-        check = Filter(pod, everything)
-        node = next((one for one in everything if check.refusal(one) is None), None)
+        node = packing.place(pod)
         if node is None:
             for home, other in placed:
                 home.remove(other)
             return False
-        node.add(pod)
         placed.append((node, pod))
     for home, other in placed:
         moved.setdefault(home.name, []).append(other)

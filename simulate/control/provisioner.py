@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulate.control.nodes import copy
+from simulate.control.packing import Packing
 from simulate.control.placement import NodeView, PodView
-from simulate.control.placement_filter import Filter
 from simulate.control.placement_view import HOST, ZONE
 
 UNAVAILABLE_S = 180.0
@@ -76,13 +76,13 @@ class _Claim:
         """Any of its nodes: they differ in size only."""
         return self.sizes[0][1]
 
-    def take(self, pod: PodView, others: Sequence[NodeView]) -> bool:
-        """Add a pod if at least one size holds it then; sizes that do not are dropped."""
-        kept = [(size, node) for size, node in self.sizes if Filter(pod, [*others, node]).refusal(node) is None]
+    def take(self, pod: PodView, packing: Packing, others: Sequence[NodeView]) -> bool:
+        """Add a pod if at least one size holds it then; sizes that do not are dropped. `others` are in the making, too."""
+        kept = [(size, node) for size, node in self.sizes if packing.check(pod, *others, node)(node) is None]
         if not kept:
             return False
         for _, node in kept:
-            node.add(pod)
+            packing.add(node, pod)
         self.sizes = kept
         self.pods.append(pod)
         return True
@@ -119,20 +119,17 @@ def plan(pending: Sequence[PodView], cluster: Sequence[NodeView], offers: Sequen
     """What to buy so that the waiting pods fit. The largest pods first; each goes to a node that is there or to come, else to the emptiest
     node in the making, else to a new one of the provisioner with the most weight whose sizes, zones and limits allow it.
     """
-    existing = [*(copy(node) for node in cluster), *_domains(offers)]
+    packing = Packing([*(copy(node) for node in cluster), *_domains(offers)])
     claims: list[_Claim] = []
     left = {offer.name: _Left(offer.nodes_left, offer.cpu_left, offer.memory_left) for offer in offers}
     placed: dict[str, list[str]] = {}
     without: dict[str, str] = {}
     for pod in sorted(pending, key=lambda one: (-one.requests.get("cpu", 0), -one.requests.get("memory", 0), one.start_s, one.name)):
-        everything = [*existing, *(claim.view for claim in claims)]
-        check = Filter(pod, everything)
-        node = next((one for one in existing if check.refusal(one) is None), None)
+        node = packing.place(pod, *(claim.view for claim in claims))
         if node is not None:
-            node.add(pod)
             placed.setdefault(node.name, []).append(pod.name)
-        elif not _join(pod, claims, existing):
-            made, reason = _open(pod, claims, existing, offers, left)
+        elif not _join(pod, claims, packing):
+            made, reason = _open(pod, claims, packing, offers, left)
             claims += made
             if not made:
                 without[pod.name] = reason
@@ -154,20 +151,17 @@ def _launch(claim: _Claim) -> Launch:
     return Launch(claim.offer.name, size.name, claim.zone, tuple(pod.name for pod in claim.pods), size.price)
 
 
-def _join(pod: PodView, claims: Sequence[_Claim], existing: Sequence[NodeView]) -> bool:
+def _join(pod: PodView, claims: Sequence[_Claim], packing: Packing) -> bool:
     """Into a node in the making: the one with the fewest pods first."""
-    for claim in sorted(claims, key=lambda one: len(one.pods)):
-        others = [*existing, *(one.view for one in claims if one is not claim)]
-        if claim.take(pod, others):
-            return True
-    return False
+    ordered = sorted(claims, key=lambda one: len(one.pods))
+    return any(claim.take(pod, packing, [one.view for one in claims if one is not claim]) for claim in ordered)
 
 
 def _open(
-    pod: PodView, claims: Sequence[_Claim], existing: Sequence[NodeView], offers: Sequence[Offer], left: Mapping[str, _Left]
+    pod: PodView, claims: Sequence[_Claim], packing: Packing, offers: Sequence[Offer], left: Mapping[str, _Left]
 ) -> tuple[list[_Claim], str]:
     """A new node for a pod that fits nowhere, or why there can be none."""
-    others = [*existing, *(claim.view for claim in claims)]
+    others = [claim.view for claim in claims]
     reason = "no provisioner has a size that the pod fits on"
     for offer in sorted(offers, key=lambda one: (-one.weight, one.name)):
         for zone in _zones(offer, claims):
@@ -179,10 +173,10 @@ def _open(
             ]
             allowed = [(size, node) for size, node in fresh if left[offer.name].allows(node)]
             claim = _Claim(offer, zone, allowed)
-            if allowed and claim.take(pod, others):
+            if allowed and claim.take(pod, packing, others):
                 left[offer.name].spend([node for _, node in claim.sizes])
                 return [claim], ""
-            if len(allowed) < len(fresh) and _Claim(offer, zone, fresh).take(pod, others):
+            if len(allowed) < len(fresh) and _Claim(offer, zone, fresh).take(pod, packing, others):
                 reason = f"the limits of {offer.name} are reached"
     return [], reason
 

@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate.control.amounts import read
+from simulate.control.labels import Requirement, Selector
 from simulate.control.nodes import copy
 from simulate.control.nodes_down import Guest, judge
-from simulate.control.placement import NodeView, PodView
+from simulate.control.packing import Packing
+from simulate.control.placement import NodeView, PodTerm, PodView, Spread
 from simulate.control.placement_filter import Filter
+from simulate.control.placement_view import HOST
 from simulate.control.provisioner import Offer, Size, plan
 from simulate.engine import run
 from simulate.spec import ClusterSpec, DisruptionBudget, Event, NodeBudget, NodePool, NodeScaling, Provisioner, ResourceQuota
@@ -191,6 +194,43 @@ def clusters(draw: Any) -> list[NodeView]:
                 kept.append(pod)
         found.append(NodeView(f"n{i}", {"cpu": 2000, "memory": 2**32}, pods=kept))
     return found
+
+
+@st.composite
+def demanding(draw: Any) -> list[PodView]:
+    """Pods of few sizes, some with spreading, anti-affinity or a host port."""
+    found = []
+    app = Selector((Requirement("app", "In", ("web",)),))
+    for i in range(draw(st.integers(0, 14))):
+        more: dict[str, Any] = draw(
+            st.sampled_from(
+                [
+                    {},
+                    {},
+                    {"ports": frozenset({("", "TCP", 80)})},
+                    {"spread": (Spread(topology=HOST, skew=1, required=True, selector=app),)},
+                    {"anti_affinity": (PodTerm(selector=app, topology=HOST),)},
+                    {"node_selector": {"disk": "ssd"}},
+                ]
+            )
+        )
+        size = draw(st.sampled_from([200, 500, 900]))
+        found.append(PodView(name=f"w{i}", labels={"app": "web"}, requests={"cpu": size, "memory": 2**20}, **more))
+    return found
+
+
+@settings(max_examples=200)
+@given(demanding(), clusters())
+def test_packing_finds_what_a_look_at_every_node_finds(pods: list[PodView], cluster: list[NodeView]) -> None:
+    """Literal first fit: for each pod all filters over all nodes, from the first on."""
+    cluster[0].labels["disk"] = "ssd"
+    packing, literal = Packing([copy(node) for node in cluster]), [copy(node) for node in cluster]
+    for pod in pods:
+        found = packing.place(pod)
+        wanted = next((node for node in literal if Filter(pod, literal).refusal(node) is None), None)
+        assert (found and found.name) == (wanted and wanted.name)
+        if wanted is not None:
+            wanted.add(pod)
 
 
 @given(clusters())
