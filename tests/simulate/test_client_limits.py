@@ -121,3 +121,19 @@ def test_slices_are_written_at_the_rate() -> None:
     ):
         times = unrouted(replace(spec, control=control))
         assert len(times) == 60 and low <= times[-1] - times[0] <= high
+
+
+def test_the_pods_of_a_lost_node_are_marked_and_evicted_at_the_rate() -> None:
+    """100 pods on one node of two: at 50 s after the loss they turn unready, 300 s later they are deleted, each over some seconds."""
+    pools = (BIG, replace(BIG, name="q", pods=1))
+    base = world(workload(replicas=101), pools=pools, events=(event(10.0, "nodeLoss", "p"),))
+    trace = run(replace(base, horizon_s=420.0), plane=QuietPlane())
+
+    def span(state: str) -> tuple[int, float, float]:
+        times = sorted(one.t_s for one in trace.pods if one.state == state and one.t_s > 0)
+        return len(times), times[0], times[-1] - times[0]
+
+    number, first_s, lasting_s = span("unready")
+    assert (number, round(first_s)) == (100, 60) and lasting_s == pytest.approx(3.5, abs=0.3)
+    number, first_s, lasting_s = span("terminating")
+    assert (number, round(first_s)) == (100, 360) and 3.5 <= lasting_s <= 5.5

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 
 from simulate.control.loops.eviction import Emptying, Evictions
 from simulate.control.loops.kubelet import KubeletLoop
+from simulate.control.loops.queue import client
 from simulate.control.loops.supply import Supply
 from simulate.control.loops.tainting import Tainting
 from simulate.control.placement_view import Taint
-from simulate.control.state import Cluster, Node, after
+from simulate.control.state import Cluster, Node, Pod, after
 from simulate.spec import Event
 
 NOTICE_S = 120.0
@@ -28,6 +29,7 @@ class Outages:
         self._supply = supply
         self._kubelet = kubelet
         self._evictions = evictions
+        self._client = client(cluster)
         self._causes: Counter[Node] = Counter()
         self._losses: Counter[Node] = Counter()
         self._short: Counter[str] = Counter()
@@ -78,6 +80,11 @@ class Outages:
         self._cluster.change_node(node, "notReady")
         self._cluster.event("Node", node.name, "Warning", "NodeNotReady", f"Node {node.name} status is now: NodeNotReady")
         for pod in list(node.pods.values()):
+            self._client.write(self._mark, node, pod)
+
+    def _mark(self, node: Node, pod: Pod) -> None:
+        """The node lifecycle controller writes one pod after the other."""
+        if not node.ready and pod.node == node.name:
             self._cluster.set_ready(pod, False, "NodeNotReady")
 
     def _return(self, node: Node) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulate.control import node_loss
 from simulate.control.daemonset import tolerations
+from simulate.control.loops.queue import client
 from simulate.control.node_loss import Stay, Zone
 from simulate.control.placement_view import Taint
 from simulate.control.state import Cluster, Node, Pod, after
@@ -15,6 +16,7 @@ class Tainting:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._control = cluster.spec.control
+        self._client = client(cluster)
         self._waiting: dict[str, Node] = {}
         self._tainted: dict[str, int] = {}
         self._next_s: dict[str, float] = {}
@@ -72,7 +74,8 @@ class Tainting:
         namespace = self._cluster.workloads[pod.workload].spec.namespace
         said = f"Marking for deletion Pod {namespace}/{pod.name}"
         self._cluster.event("Pod", pod.name, "Normal", "TaintManagerEviction", said)
-        self._cluster.delete_pod(pod, "TaintManagerEviction")
+        self._client.event(pod.name)
+        self._client.write(self._cluster.delete_pod, pod, "TaintManagerEviction")
 
     def _stays(self, pod: Pod) -> list[Stay]:
         """Its tolerations as the API server and, of a DaemonSet, the controller complete them."""
