@@ -1,8 +1,8 @@
 """One station of four servers, everything that is quick: requests per CPU second of the data plane and of what else there is.
 
 The data plane shares four cores among all inside (processor sharing), through its whole interface: plane made, run, read. Peers: the same
-loop in C (-O3, where a compiler is found), and M/M/4 first come, first served in SimPy (a process and a Resource a customer), Ciw and
-Cimba Python; those model less, because none of them has processor sharing. What is not installed is skipped with the reason.
+loop in C (-O3, where a compiler is found), and M/M/4 first come, first served in SimPy (a process and a Resource a customer), Ciw,
+happysim and Cimba Python; those model less, because none of them has processor sharing. What is not installed is skipped with the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simulate.spec import Behaviour, Distribution, Rate, Source, Step, TrafficSp
 from simulate.traffic import make_plane
 
 RATE, CORES = 3.2, 4.0
-REQUESTS, SIMPY_REQUESTS, CIW_REQUESTS, CIMBA_REQUESTS = 2_000_000, 40_000, 20_000, 1_000_000
+REQUESTS, SIMPY_REQUESTS, CIW_REQUESTS, HAPPYSIM_REQUESTS, CIMBA_REQUESTS = 2_000_000, 40_000, 20_000, 10_000, 1_000_000
 ROUNDS = 5
 C_FILE = Path(__file__).with_name("ps.c")
 GOALS = {"SimPy Resource": 150.0, "Cimba Python": 4.0, "C -O3": 0.8}
@@ -98,10 +98,18 @@ def cimba_python() -> float:
 
 
 def happysim() -> float:
-    """An M/M/4 station of happysim; its package needs Python 3.13."""
-    import happysim as peer
+    """A source, a server of happysim and a sink; its package is for Python 3.13 and later."""
+    from happysimulator import Instant, Server, Simulation, Sink, Source
+    from happysimulator.distributions import ExponentialLatency
 
-    raise ImportError(f"happysim {getattr(peer, '__version__', '?')} is installed, but no model of it is written: it needs Python 3.13")
+    sink = Sink()
+    server = Server("station", concurrency=int(CORES), service_time=ExponentialLatency(1.0), downstream=sink)
+    source = Source.poisson(rate=RATE, target=server)
+    end = Instant.from_seconds(HAPPYSIM_REQUESTS / RATE)
+    simulation = Simulation(sources=[source], entities=[server, sink], end_time=end)
+    begin = time.process_time()
+    simulation.run()
+    return float(server.stats.requests_completed / (time.process_time() - begin))
 
 
 def c_loop(program: Path) -> float:
