@@ -7,13 +7,15 @@ environment of containers is left out: no simulation needs it, and it may hold p
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
+from simulate.control.placement_read import pod_of
 from simulate.problems import InputError, Problem
 from simulate.quantity import parse_quantity
 
@@ -25,6 +27,7 @@ KINDS: Final[Sequence[tuple[str, str, str]]] = (
     ("apps/v1", "statefulsets", "StatefulSet"),
     ("apps/v1", "daemonsets", "DaemonSet"),
     ("apps/v1", "replicasets", "ReplicaSet"),
+    ("v1", "replicationcontrollers", "ReplicationController"),
     ("v1", "pods", "Pod"),
     ("batch/v1", "jobs", "Job"),
     ("batch/v1", "cronjobs", "CronJob"),
@@ -57,17 +60,28 @@ VOLATILE: Final = (
     "generation",
     "selfLink",
     "ownerReferences",
-    "annotations",
 )
+ANNOTATIONS: Final = (
+    "kubernetes.io/change-cause",
+    "controller.kubernetes.io/pod-deletion-cost",
+    "cluster-autoscaler.kubernetes.io/",
+    "karpenter.sh/",
+)
+"""Annotations of objects that a simulation looks at; others say nothing to it, or repeat the whole object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """Manifests of the namespace, `nodes` as a scenario has them, and what had to be left out or assumed."""
+    """Manifests of the namespace, `nodes` as a scenario has them, and what had to be left out or assumed.
+
+    `images`: bytes of the images of these manifests that some node has; `version`: of the control plane, as `1.36`, None if it is not told.
+    """
 
     manifests: tuple[Mapping[str, Any], ...]
     nodes: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
+    images: Mapping[str, int] = field(default_factory=dict)
+    version: str | None = None
 
 
 class Server:
@@ -100,6 +114,12 @@ class Server:
             if not token:
                 return found
             more = f"&continue={quote(str(token))}"
+
+    def version(self) -> str | None:
+        """Of the control plane, as `1.36`; None where it does not tell."""
+        said = self._get("/version", "get /version")
+        major, minor = (re.match(r"\d+", str(said.get(key) or "")) for key in ("major", "minor"))
+        return f"{major.group()}.{minor.group()}" if major and minor else None
 
     def _get(self, path: str, what: str) -> dict[str, Any]:
         import urllib3
@@ -136,13 +156,60 @@ def capture(server: Server, namespace: str) -> Capture:
     if not any("containers" in json.dumps(one) for one in manifests):
         raise _fault(server.host, f"nothing runs pods in namespace {namespace}")
     notes: list[str] = []
+    nodes: dict[str, dict[str, Any]] = {}
+    images: dict[str, int] = {}
+    release: str | None = None
     try:
         manifests = [*_priorities(server, manifests), *manifests]
-        nodes = pools(server.items("v1", "nodes"), _others(server, namespace, notes))
+        machines = server.items("v1", "nodes")
+        nodes, images = pools(machines, _others(server, namespace, notes)), sizes(machines, manifests)
+        left_out = sum(not _takes_pods(one) for one in machines)
+        notes += [f"{left_out} nodes that are cordoned or not ready are left out"] if left_out else []
+        release = server.version()
     except InputError as error:
-        nodes = {}
-        notes += [f"nodes and priorities: {one.message}" for one in error.problems]
-    return Capture(manifests=tuple(manifests), nodes=nodes, notes=tuple(notes))
+        notes += [f"nodes, priorities and version: {one.message}" for one in error.problems]
+    return Capture(manifests=tuple(manifests), nodes=nodes, notes=tuple(notes), images=images, version=release)
+
+
+def sizes(nodes: Sequence[Mapping[str, Any]], manifests: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Image of a container -> its bytes, as the nodes that have it tell; the largest where they differ.
+
+    >>> node = {"status": {"images": [{"names": ["docker.io/library/web:1", "docker.io/library/web@sha256:0"], "sizeBytes": 5}]}}
+    >>> sizes([node], [{"spec": {"containers": [{"image": "web:1"}, {"image": "other"}]}}])
+    {'web:1': 5}
+    """
+    known: dict[str, int] = {}
+    for node in nodes:
+        for one in (node.get("status") or {}).get("images") or []:
+            for name in one.get("names") or []:
+                known[str(name)] = max(known.get(str(name), 0), int(one.get("sizeBytes") or 0))
+    used = sorted(set(_images(manifests)))
+    return {image: known[full_name(image)] for image in used if known.get(full_name(image))}
+
+
+def _images(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("image"), str):
+            yield str(value["image"])
+        for entry in value.values():
+            yield from _images(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _images(entry)
+
+
+def full_name(image: str) -> str:
+    """An image's name as container runtimes write it.
+
+    >>> [full_name(one) for one in ("web", "shop/web:1", "registry:5000/web", "ghcr.io/a/b@sha256:0")]
+    ['docker.io/library/web:latest', 'docker.io/shop/web:1', 'registry:5000/web:latest', 'ghcr.io/a/b@sha256:0']
+    """
+    first, slash, _ = image.partition("/")
+    if not slash:
+        image = f"docker.io/library/{image}"
+    elif not ("." in first or ":" in first or first == "localhost"):
+        image = f"docker.io/{image}"
+    return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
 def _priorities(server: Server, manifests: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -168,21 +235,24 @@ def _others(server: Server, namespace: str, notes: list[str]) -> dict[str, dict[
         if not node or ended or (pod.get("metadata") or {}).get("namespace") == namespace:
             continue
         used = found.setdefault(node, {"cpu": 0.0, "memory": 0.0, "pods": 0.0})
+        asked = pod_of("", spec).requests
         used["pods"] += 1
-        for key in ("cpu", "memory"):
-            asked = [((one.get("resources") or {}).get("requests") or {}).get(key, 0) for one in spec.get("containers") or ()]
-            used[key] += sum(float(parse_quantity(str(value))) for value in asked)
+        used["cpu"] += asked.get("cpu", 0) / 1000
+        used["memory"] += asked.get("memory", 0)
     return found
 
 
 def cleaned(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An object without what the server keeps about it, and its containers without their environment.
+    """An object without what the server keeps about it, its annotations that nobody looks at, and the environment of its containers.
 
     >>> cleaned({"kind": "Service", "metadata": {"name": "a", "uid": "1"}, "status": {}})
     {'kind': 'Service', 'metadata': {'name': 'a'}}
     """
     kept = {key: value for key, value in item.items() if key != "status"}
-    kept["metadata"] = {key: value for key, value in (item.get("metadata") or {}).items() if key not in VOLATILE}
+    kept["metadata"] = {key: value for key, value in (item.get("metadata") or {}).items() if key not in (*VOLATILE, "annotations")}
+    said = {key: value for key, value in ((item.get("metadata") or {}).get("annotations") or {}).items() if key.startswith(ANNOTATIONS)}
+    if said:
+        kept["metadata"]["annotations"] = said
     return {key: _bare(value) for key, value in kept.items()}
 
 
@@ -268,7 +338,11 @@ def texts(found: Capture, namespace: str) -> dict[str, str]:
     notes = "".join(f"# {note}\n" for note in found.notes)
     head = f"# Nodes as they are now, less what pods of namespaces other than {namespace} request (mean of each pool).\n{notes}"
     rest = "# Next: `load`, and `services` with the CPU of a request; see `simulate run --help`.\n"
-    scenario = {"version": 1, **({"nodes": dict(found.nodes)} if found.nodes else {})}
+    scenario: dict[str, Any] = {"version": 1, **({"nodes": dict(found.nodes)} if found.nodes else {})}
+    if found.images:
+        scenario["images"] = dict(found.images)
+    if found.version is not None:
+        scenario["controlPlane"] = {"version": found.version}
     return {
         "manifests.yaml": yaml.safe_dump_all([dict(one) for one in found.manifests], sort_keys=False, allow_unicode=True),
         "scenario.yaml": head + rest + yaml.safe_dump(scenario, sort_keys=False, allow_unicode=True),

@@ -370,6 +370,7 @@ class Workload:
     selector: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
     cause: str | None = None
+    paused: bool = False
     job: JobRules | None = None
     cron: CronRules | None = None
     created_s: float | None = None

@@ -241,6 +241,7 @@ def _workload(into: _Collected, item: Fields, kind: str, name: str, namespace: s
             job=job,
             cron=cron,
             cause=item.fields("metadata").fields("annotations").text("kubernetes.io/change-cause"),
+            paused=kind == "Deployment" and spec.flag("paused"),
         )
     )
     if selector.has("matchExpressions"):

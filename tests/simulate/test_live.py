@@ -15,10 +15,12 @@ from click.testing import CliRunner
 
 from simulate import live, manifests, scenario
 from simulate.cli import cli
+from simulate.engine import run
 from simulate.model import join
 from simulate.problems import InputError
+from tests.simulate.worlds import QuietPlane
 
-DEPLOYMENT = {
+DEPLOYMENT: dict[str, Any] = {
     "metadata": {
         "name": "web",
         "namespace": "shop",
@@ -138,7 +140,10 @@ def test_a_namespace_becomes_input(kubeconfig: str, tmp_path: Path) -> None:
 def test_what_may_not_be_seen_is_told(kubeconfig: str) -> None:
     found = live.capture(live.Server(kubeconfig), "shop")
     assert found.nodes["general"]["cores"] == 4.0
-    assert [note.partition(":")[0] for note in found.notes] == ["what other namespaces use of the nodes is not known"]
+    assert [note.partition(":")[0] for note in found.notes] == [
+        "what other namespaces use of the nodes is not known",
+        "2 nodes that are cordoned or not ready are left out",
+    ]
 
 
 @pytest.mark.parametrize("kubeconfig", [("/apis/apps/v1/namespaces/shop/deployments",)], indirect=True)
@@ -154,3 +159,53 @@ def test_an_empty_namespace_and_no_account_are_one_error(kubeconfig: str, tmp_pa
         live.capture(live.Server(kubeconfig), "empty")
     with pytest.raises(InputError, match="holds no usable account"):
         live.Server(str(tmp_path / "nothing"))
+
+
+def test_every_kind_that_is_simulated_is_read() -> None:
+    """PriorityClasses are no objects of a namespace and are read by those who name them."""
+    assert {kind for _, _, kind in live.KINDS} | {"PriorityClass"} == set(manifests.READERS)
+
+
+def test_sizes_of_images_version_and_annotations_are_taken(kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulled = {"names": ["docker.io/library/web:1"], "sizeBytes": 7_000_000}
+    caused = {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "annotations": {"kubernetes.io/change-cause": "x", "other": "y"}}}
+    caused = {**caused, "spec": {**caused["spec"], "paused": True}}
+    having = [{**one, "status": {**one["status"], "images": [pulled]}} for one in NODES]
+    monkeypatch.setitem(ANSWERS, "/apis/apps/v1/namespaces/shop/deployments", [caused])
+    monkeypatch.setitem(ANSWERS, "/api/v1/nodes", having)
+    monkeypatch.setattr(live.Server, "version", lambda self: "1.35")
+    found = live.capture(live.Server(kubeconfig), "shop")
+    said = yaml.safe_load(live.texts(found, "shop")["scenario.yaml"])
+    assert (said["images"], said["controlPlane"]) == ({"web:1": 7_000_000}, {"version": "1.35"})
+    spec = join(manifests.read(list(found.manifests)), scenario.read(said))
+    assert spec.image_bytes == {"web:1": 7_000_000.0}
+    assert (spec.workloads[0].cause, spec.workloads[0].paused) == ("x", True)
+    assert "other" not in str(found.manifests)
+
+
+def test_a_version_as_servers_write_it(kubeconfig: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = live.Server(kubeconfig)
+    for minor, wanted in (("36", "1.36"), ("30+", "1.30"), ("", None)):
+        monkeypatch.setattr(live.Server, "_get", lambda self, path, what, minor=minor: {"major": "1", "minor": minor})
+        assert server.version() == wanted
+
+
+def test_what_init_containers_and_sidecars_of_others_request_is_not_free() -> None:
+    """A pod asks for the larger of its containers with their sidecars and each init container."""
+
+    class Pods:
+        def items(self, version: str, resource: str, namespace: str | None = None) -> list[dict[str, Any]]:
+            asks = {"resources": {"requests": {"cpu": "250m"}}}
+            first = {"resources": {"requests": {"cpu": "2"}}}
+            spec = {"nodeName": "n", "containers": [asks], "initContainers": [first, {**asks, "restartPolicy": "Always"}]}
+            return [{"metadata": {"namespace": "other"}, "spec": spec}]
+
+    assert live._others(Pods(), "shop", [])["n"]["cpu"] == 2.0  # type: ignore[arg-type]
+
+
+def test_a_paused_deployment_stays_paused() -> None:
+    spec = {"paused": True, "replicas": 2, "template": {"spec": {"containers": [{"name": "c", "image": "web:1"}]}}}
+    made = manifests.read([{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}])
+    said = {"version": 1, "horizon": "90s", "events": [{"at": "10s", "rollout": "web", "image": "web:2"}, {"at": "60s", "resume": "web"}]}
+    trace = run(join(made, scenario.read(said)), plane=QuietPlane())
+    assert min(one.t_s for one in trace.scales if one.name == "web-v2") == pytest.approx(60.0, abs=0.1)

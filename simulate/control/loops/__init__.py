@@ -225,4 +225,6 @@ class Control:
 
 
 def _suspended(workload: Workload) -> bool:
+    if workload.paused:
+        return True
     return workload.cron.suspended if workload.cron is not None else workload.job is not None and workload.job.suspended
