@@ -119,6 +119,7 @@ def random_scenario(dice: random.Random) -> dict[str, Any]:
     balancing = dice.choice(({}, {"api": {"policy": "least_request", "ejection": {"maxFails": 2, "failTimeout": "3s"}}}))
     verbs: list[dict[str, Any]] = [
         {"at": "5.137s", "release": dice.choice(("web", "api-svc", "all"))},
+        {"at": "7.093s", "release": "api", "with": {"cpu": {"mean": dice.choice(("20ms", "90ms")), "distribution": "exponential"}}},
         {"at": "9.211s", "hostLoss": dice.choice(list(hosts)), **dice.choice(({}, {"for": "4.3s"}))},
         {"at": "12.173s", "undo": "web"},
         {"at": "16.019s", "release": "api", "fails": dice.choice(("crash", "unready", "pull"))},

@@ -87,10 +87,17 @@ class SlowHosts:
 
     def start(self, one: Container, t: float, boot_cpu_s: float) -> None:
         limit, workload = self.limits[one.placement.workload], one.placement.workload
+        speed = self.speed(one)
         self.plane.start(
             t, one.name, service=self.services[workload], node=one.host, quota_cores=limit.limit_cores, weight=one.placement.shares,
-            boot_cpu_s=boot_cpu_s, memory_limit_bytes=limit.limit_bytes,
+            speed=speed, boot_cpu_s=boot_cpu_s * speed, memory_limit_bytes=limit.limit_bytes,
         )  # fmt: skip
+
+    def speed(self, one: Container) -> float:
+        """A version whose bursts have another mean is a process of another speed: the same draws, longer or shorter."""
+        usual, own = (b.program[0].cpu_s for b in (self.wanted[one.placement.workload][0][0], one.behaviour))
+        assert usual is not None and own is not None
+        return usual.mean / own.mean
 
     def begin(self, one: Container) -> None:
         one.run += 1
@@ -111,7 +118,7 @@ class SlowHosts:
 
     def warm(self, one: Container, run: int, factor: float) -> None:
         if one.run == run:
-            self.plane.set_pod(self.now, one.name, speed=factor)
+            self.plane.set_pod(self.now, one.name, speed=self.speed(one) * factor)
 
     def listens(self, one: Container) -> None:
         one.listening = True
