@@ -6,14 +6,14 @@ the references of the stack, with their place as evidence. What a request costs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import ceil
-from posixpath import commonprefix
 from typing import TYPE_CHECKING, Any, Final
 
 from migrate.before import before
+from migrate.upstreams import Upstream, upstreams
 
 if TYPE_CHECKING:
     from migrate.plan.types import Plan, ServicePlan
@@ -60,11 +60,13 @@ def draft(stack: Stack, plan: Plan) -> dict[str, Any]:
     names = {key: service.object_name for key, service in running.items()}
     calls = _calls(stack, plan, running, guesses)
     entries = _entries(running, calls)
-    upstreams = _upstreams(running, calls, entries)
+    proxies = [key for key, one in running.items() if _work(one.image) is PROXY]
+    lists = upstreams(stack, running, calls, entries, proxies)
     scenario: dict[str, Any] = {"version": 1, "horizon": "1h", "seed": 1, "load": {}, "upstreams": {}, "services": {}, "objective": {}}
-    for name, members in upstreams.items():
-        scenario["upstreams"][name] = [names[member] for member in members]
-        guesses[f"upstreams.{name}"] = "one list of a proxy: same image, same calls, and nobody else calls them; taken in turn"
+    for name, one in lists.items():
+        scenario["upstreams"][name] = [names[member] for member in one.members]
+        how = f"chosen as {one.place} says" if one.place else "taken in turn"
+        guesses[f"upstreams.{name}"] = f"one list of a proxy: same image, same calls, and nobody else calls them; {how}"
     for entry in entries:
         name = running[entry].object_name
         scenario["load"][name] = [{"name": f"{name}-users", "open": {"rate": "10/s"}}]
@@ -72,8 +74,9 @@ def draft(stack: Stack, plan: Plan) -> dict[str, Any]:
         guesses[f"load.{name}"] = "no file tells how many requests come; measure it, for example from access logs"
         guesses[f"objective.{name}"] = "what users expect; agree on it"
     for key, service in running.items():
-        scenario["services"][service.object_name] = _behaviour(service, calls[key], names, upstreams, guesses)
-    scenario["baseline"] = before(stack, plan, running, calls, [key for key, one in running.items() if _work(one.image) is PROXY], guesses)
+        scenario["services"][service.object_name] = _behaviour(service, calls[key], names, lists, guesses)
+    scenario["balancing"] = {name: dict(one.balancing) for name, one in lists.items() if one.balancing}
+    scenario["baseline"] = before(stack, plan, running, calls, proxies, guesses)
     scenario["nodes"] = {"general": _pool(running, guesses)}
     scenario["guesses"] = dict(sorted(guesses.items()))
     return {key: value for key, value in scenario.items() if value != {}}
@@ -133,41 +136,11 @@ def _reaches(calls: Mapping[str, Mapping[str, Reference]], start: str, goal: str
     return False
 
 
-def _upstreams(
-    running: Mapping[str, ServicePlan], calls: Mapping[str, Mapping[str, Reference]], entries: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """Lists of addresses of proxies: callees of one image, with the same resources and calls, that only this proxy calls."""
-    found: dict[str, tuple[str, ...]] = {}
-    for caller, callees in calls.items():
-        if _work(running[caller].image) is not PROXY:
-            continue
-        alike: dict[Any, list[str]] = {}
-        for key in callees:
-            service = running[key]
-            others = [one for one, own in calls.items() if one != caller and key in own]
-            if not others and key not in entries:
-                alike.setdefault((service.image, repr(service.resources), service.replicas, *calls[key]), []).append(key)
-        for members in alike.values():
-            if len(members) > 1:
-                found[_shared_name(members, running)] = tuple(members)
-    return found
-
-
-def _shared_name(members: Sequence[str], running: Mapping[str, ServicePlan]) -> str:
-    """What the names of the members have in common, or the first with `-upstream`; never the name of a service.
-
-    An example: `app1` and `app2` are `app`.
-    """
-    name = commonprefix([running[member].object_name for member in members]).rstrip("-_.0123456789")
-    taken = {service.object_name for service in running.values()}
-    return name if name and name not in taken else f"{running[members[0]].object_name}-upstream"
-
-
 def _behaviour(
     service: ServicePlan,
     calls: Mapping[str, Reference],
     names: Mapping[str, str],
-    upstreams: Mapping[str, tuple[str, ...]],
+    lists: Mapping[str, Upstream],
     guesses: dict[str, str],
 ) -> dict[str, Any]:
     name, work = service.object_name, _work(service.image)
@@ -175,7 +148,7 @@ def _behaviour(
     guesses[f"services.{name}.cpu"] = f"typical of {work.what}; measure it"
     guesses[f"services.{name}.start"] = f"typical of {work.what}"
     if calls:
-        behind = {member: upstream for upstream, members in upstreams.items() for member in members}
+        behind = {member: name for name, one in lists.items() for member in one.members}
         callees = list(dict.fromkeys(behind.get(callee, names[callee]) for callee in calls))
         share = {"probability": round(1 / len(callees), 3)} if work is PROXY and len(callees) > 1 else {}
         behaviour["calls"] = [{"to": callee, **share} for callee in callees]

@@ -223,30 +223,37 @@ def _refuse_homeless(hosts: _Hosts, behaviours: Sequence[Behaviour], events: Seq
 
 
 def _edges(hosts: _Hosts, placements: Sequence[Placement]) -> tuple[Edge, ...]:
-    """Static lists. Precedence: baseline.balancing, what the programs do (`balancing`), what nginx does with several addresses: the
-    last only where baseline.balancing says no policy."""
+    """Static lists. An upstream is the proxy's own, in both worlds the same; baseline.balancing goes before.
+
+    Else the precedence is baseline.balancing, what the programs do (`balancing`), what nginx does with several addresses; the last only
+    where baseline.balancing says no policy.
+    """
     traffic = hosts.cluster.traffic
     behaviours = {one.name: one for one in traffic.behaviours}
     said = balancing_of(hosts.joining, hosts.said.get("balancing", {}), ("baseline", "balancing"), behaviours, traffic.sources)
     placed: dict[str, tuple[str, ...]] = {}
     for one in placements:
         placed[hosts.served_by(one.workload)] = (*placed.get(hosts.served_by(one.workload), ()), *one.hosts)
+    shared = {one.behaviour for one in hosts.cluster.workloads if one.behaviour != one.name}
     found = []
     for edge in traffic.edges:
         own = {**said.get("default", {}), **said.get(edge.callee, {}), **said.get(f"{edge.caller}->{edge.callee}", {})}
-        found.append(_edge(edge, own, placed.get(edge.caller, ()), len(placed.get(edge.callee, ()))))
+        caller, addresses = placed.get(edge.caller, ()), len(placed.get(edge.callee, ()))
+        base = (
+            replace(edge, proxies=_proxies({"proxies": "pod"}, caller)) if edge.callee in shared else _without_cluster(edge, own, addresses)
+        )
+        told = edge_of(edge.caller, edge.callee, own, _proxies(own, caller), edge.clients)
+        found.append(replace(base, **{EDGE_FIELDS[key]: getattr(told, EDGE_FIELDS[key]) for key in own}))
     return tuple(found)
 
 
-def _edge(cluster: Edge, said: Mapping[str, Any], caller_hosts: Sequence[str], addresses: int) -> Edge:
+def _without_cluster(cluster: Edge, said: Mapping[str, Any], addresses: int) -> Edge:
+    """What the programs do, without what only the cluster does; several addresses as nginx has them."""
     base = replace(cluster, policy="random", view="local", proxies=(PROXY,), ejection=None, ewma_decay_s=10.0)
-    if "retries" not in said and cluster.retry == NEXT_UPSTREAM and addresses == 1:
-        base = replace(base, retry=Retry())
     if addresses > 1 and "policy" not in said:
         retry = cluster.retry if cluster.retry.maximum else NEXT_UPSTREAM
         base = replace(base, policy="round_robin", ejection=Ejection(), retry=retry)
-    own = edge_of(cluster.caller, cluster.callee, said, _proxies(said, caller_hosts), cluster.clients)
-    return replace(base, **{EDGE_FIELDS[key]: getattr(own, EDGE_FIELDS[key]) for key in said})
+    return base
 
 
 def _proxies(said: Mapping[str, Any], caller_hosts: Sequence[str]) -> tuple[str, ...]:

@@ -156,3 +156,41 @@ def test_several_containers_are_found_by_dns_and_taken_in_turn_by_a_proxy(tmp_pa
     assert said["lb->api"]["policy"] == "round_robin" and said["lb->api"]["retries"]["max"] == 1
     assert "baseline.balancing.api" in drafted["guesses"]
     assert simulator.read(drafted).baseline is not None
+
+
+LINES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("", {}),
+    ("least_conn;", {"policy": "least_request"}),
+    ("  ip_hash ;", {"policy": "hash"}),
+    ("hash $request_uri consistent;", {"policy": "hash"}),
+    ("random two least_conn;", {"policy": "p2c"}),
+    ("# least_conn;", {}),
+    ("zone a 64k; # balance source", {}),
+    ("keepalive 8;\nproxy_next_upstream off;", {"retries": {"max": 0}}),
+)
+
+
+@pytest.mark.parametrize(("line", "said"), LINES)
+def test_how_a_proxy_chooses_is_read_from_its_configuration(tmp_path: Path, line: str, said: dict[str, Any]) -> None:
+    (tmp_path / "nginx.conf").write_text(
+        f"upstream a {{\n{line}\nserver 10.0.0.11:80;\nserver 10.0.0.12:80;\n}}\nserver {{ location / {{ proxy_pass http://a; }} }}\n"
+    )
+    drafted = draft(tmp_path, MOUNTED)
+    assert drafted["upstreams"] == {"a": ["a1", "a2"]}
+    assert drafted.get("balancing", {}) == ({"a": said} if said else {})
+    assert ("nginx.conf says" in drafted["guesses"]["upstreams.a"]) == bool(said)
+    assert simulator.read(drafted).upstreams
+
+
+def test_fails_and_their_time_are_read_from_its_configuration(tmp_path: Path) -> None:
+    servers = "".join(f"server 10.0.0.{n}:80 max_fails=3 fail_timeout=30s;\n" for n in (11, 12))
+    (tmp_path / "nginx.conf").write_text("upstream a {\n" + servers + "}\n")
+    assert draft(tmp_path, MOUNTED)["balancing"] == {"a": {"ejection": {"maxFails": 3, "failTimeout": "30s"}}}
+
+
+MOUNTED = """services:
+  lb: {image: "nginx:1", ports: ["80:80"], volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"], networks: {n: {ipv4_address: 10.0.0.10}}}
+  a1: {image: "a:1", expose: ["80"], networks: {n: {ipv4_address: 10.0.0.11}}}
+  a2: {image: "a:1", expose: ["80"], networks: {n: {ipv4_address: 10.0.0.12}}}
+networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}
+"""

@@ -89,8 +89,11 @@ def test_the_work_of_a_request_does_not_hang_on_names() -> None:
 
 def test_balancing_names_the_upstream() -> None:
     said = scenario(balancing={"default": {"policy": "random", "timeout": "2s"}, "app": {"policy": "least_request", "retries": {"max": 0}}})
-    calls = both(said, OBJECTS)[0].traffic.edges[1]
-    assert (calls.policy, calls.retry.maximum, calls.timeout_s, calls.ejection) == ("least_request", 0, 2.0, Ejection())
+    for spec in both(said, OBJECTS):
+        calls = spec.traffic.edges[1]
+        assert (calls.policy, calls.retry.maximum, calls.timeout_s, calls.ejection) == ("least_request", 0, 2.0, Ejection())
+    said["baseline"]["balancing"] = {"lb->app": {"policy": "hash"}}
+    assert both(said, OBJECTS)[1].traffic.edges[1].policy == "hash"
 
 
 @pytest.mark.parametrize(
