@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 import migrate
 from migrate.scenario import draft_text
+from migrate.upstreams import POLICIES
 from simulate import scenario as simulator
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -194,3 +196,33 @@ MOUNTED = """services:
   a2: {image: "a:1", expose: ["80"], networks: {n: {ipv4_address: 10.0.0.12}}}
 networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}
 """
+
+
+OTHERS: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "haproxy:3",
+        "haproxy.cfg",
+        "backend a\n  balance leastconn\n  server s1 10.0.0.11:80 check\n  server s2 10.0.0.12:80 check\n",
+        "least_request",
+    ),
+    ("haproxy:3", "haproxy.cfg", "backend a\n  balance roundrobin\n  server s1 10.0.0.11:80\n  server s2 10.0.0.12:80\n", "round_robin"),
+    ("haproxy:3", "haproxy.cfg", "backend a\n  balance source\n  server s1 10.0.0.11:80\n  server s2 10.0.0.12:80\n", "hash"),
+    ("haproxy:3", "haproxy.cfg", "backend a\n  balance random\n  server s1 10.0.0.11:80\n  server s2 10.0.0.12:80\n", "p2c"),
+    ("caddy:2", "Caddyfile", ":80 {\n  reverse_proxy 10.0.0.11:80 10.0.0.12:80 {\n    lb_policy least_conn\n  }\n}\n", "least_request"),
+    ("caddy:2", "Caddyfile", ":80 {\n  reverse_proxy 10.0.0.11:80 10.0.0.12:80 {\n    lb_policy round_robin\n  }\n}\n", "round_robin"),
+    ("caddy:2", "Caddyfile", ":80 {\n  reverse_proxy 10.0.0.11:80 10.0.0.12:80 {\n    lb_policy random\n  }\n}\n", "random"),
+    ("caddy:2", "Caddyfile", ":80 {\n  reverse_proxy 10.0.0.11:80 10.0.0.12:80 {\n    lb_policy ip_hash\n  }\n}\n", "hash"),
+    ("nginx:1", "nginx.conf", "upstream a {\nrandom;\nserver 10.0.0.11:80;\nserver 10.0.0.12:80;\n}\n", "random"),
+)
+
+
+@pytest.mark.parametrize(("image", "file", "text", "policy"), OTHERS)
+def test_other_proxies_choose_as_they_say(tmp_path: Path, image: str, file: str, text: str, policy: str) -> None:
+    (tmp_path / file).write_text(text)
+    drafted = draft(tmp_path, MOUNTED.replace("nginx:1", image).replace("nginx.conf", file))
+    assert drafted["balancing"] == {"a": {"policy": policy}} and list(drafted["upstreams"]) == ["a"]
+
+
+def test_every_line_of_a_proxy_has_its_example() -> None:
+    texts = [line for line, _ in LINES] + [text for _, _, text, _ in OTHERS]
+    assert [pattern for pattern, _ in POLICIES if not any(re.search(rf"^\s*{pattern}", text, re.M) for text in texts)] == []
