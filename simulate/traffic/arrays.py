@@ -80,6 +80,7 @@ class Tables:
 
     def _locate(self) -> None:
         self.at = (int(self.f.ctypes.data), int(self.n.ctypes.data))
+        self.single = self.f.data, self.n.data
 
     def _measure(self) -> None:
         v = self._views

@@ -525,14 +525,15 @@ class BatchPlane:
         return Usage(self._pods, self._used, lambda: self.now)
 
     def _used(self, p: int) -> tuple[float, float]:
-        f, n = self._s.pf[p].tolist(), self._s.pi[p].tolist()
-        cpu_s = f[k.CPU_S]
-        if n[k.BURSTS] and f[k.SHARE] > 0.0:
-            cpu_s += max(self.now - f[k.AT], 0.0) * f[k.SHARE]
-        if n[k.STATE] not in (k.UP, k.DRAINING):
+        f, n = self._s.single
+        a, b = n[k.O_PF] + p * k.PF, n[k.O_PI] + p * k.PI
+        cpu_s: float = f[a + k.CPU_S]
+        if n[b + k.BURSTS] and f[a + k.SHARE] > 0.0:
+            cpu_s += max(self.now - f[a + k.AT], 0.0) * f[a + k.SHARE]
+        if n[b + k.STATE] not in (k.UP, k.DRAINING):
             return cpu_s, 0.0
-        base, per_inflight, growth = self._memory[n[k.SERVICE]]
-        return cpu_s, base + per_inflight * n[k.JOBS] + growth * n[k.SINCE]
+        base, per_inflight, growth = self._memory[n[b + k.SERVICE]]
+        return cpu_s, base + per_inflight * n[b + k.JOBS] + growth * n[b + k.SINCE]
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""

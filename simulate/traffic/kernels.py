@@ -719,8 +719,8 @@ def counted(f: Any, n: Any, first: int, last: int, cores: float, t: float) -> fl
     total = 0.0
     for i in range(first, last):
         a, b = n[O_PF] + n[n[O_GROUP_POD] + i] * PF, n[O_PI] + n[n[O_GROUP_POD] + i] * PI
-        bursts = n[b + BURSTS] - (1 if f[a + NEXT] <= t and n[b + BACKLOG] == 0 else 0)
-        f[a + COUNTED] = min(float(bursts), f[a + PARALLEL], cores)
+        ended = (f[a + NEXT] <= t) & (n[b + BACKLOG] == 0)
+        f[a + COUNTED] = min(float(n[b + BURSTS] - int(ended)), f[a + PARALLEL], cores)
         total += f[a + COUNTED]
     return total
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from simulate.control.metrics_pipeline import MetricsServer, Point, Sample, housekeeping_phase_s, last_housekeeping_s
 from simulate.control.state import Cluster, DataPlane, Pod
+
+PHASES_S = tuple(housekeeping_phase_s(position) for position in range(10))
+"""Phases of the first nodes; those of further ones repeat them."""
 
 
 class MetricsLoop:
@@ -44,20 +47,20 @@ class MetricsLoop:
         number = 1
         while True:
             scrape_s = number * self._resolution_s
-            phases = sorted({housekeeping_phase_s(i) for i in range(len(self._cluster.nodes))})
-            for at in sorted({last_housekeeping_s(scrape_s, phase) for phase in phases}):
+            times = [last_housekeeping_s(scrape_s, phase) for phase in PHASES_S]
+            for at in sorted(set(times[: len(self._cluster.nodes)])):
                 if at > clock.now:
                     yield clock.timeout(at - clock.now)
-                self._housekeep(scrape_s, at)
+                self._housekeep(times, at)
             if scrape_s > clock.now:
                 yield clock.timeout(scrape_s - clock.now)
             self._server.scrape()
             number += 1
 
-    def _housekeep(self, scrape_s: float, at: float) -> None:
+    def _housekeep(self, times: Sequence[float], at: float) -> None:
         counters = self._plane.read()
         for position, node in enumerate(self._cluster.nodes.values()):
-            if not node.up or last_housekeeping_s(scrape_s, housekeeping_phase_s(position)) != at:
+            if times[position % len(times)] != at or not node.up:
                 continue
             for name, pod in node.pods.items():
                 run = self._runs.get(name)
