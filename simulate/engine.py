@@ -191,7 +191,7 @@ def mean(one: Distribution | None) -> float:
     return one.mean
 
 
-CONTROLLED = ("start_wait_s", "start_cpu_s", "handles_term", "accept_on_term", "warm_time", "init_s", "gates_s")
+CONTROLLED = ("start_wait_s", "start_cpu_s", "handles_term", "accept_on_term", "warm_time", "init_s", "gates_s", "run")
 """Fields of a behaviour that the control plane carries out, so that each version has its own."""
 
 
