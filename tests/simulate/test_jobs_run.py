@@ -291,3 +291,10 @@ def test_cron_jobs_as_kubectl_shows_them() -> None:
     assert get_cronjobs(trace, spec, 500.0)[1].split()[-5:] == ["Etc/UTC", "True", "0", "3m19s", "8m20s"]
     text = to_json(Recorded(command="run", versions={}, digests={}, variants=(Variant(label="a", context=context(spec), traces=(trace,)),)))
     assert from_json(text, "trace.json").variants[0].traces[0].jobs == trace.jobs
+
+
+def test_other_containers_of_a_job_are_an_assumption() -> None:
+    made = job()
+    made["spec"]["template"]["spec"]["containers"].append({"name": "proxy", "image": "p:1"})
+    spec = model.join(manifests.read([made]), scenario.read({"version": 1, "services": WORK}))
+    assert any(one.subject == "Job migrate, containers proxy" and one.value == "end with the first" for one in spec.assumptions)
