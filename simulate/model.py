@@ -445,7 +445,9 @@ def of_jobs(workloads: Iterable[Workload], behaviours: Mapping[str, Behaviour]) 
         beside = [each.name for each in one.template.containers if each.sidecar_after is None][1:]
         if run is not None and beside:
             reason = "one process of a pod is simulated; a container that stays would keep its pod, and so the Job, for ever"
-            yield Assumption(subject=f"Job {one.name}, containers {', '.join(beside)}", value="end with the first", reason=reason, origin="guess")
+            yield Assumption(
+                subject=f"Job {one.name}, containers {', '.join(beside)}", value="end with the first", reason=reason, origin="guess"
+            )
 
 
 def created(manifests: Manifests, scenario: Scenario) -> tuple[Manifests, list[tuple[tuple[str | int, ...], str]]]:
