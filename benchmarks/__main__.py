@@ -7,7 +7,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("config", "convert", "startup", "day", "control", "placement", "engine", "kernels", "realcpu")
+NAMES = ("config", "convert", "startup", "day", "control", "placement", "engine", "kernels", "realcpu", "fluid")
 
 
 def main() -> int:

@@ -63,6 +63,7 @@ class FluidPlane:
         self._due: dict[str, float] = {}
         self._probes: list[tuple[float, str, str, str]] = []
         self._met: list[Trigger] = []
+        self._still: dict[str, PodCounters] = {}
         self._starting = 0
         described = {(edge.caller, edge.callee): edge for edge in spec.edges}
         self._edges = {name: _flow(described.get(name), name) for name in setup.edges_of(spec)}
@@ -133,6 +134,11 @@ class FluidPlane:
                     pod.since += group.totals.completed + group.totals.failed
                     pod.backlog_s, pod.inside, pod.group = group.backlog_s, group.inside, None
         self._grouped = self._planned = False
+        self._still.clear()
+
+    def _idle(self, pod: FluidPod) -> bool:
+        """Whether nothing is computed for a pod and nobody calls it: what happens to it changes nothing for others."""
+        return self._grouped and pod.group is None and not any(pod in listed for listed in self._lists(pod.name, None))
 
     def _plan(self) -> None:
         """Rates for the piece that begins: to the end of its bin."""
@@ -279,7 +285,9 @@ class FluidPlane:
     ) -> None:
         """New epoch of `pod`: starting (boot_cpu_s > 0) or up; does not route. The pod must be absent, down or lost."""
         self._reach(t_s)
-        self._cut()
+        if boot_cpu_s > 0.0 or (pod in self._pods and not self._idle(self._pods[pod])):
+            self._cut()
+        self._still.pop(pod, None)
         behaviour = self._behaviours[service]
         if pod not in self._pods:
             number = sum(other.service == behaviour.service for other in self._pods.values())
@@ -293,7 +301,7 @@ class FluidPlane:
         one.node, one.weight, one.speed = node, weight, speed
         one.quota_cores = math.inf if quota_cores is None else quota_cores
         one.backlog_s = one.inside = one.since = 0.0
-        one.accepting, one.boot_s = False, boot_cpu_s
+        one.accepting, one.boot_s, one.fixed = False, boot_cpu_s, None
         one.state = STARTING if boot_cpu_s > 0.0 else SERVING
         self._starting += boot_cpu_s > 0.0
 
@@ -360,7 +368,9 @@ class FluidPlane:
         one = self._pods[pod]
         if one.state in (DOWN, ABSENT):
             return
-        self._cut()
+        if not self._idle(one):
+            self._cut()
+        self._still.pop(pod, None)
         one.totals.killed += one.inside
         self._fail(one, one.inside, KILLED)
         self._gone(one, DOWN)
@@ -434,6 +444,7 @@ class FluidPlane:
         one.speed = one.speed if speed is None else speed
         one.weight = one.weight if weight is None else weight
         one.quota_cores = one.quota_cores if quota_cores is None else quota_cores
+        one.fixed = None
 
     def set_node(self, t_s: float, node: str, *, speed: float | None = None, background: tuple[Background, ...] | None = None) -> None:
         """Change a node's speed or other load at once."""
@@ -442,6 +453,8 @@ class FluidPlane:
         machine = self._machines[node]
         speed = machine.speed if speed is None else speed
         self._machines[node] = replace(machine, speed=speed, background=machine.background if background is None else background)
+        for pod in self._pods.values():
+            pod.fixed = None
 
     def probe(self, t_s: float, pod: str, probe: str, *, cpu_s: float, timeout_s: float) -> Trigger | None:
         """A request of one burst straight to the pod: ok at once where the mean time is within the timeout."""
@@ -476,31 +489,22 @@ class FluidPlane:
         """Counters of every pod: whole numbers below the expected ones, so that accepted = ended + inside holds."""
         self._reach(t_s)
         dt_s = self._since()
-        deltas = {id(g): passed(g, dt_s) for groups in self._network.groups.values() for g in groups} if self._grouped else {}
-        return {name: self._counters(pod, deltas, dt_s) for name, pod in self._pods.items()}
+        shared: dict[int, tuple[Totals, float, float]] = {}
+        return {name: self._counters(pod, shared, dt_s) for name, pod in self._pods.items()}
 
-    def _counters(self, pod: FluidPod, deltas: Mapping[int, tuple[Totals, float]], dt_s: float) -> PodCounters:
-        total = Totals()
-        total.add(pod.totals)
-        inside, since = pod.inside, pod.since
-        group = pod.group
-        if group is not None:
-            total.add(group.totals)
-            delta, inside = deltas.get(id(group), (Totals(), group.inside))
-            total.add(delta)
+    def _counters(self, pod: FluidPod, shared: dict[int, tuple[Totals, float, float]], dt_s: float) -> PodCounters:
+        """`shared`: what each member of a group counts so far, requests inside and completed since the start; filled as groups come."""
+        own, group = pod.totals, pod.group
+        if group is None:
+            if (known := self._still.get(pod.name)) is None:
+                known = self._still[pod.name] = counted(pod, own, _NOTHING, pod.inside, pod.since, 0.0)
+            return known
+        if id(group) not in shared:
+            delta, inside = passed(group, dt_s)
             since = group.since + delta.completed + delta.failed
-        ends = [_whole(count) for count in (total.completed, total.failed, total.killed, total.lost, total.reset)]
-        accepted = max(_whole(total.accepted), sum(ends))
-        within = accepted - sum(ends)
-        workers = pod.behaviour.workers
-        queued = 0 if workers is None else max(0, within - workers)
-        runnable = 0 if group is None else min(within - queued, round(group.accepted * group.cpu_time_s))
-        return PodCounters(
-            state=pod.state, cpu_s=total.cpu_s, throttled_s=total.throttled_s, throttles=_whole(total.throttles),
-            request_seconds=total.request_s, accepted=accepted, dispatched=accepted - queued, refused=_whole(total.refused),
-            completed=ends[0], completed_error=ends[1], cancelled=0, killed=ends[2], oom=0, lost=ends[3], reset=ends[4],
-            in_service=within - queued, backlog=queued, runnable=runnable, memory_bytes=_memory(pod, inside, since),
-        )  # fmt: skip
+            delta.add(group.totals)
+            shared[id(group)] = delta, inside, since
+        return counted(pod, own, *shared[id(group)], group.accepted * group.cpu_time_s)
 
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, at t_s."""
@@ -611,6 +615,25 @@ def passed(group: Group, dt_s: float) -> tuple[Totals, float]:
         failed=bad,
     )
     return delta, inside
+
+
+_NOTHING = Totals()
+
+
+def counted(pod: FluidPod, own: Totals, more: Totals, inside: float, since: float, running: float) -> PodCounters:
+    """Whole numbers of what a pod has counted itself and in its group."""
+    completed, failed = _whole(own.completed + more.completed), _whole(own.failed + more.failed)
+    killed, lost, reset = _whole(own.killed), _whole(own.lost), _whole(own.reset)
+    ended = completed + failed + killed + lost + reset
+    accepted = max(_whole(own.accepted + more.accepted), ended)
+    workers = pod.behaviour.workers
+    queued = 0 if workers is None else max(0, accepted - ended - workers)
+    serving = accepted - ended - queued
+    return PodCounters(
+        pod.state, own.cpu_s + more.cpu_s, own.throttled_s + more.throttled_s, _whole(own.throttles + more.throttles),
+        own.request_s + more.request_s, accepted, accepted - queued, _whole(own.refused + more.refused), completed, failed, 0, killed, 0,
+        lost, reset, serving, queued, min(serving, round(running)), _memory(pod, inside, since),
+    )  # fmt: skip
 
 
 class Usage(Mapping[str, tuple[float, float]]):

@@ -28,19 +28,22 @@ def grouped(
     """The groups of each service, the kinds of nodes where pods take from each other; the edges' shares are set."""
     living = [pod for pod in pods if pod.state in WITH_PROCESS]
     shares = _shares(living, edges, machines)
-    keys = {pod.name: _key(pod, machines, shares.get(pod.name, ())) for pod in living}
+    numbers: dict[Key, int] = {}
+    keys: dict[str, int] = {}
+    for pod in living:
+        key = _key(pod, machines, shares.get(pod.name, ()))
+        keys[pod.name] = numbers.setdefault(key, len(numbers))
     signatures = _signatures(living, keys, machines)
     groups: dict[str, list[Group]] = {}
-    found: dict[Key, Group] = {}
+    found: dict[tuple[int, Key | None], Group] = {}
     places: dict[Key, Place] = {}
     first: dict[Key, str] = {}
     for pod in living:
         signature = signatures.get(pod.node or "")
-        key = (keys[pod.name], signature)
-        group = found.get(key)
+        group = found.get((keys[pod.name], signature))
         if group is None:
             place = None if signature is None else places.setdefault(signature, Place(machines[pod.node or ""]))
-            group = found[key] = _group(pod, machines, place)
+            group = found[keys[pod.name], signature] = _group(pod, machines, place)
             groups.setdefault(pod.service, []).append(group)
         if signature is not None and first.setdefault(signature, pod.node or "") == pod.node:
             _seat(places[signature], group)
@@ -59,42 +62,41 @@ def _seat(place: Place, group: Group) -> None:
     place.members.append((group, 1))
 
 
-def _cores(pod: FluidPod, machines: Mapping[str, Machine]) -> float:
-    machine = machines.get(pod.node or "")
-    own = math.inf if pod.behaviour.parallelism is None else pod.behaviour.parallelism
-    return own if machine is None or machine.cores is None else min(own, machine.cores)
+def _fixed(pod: FluidPod, machines: Mapping[str, Machine]) -> tuple[float, float, float]:
+    """Speed of its node, cores, and quota; one that all its cores together cannot use up is none."""
+    if pod.fixed is None:
+        machine = machines.get(pod.node or "")
+        cores = math.inf if pod.behaviour.parallelism is None else pod.behaviour.parallelism
+        cores = cores if machine is None or machine.cores is None else min(cores, machine.cores)
+        pod.fixed = 1.0 if machine is None else machine.speed, cores, pod.quota_cores if pod.quota_cores < cores else math.inf
+    return pod.fixed
 
 
 def _speed(pod: FluidPod, machines: Mapping[str, Machine]) -> float:
-    machine = machines.get(pod.node or "")
-    return pod.speed * warm(pod.behaviour, pod.since) * (1.0 if machine is None else machine.speed)
-
-
-def _quota(pod: FluidPod, cores: float) -> float:
-    """A quota that all its cores together cannot use up is none."""
-    return pod.quota_cores if pod.quota_cores < cores else math.inf
+    factor = warm(pod.behaviour, pod.since) if pod.behaviour.warm_requests else 1.0
+    return pod.speed * factor * _fixed(pod, machines)[0]
 
 
 def _key(pod: FluidPod, machines: Mapping[str, Machine], shares: tuple[float, ...]) -> Key:
     behaviour = pod.behaviour
     counted = behaviour.warm_requests or (behaviour.memory is not None and behaviour.memory.growth_bytes)
-    cores = _cores(pod, machines)
+    _, cores, quota = _fixed(pod, machines)
     return (
-        pod.service, id(behaviour), _speed(pod, machines), cores, _quota(pod, cores), pod.weight, pod.state, pod.accepting, shares,
+        pod.service, id(behaviour), _speed(pod, machines), cores, quota, pod.weight, pod.state, pod.accepting, shares,
         round(pod.backlog_s, 9), round(pod.inside, 6), pod.limit_bytes, round(pod.since, 3) if counted else 0.0,
     )  # fmt: skip
 
 
 def _group(pod: FluidPod, machines: Mapping[str, Machine], place: Place | None) -> Group:
-    cores = _cores(pod, machines)
+    _, cores, quota = _fixed(pod, machines)
     return Group(
         behaviour=pod.behaviour, facts=profile(pod.behaviour), pods=[], speed=_speed(pod, machines), cores=cores,
-        quota_cores=_quota(pod, cores), weight=pod.weight, state=pod.state, place=place, backlog_s=pod.backlog_s, inside=pod.inside,
+        quota_cores=quota, weight=pod.weight, state=pod.state, place=place, backlog_s=pod.backlog_s, inside=pod.inside,
         since=pod.since, limit_bytes=pod.limit_bytes,
     )  # fmt: skip
 
 
-def _signatures(living: Iterable[FluidPod], keys: Mapping[str, Key], machines: Mapping[str, Machine]) -> dict[str, Key]:
+def _signatures(living: Iterable[FluidPod], keys: Mapping[str, int], machines: Mapping[str, Machine]) -> dict[str, Key]:
     """Of each node where pods can take from each other (3.4) what runs on it; nodes with the same are alike."""
     inside: dict[str, list[FluidPod]] = {}
     for pod in living:
@@ -108,7 +110,7 @@ def _signatures(living: Iterable[FluidPod], keys: Mapping[str, Key], machines: M
         if machine.cores is not None and wanted + threads > machine.cores:
             alone = len(pods) == 1 and not threads
             if not alone:
-                found[node] = (machine.cores, machine.speed, machine.background, tuple(sorted((keys[pod.name] for pod in pods), key=repr)))
+                found[node] = (machine.cores, machine.speed, machine.background, tuple(sorted(keys[pod.name] for pod in pods)))
     return found
 
 
@@ -129,7 +131,9 @@ def _shares(
     for (caller, callee), flow in edges.items():
         listed = {pod.name: pod for pods in flow.lists.values() for pod in pods}
         listed.update({pod.name: pod for pod in by_service.get(callee, [])})
-        capacity = {name: _speed(pod, machines) * min(_cores(pod, machines), pod.quota_cores) for name, pod in listed.items()}
+        capacity: dict[str, float] = {}
+        if flow.spec.policy in splitting.BY_CAPACITY:
+            capacity = {name: _speed(pod, machines) * min(_fixed(pod, machines)[1:]) for name, pod in listed.items()}
         shares = splitting.split(flow, capacity, counts.get(caller, 0))
         _elsewhere(flow, shares, listed)
         for pod in by_service.get(callee, []):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-FULL = 0.999
-"""A queue that is fuller than this counts as so full: what is more waits in the backlog of work (step 3)."""
+FULL = 0.97
+"""A queue that is fuller than this counts as so full: what is more waits in the backlog of work (step 3), and no bin is long enough for
+the queue that formulas promise there."""
 RARE = 1e-6
 MOST_STATES = 4000
 

@@ -178,6 +178,9 @@ def _time(network: Network, service: str, group: Group, dt_s: float) -> None:
         _processor(group)
     else:
         group.cpu_time_s = 0.0
+    most_s = _places(group) * group.facts.work_s / group.speed / group.room if group.room > 0.0 else math.inf
+    if group.cpu_time_s + waiting_s > most_s > 0.0:
+        group.cpu_time_s, waiting_s = min(group.cpu_time_s, most_s), max(0.0, most_s - group.cpu_time_s)
     _workers(group)
     group.time_s = group.worker_wait_s + group.cpu_time_s + waiting_s + group.facts.wait_s + group.call_time_s
 

@@ -109,6 +109,8 @@ class FluidPod:
     since: float = 0.0
     totals: Totals = field(default_factory=Totals)
     group: Group | None = None
+    fixed: tuple[float, float, float] | None = None
+    """Speed of its node, cores and quota as the data plane sees them; None: to be looked up."""
 
 
 @dataclass(slots=True, eq=False)
