@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -142,16 +143,16 @@ class PlacementIndex:
 
     def _fast(self, pod: PodView) -> _Arrays | None:
         """The arrays, where the kernel may decide for this pod."""
-        if len(self._order) < FAST_NODES or not plain(pod) or find_spec("numba") is None:
+        if len(self._order) < FAST_NODES or not pod.plain or not _compiles():
             return None
         if self._arrays is None:
             self._arrays = _Arrays(self._order, self._change)
         return self._arrays if self._arrays.usable(pod) else None
 
 
-def plain(pod: PodView) -> bool:
-    """Whether only cpu, memory, node conditions and the default spreading decide about a pod."""
-    return not (pod.ports or pod.spread or pod.has_terms or pod.preferred_nodes) and all(key in ("cpu", "memory") for key in pod.requests)
+@cache
+def _compiles() -> bool:
+    return find_spec("numba") is not None
 
 
 class _Arrays:
@@ -176,7 +177,7 @@ class _Arrays:
         self._zones = np.array([-1 if zone is None else names.setdefault(zone, len(names)) for zone in found], np.int64)
         self._zone_count = len(names)
         self._logs = np.array([math.log(n) if n else 0.0 for n in range(len(order) + 3)])
-        self._counters: dict[tuple[str, Selector], _Counter] = {}
+        self._counters: dict[Hashable, _Counter] = {}
         self._counting: dict[Group, list[_Counter]] = {}
         self._classes: dict[Hashable, _Class] = {}
         self._wanted: dict[Hashable, Any] = {}
@@ -226,7 +227,7 @@ class _Arrays:
         own = self._class(pod)
         selector = pod.default_selector
         spreads = selector is not None and bool(selector.requirements)
-        counter = self._counter(pod.namespace, selector) if spreads and selector is not None else None
+        counter = self._counter(pod, selector) if spreads and selector is not None else None
         hosts, domains = self._eligible(pod, counter)
         itself = counter is not None and counter.counting.selects(pod.group)
         result: tuple[Any, Any, int, int] = self._kernel.place(
@@ -269,15 +270,15 @@ class _Arrays:
         if self._zones[i] >= 0:
             counter.domains[self._zones[i]] += sign
 
-    def _counter(self, namespace: str, selector: Selector) -> _Counter:
-        key = namespace, selector
-        if key not in self._counters:
+    def _counter(self, pod: PodView, selector: Selector) -> _Counter:
+        found = self._counters.get(pod.spreading)
+        if found is None:
             np = self._np
-            counting = Counting(namespace, selector)
+            counting = Counting(pod.namespace, selector)
             hosts = np.array([counting.of(node) for node in self._order], np.int64)
             self._counting.clear()
-            self._counters[key] = _Counter(counting, hosts, self._sums(hosts, np.ones(len(self._order), np.bool_)))
-        return self._counters[key]
+            found = self._counters[pod.spreading] = _Counter(counting, hosts, self._sums(hosts, np.ones(len(self._order), np.bool_)))
+        return found
 
     def _sums(self, hosts: Any, taking: Any) -> Any:
         np = self._np

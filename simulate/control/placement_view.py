@@ -102,6 +102,26 @@ class Spread:
     honor_taints: bool = False
 
 
+class Hashed:
+    """A key whose parts are hashed once, however often it is looked up.
+
+    >>> {Hashed(("a", 1)): "found"}[Hashed(("a", 1))]
+    'found'
+    """
+
+    __slots__ = ("_hash", "_parts")
+
+    def __init__(self, parts: Hashable) -> None:
+        self._parts = parts
+        self._hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hashed) and self._parts == other._parts
+
+
 @dataclass(frozen=True, kw_only=True)
 class PodView:
     """A pod as the scheduler sees it.
@@ -149,11 +169,22 @@ class PodView:
     def asks(self) -> Hashable:
         """What a node's room and scores for it depend on: equal for pods that ask for the same on the same nodes."""
         amounts = (self.requests.get("cpu", 0), self.requests.get("memory", 0), self.score_cpu, self.score_memory)
-        return amounts, self.tolerations, self.node_name, tuple(sorted(self.node_selector.items())), self.node_terms
+        return Hashed((amounts, self.tolerations, self.node_name, tuple(sorted(self.node_selector.items())), self.node_terms))
+
+    @cached_property
+    def spreading(self) -> Hashable:
+        """Whom the default spreading counts: equal for pods of one namespace and selector."""
+        return Hashed((self.namespace, self.default_selector))
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether only cpu, memory, node conditions and the default spreading decide about the pod."""
+        other = self.ports or self.spread or self.has_terms or self.preferred_nodes
+        return not other and all(key in ("cpu", "memory") for key in self.requests)
 
     def named(self, name: str, start_s: float | None = None) -> PodView:
         """The same pod under another name, and with another start where one is given."""
-        _ = self.group, self.asks, self.has_terms  # what is computed once is copied with the rest
+        _ = self.group, self.asks, self.spreading, self.plain  # what is computed once is copied with the rest
         other = object.__new__(PodView)
         known = other.__dict__
         known.update(self.__dict__)

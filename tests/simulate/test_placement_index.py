@@ -10,7 +10,7 @@ import pytest
 from simulate.control import placement_index
 from simulate.control.labels import from_object
 from simulate.control.placement import NodeView, PodView, Taint, Toleration, choose_node, pod_of
-from simulate.control.placement_index import PlacementIndex, plain
+from simulate.control.placement_index import PlacementIndex
 from simulate.control.placement_view import ZONE
 
 GIB = 2**30
@@ -123,7 +123,7 @@ def test_pods_with_wishes_take_the_plain_way() -> None:
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": ZONE, "labelSelector": {}}]}}
     }
     hermit = pod_of("h", anti)
-    assert not plain(hermit)
+    assert not hermit.plain
     assert plain(PodView(name="p", requests={"cpu": 1}))
     assert not plain(PodView(name="p", requests={"nvidia.com/gpu": 1}))
     index = PlacementIndex([NodeView("a", {"cpu": 1000, "memory": GIB}, labels={ZONE: "1"}), NodeView("b", {"cpu": 900, "memory": GIB})])
