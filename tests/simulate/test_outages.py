@@ -109,6 +109,22 @@ def test_a_pod_of_higher_priority_displaces_the_fewest_and_waits_for_them() -> N
     assert len(set(waiting)) == 1, "its replacement finds no room"
 
 
+def test_a_pod_that_waits_is_not_forgotten_over_an_earlier_one_of_its_name() -> None:
+    """A StatefulSet's pod waits twice; the time after which the first would be tried again ends not the waiting of the second."""
+    spec = world(
+        workload(name="db", kind="StatefulSet", replicas=1),
+        pools=(NodePool(name="pool", cores=4.0, memory_bytes=2.0**34, count=1),),
+        events=(
+            event(10.0, "drain", "pool", **{"for": 40.0}),
+            event(100.0, "drain", "pool", **{"for": 400.0}),
+        ),
+        horizon_s=700.0,
+    )
+    trace = run(spec, plane=QuietPlane())
+    assert [round(t) for t, _ in states(trace, "unschedulable")] == [12, 102]
+    assert [round(t) for t, _ in states(trace, "scheduled")] == [50, 500]
+
+
 def test_preemption_spares_a_budget_where_it_can() -> None:
     small = (replace(POOL, cores=1.0, count=2),)
     kept, other = (

@@ -49,7 +49,7 @@ class SchedulerLoop:
         if state == "created" and pod.node is None:
             after(self._cluster.clock, self._control.watch_s, self._add, pod)
         elif state in ("deleted", "succeeded", "failed"):
-            self._parked.pop(pod.name, None)
+            self._unpark(pod)
             self._wake()
 
     def _add(self, pod: Pod) -> None:
@@ -66,9 +66,9 @@ class SchedulerLoop:
             after(self._cluster.clock, self._control.watch_s, self._return, tuple(parked.values()))
 
     def _return(self, pods: tuple[Pod, ...]) -> None:
-        waiting = {pod.name for _, _, pod in self._active}
+        waiting = {id(pod) for _, _, pod in self._active}
         for pod in pods:
-            if pod.node is None and not pod.gone and pod.name not in waiting:
+            if pod.node is None and not pod.gone and id(pod) not in waiting:
                 self._push(pod)
         self._go()
 
@@ -111,5 +111,12 @@ class SchedulerLoop:
             self._cluster.event("Pod", pod.name, "Warning", "FailedScheduling", message)
 
     def _retry(self, pod: Pod) -> None:
-        if self._parked.pop(pod.name, None) is not None:
+        if self._unpark(pod):
             self._return((pod,))
+
+    def _unpark(self, pod: Pod) -> bool:
+        """Whether it was this pod that waited, and not a later one of its name."""
+        found = self._parked.get(pod.name) is pod
+        if found:
+            del self._parked[pod.name]
+        return found
