@@ -54,8 +54,8 @@ STEPS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
         (DONE,),
     ),
     (
-        "The same half hour on the machine of today and in the cluster, request by request",
-        "simulate compare cluster=.demo/shop/manifests -s samples/shop/scenario.yaml -o .demo/shop/compare",
+        "The blog on the machine of today and in the cluster, with the same requests: one process stopped and started, four pods rolled",
+        "simulate compare cluster=.demo/ghost/tst -s samples/ghost/scenario.yaml --replications 3 -o .demo/ghost/compare",
         (DONE,),
     ),
 )
