@@ -124,8 +124,8 @@ def test_pods_with_wishes_take_the_plain_way() -> None:
     }
     hermit = pod_of("h", anti)
     assert not hermit.plain
-    assert plain(PodView(name="p", requests={"cpu": 1}))
-    assert not plain(PodView(name="p", requests={"nvidia.com/gpu": 1}))
+    assert PodView(name="p", requests={"cpu": 1}).plain
+    assert not PodView(name="p", requests={"nvidia.com/gpu": 1}).plain
     index = PlacementIndex([NodeView("a", {"cpu": 1000, "memory": GIB}, labels={ZONE: "1"}), NodeView("b", {"cpu": 900, "memory": GIB})])
     index.add("a", hermit)
     assert index.choose(PodView(name="p")).node == "b"
