@@ -42,6 +42,7 @@ class Recorder:
     _writes: list[Write] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: list[Any] = field(default_factory=list)
+    _closing: bool = False
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Recorder:
@@ -58,6 +59,7 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         """Close the watches: an open one holds the API server for a minute."""
         with self._lock:
+            self._closing = True
             for response in self._open:
                 response.shutdown()
         for thread in self._threads:
@@ -80,7 +82,11 @@ class Recorder:
         with self._lock:
             self._open.append(response)
         for line in _lines(response):
-            event = json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                assert self._closing, f"the watch of {plural} was no JSON: {line[:80]!r}"
+                return  # what was under way when we shut it down
             thing = event["object"]
             if event["type"] == "ERROR":
                 raise AssertionError(f"the watch of {plural} was ended: {thing.get('message')}")

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import count, permutations
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -80,9 +80,10 @@ def resource_quota(draw: random.Random, name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": spec}
 
 
-def same(text: str) -> frozenset[str]:
-    """A message whose parts in brackets have no defined order."""
-    return frozenset(re.split(r", (?=maximum|minimum|cpu max|memory max|spec\.)", text.replace("[", "").replace("]", "")))
+def same(text: str) -> tuple[str, frozenset[str]]:
+    """A message: whom it is about, and its parts, which in brackets have no defined order."""
+    head, _, rest = text.replace("[", "").replace("]", "").partition(": ")
+    return head, frozenset(re.split(r", (?=maximum|minimum|cpu max|memory max|spec\.)", rest))
 
 
 @contextmanager
@@ -95,23 +96,28 @@ Used = dict[str, dict[str, Amount]]
 
 def orders(objects: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The API server asks several ranges or quotas of a namespace in no defined order, the simulator by name: every order, as names."""
+    ranges, quotas = ([one for one in objects if one["kind"] == kind] for kind in ("LimitRange", "ResourceQuota"))
     found = []
-    for kept in permutations(objects):
-        names = {"LimitRange": count(), "ResourceQuota": count()}
-        found.append([{**one, "metadata": {"name": f"{next(names[one['kind']])}", "was": one["metadata"]["name"]}} for one in kept])
+    for first, second in product(permutations(ranges), permutations(quotas)):
+        numbered = [*enumerate(first), *enumerate(second)]
+        found.append([{**one, "metadata": {"name": str(i), "was": one["metadata"]["name"]}} for i, one in numbered])
     return found
 
 
-def ours(objects: list[dict[str, Any]], body: Mapping[str, Any], used: Used) -> tuple[str, Workload, Used]:
-    """The simulator's answer to one more pod, the pod as it has it, and what is used of each quota then."""
+def ours(objects: list[dict[str, Any]], asked: list[dict[str, Any]], body: Mapping[str, Any], used: Used) -> tuple[str, Workload, Used]:
+    """The simulator's answer to one more pod, the pod as it has it, and what is used of each quota then.
+
+    `objects` in the order in which they give defaults, `asked` in the one in which they refuse.
+    """
     read = manifests.read([*objects, dict(body)])
+    objects, rules = asked, manifests.read([*asked, dict(body)])
     was = {one["metadata"]["name"]: one["metadata"]["was"] for one in objects if one["kind"] == "ResourceQuota"}
     live = read.workloads[0]
     version = Version(number=1, template=live.template, behaviour=Behaviour(name="p", program=()), service="p")
     spec = spec_of(version)
     wanted = quota.pod_usage(spec)
-    states = [State(quota=one, used=used.get(was[one.name], {})) for one in read.quotas]
-    told = admission.invalid(live.name, spec) or admission.forbidden(live.name, spec, read.ranges)
+    states = [State(quota=one, used=used.get(was[one.name], {})) for one in rules.quotas]
+    told = admission.invalid(live.name, spec) or admission.forbidden(live.name, spec, rules.ranges)
     if not told and (refused := quota.refusal(states, spec, wanted)):
         told = f'pods "{live.name}" is forbidden: {re.sub("quota: ([0-9]+)", lambda one: f"quota: {was[one[1]]}", refused)}'
     after = dict(used)
@@ -137,10 +143,10 @@ def test_random_pods_are_admitted_and_refused_alike(cluster: Cluster, record_pro
                 body = pod(draw, f"p{number}")
                 answer = space.cluster.ask("POST", f"/api/v1/namespaces/{space.name}/pods", body)
                 said = "" if answer.accepted else str(answer.body.get("message"))
-                possible = [ours(order, body, used) for order in orders(kept)]
+                possible = [ours(*both, body, used) for both in product(orders(kept), orders(kept))]
                 right = [one for one in possible if same(one[0]) == same(said) and (said or _stored_alike(answer.body, one[1]))]
                 where = f"world {world}, pod {number}: {body['spec']} in {[one['spec'] for one in kept]}"
-                assert right, f"{where}: {said or answer.body['spec']['containers']}, ours {[one[0] for one in possible]}"
+                assert right, f"{where}: {said or answer.body['spec']['containers']}, ours {sorted({one[0] for one in possible})}"
                 used = right[0][2]
                 answers, refusals = answers + 1, refusals + bool(said)
             for one in (each for each in kept if each["kind"] == "ResourceQuota"):
@@ -290,6 +296,7 @@ def test_evictions_of_ready_unready_and_pending_pods_are_answered_alike(space: S
         space.apply(made)
     until(lambda: space.get("apps/v1/deployments", "good")["status"].get("readyReplicas") == 2, "two ready pods")
     until(lambda: [one["status"]["phase"] for one in space.items("v1/pods")].count("Running") == 4, "the pods that never get ready")
+    until(lambda: len(space.items("v1/pods")) == 5, "the pod that has not begun")
     pods = {one["metadata"]["labels"]["app"]: one for one in space.items("v1/pods")}
     answers = []
     for number, (budget, policy) in enumerate(
@@ -300,7 +307,7 @@ def test_evictions_of_ready_unready_and_pending_pods_are_answered_alike(space: S
         spec = {**budget, "selector": {"matchLabels": {"team": "x"}}, "unhealthyPodEvictionPolicy": policy}
         name = f"b{number}"
         space.apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec})
-        until(lambda name=name: "disruptionsAllowed" in space.get("policy/v1/poddisruptionbudgets", name).get("status", {}), "its status")  # type: ignore[misc]
+        until(lambda name=name: space.get("policy/v1/poddisruptionbudgets", name).get("status", {}).get("observedGeneration"), "its status")  # type: ignore[misc]
         status = space.get("policy/v1/poddisruptionbudgets", name)["status"]
         own = Budget(minimum=budget.get("minAvailable"), maximum=budget.get("maxUnavailable"), policy=policy)  # type: ignore[arg-type]
         mine = disruption.status(own, [2, 2, 1], 5, 2)
