@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from simulate.spec import Probe
 
@@ -18,8 +17,7 @@ ERROR_ATTEMPTS = 3
 """A probe that could not run is tried so often in one tick, then discarded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
+class Worker(NamedTuple):
     """The state of a worker. `run`: equal outcomes in a row; `on_hold`: it waits for a new container after a deadly failure."""
 
     kind: Kind
@@ -30,8 +28,7 @@ class Worker:
     on_hold: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(NamedTuple):
     """What a worker sees at a tick. `age_s` since the container runs, None when it does not; `started`: the startup probe has succeeded
     or there is none; `deleting`: the pod is being deleted."""
 
@@ -53,13 +50,13 @@ def worker(kind: Kind, container: str = "") -> Worker:
 def looked(state: Worker, tick: Tick) -> Worker:
     """The worker after it has looked at the container and before it probes: a new container resets the result and ends the pause."""
     if tick.container != state.container:
-        state = replace(state, container=tick.container, result=INITIAL[state.kind], on_hold=False)
+        state = state._replace(container=tick.container, result=INITIAL[state.kind], on_hold=False)
     if state.on_hold:
         return state
     if tick.age_s is None:
-        return replace(state, result="failure")
+        return state._replace(result="failure")
     if tick.deleting and state.kind != "readiness":
-        return replace(state, result="success")
+        return state._replace(result="success")
     return state
 
 
@@ -81,11 +78,11 @@ def probed(state: Worker, probe: Probe, outcome: bool | None) -> Worker:
     if outcome is None:
         return state
     run = state.run + 1 if state.last == outcome else 1
-    state = replace(state, last=outcome, run=run)
+    state = state._replace(last=outcome, run=run)
     if run < (probe.success_threshold if outcome else probe.failure_threshold):
         return state
     deadly = not outcome and state.kind != "readiness"
-    return replace(state, result="success" if outcome else "failure", on_hold=deadly, run=0 if deadly else run)
+    return state._replace(result="success" if outcome else "failure", on_hold=deadly, run=0 if deadly else run)
 
 
 def ticked(state: Worker, probe: Probe, tick: Tick, outcome: bool | None) -> Worker:

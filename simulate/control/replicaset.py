@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -21,8 +21,7 @@ EXPECTATION_S = 300.0
 PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodView:
+class PodView(NamedTuple):
     """A pod as the controller compares it. Ages count back from now; None = the time is missing."""
 
     name: str
@@ -191,7 +190,7 @@ def victims(pods: Sequence[P], related: Iterable[Ranked], count: int, view: Call
         return []
     crowd = Counter([pod.node for pod in related])
     if len(pods) <= INSERTED:
-        return _compared(pods, lambda pod: replace(view(pod), crowd=crowd[pod.node]), use_cost)[:count]
+        return _compared(pods, lambda pod: view(pod)._replace(crowd=crowd[pod.node]), use_cost)[:count]
     found = ranks(pods, crowd, use_cost=use_cost)
     last = min(found) if count == 1 else sorted(found)[count - 1]
     groups: dict[int, list[P]] = {}

@@ -230,7 +230,11 @@ class LiveWorkload:
     @property
     def current_set(self) -> ReplicaSet | None:
         """The ReplicaSet of the present template."""
-        return next((one for one in self.sets.values() if one.version.number == self.version.number), None)
+        number = self.version.number
+        for one in self.sets.values():
+            if one.version.number == number:
+                return one
+        return None
 
     def all_pods(self) -> list[Pod]:
         """Every pod object of the workload."""

@@ -100,7 +100,7 @@ def probe_worker(case: Case) -> str | None:
     )
     state = probes.worker(kind, "container-0")
     if "initial_result" in case:
-        state = replace(state, result=case["initial_result"])
+        state = state._replace(result=case["initial_result"])
     waits = case.get("not_started_at_index", [])
     containers, started, results = 0, kind != "startup", []
     for i, outcome in enumerate(case["probe_outcomes"]):

@@ -383,7 +383,7 @@ def _victims(trace: Mapping[str, Any], one: Mapping[str, Any]) -> str | None:
 def _as_good(own: Sequence[replicaset.PodView], related: Sequence[replicaset.PodView], recorded: set[str], number: int) -> bool:
     """Whether no pod that stayed is to go before one that went: where no order is defined, any choice is right."""
     crowd = Counter(pod.node for pod in related)
-    ranked = [replace(pod, crowd=crowd[pod.node]) for pod in own]
+    ranked = [pod._replace(crowd=crowd[pod.node]) for pod in own]
     went = [pod for pod in ranked if pod.name in recorded]
     stayed = [pod for pod in ranked if pod.name not in recorded]
     return len(went) == number and all(replicaset.compare(one, other) >= 0 for one in stayed for other in went)

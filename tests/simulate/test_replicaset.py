@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import replace
 
 from simulate.control import replicaset
 from simulate.control.replicaset import Expectations, PodView
@@ -88,7 +87,7 @@ def test_the_choice_is_the_head_of_the_whole_order() -> None:
             for i in dice.sample(range(-20, 20), dice.randint(2, 30))
         ]  # fmt: skip
         crowd = Counter(pod.node for pod in pods)
-        whole = replicaset.deletion_order(replace(pod, crowd=crowd[pod.node]) for pod in pods)
+        whole = replicaset.deletion_order(pod._replace(crowd=crowd[pod.node]) for pod in pods)
         for count in range(len(pods)):
             assert names(replicaset.victims(pods, pods, count, view=lambda pod: pod)) == names(whole[:count])
 

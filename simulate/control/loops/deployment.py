@@ -47,7 +47,7 @@ class DeploymentLoop:
     def sync(self, key: str) -> float | None:
         """One look (3.3); None: the worker is free when its writes are done."""
         live = self._cluster.workloads[key]
-        current = live.current_set
+        current, name = live.current_set, f"{key}-v{live.version.number}"
         old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else ()
         result = rollout.one_pass(
             self._view(live),
@@ -57,10 +57,9 @@ class DeploymentLoop:
             self._cluster.clock.now,
             stamp_s=self._cluster.stamp(),
             old_phases=[pod.phase for one in old for pod in one.pods.values()],
-            created=f"{key}-v{live.version.number}",
+            created=name,
         )
         self._mirror(live, current)
-        name = f"{key}-v{live.version.number}"
         refused = self._cluster.set_refusal(key, name) if result.create is not None else ""
         if refused:
             return self._refused(live, name, refused)
@@ -81,8 +80,8 @@ class DeploymentLoop:
 
     def _mirror(self, live: LiveWorkload, current: ReplicaSet | None) -> None:
         """The condition ReplicaFailure is that of the new set, else of the first old one that has it (3.5)."""
-        sets = [current, *live.sets.values()] if current else list(live.sets.values())
-        failure = next((one.failure for one in sets if one.failure), "")
+        failures = [one.failure for one in live.sets.values() if one.failure]
+        failure = current.failure if current and current.failure else failures[0] if failures else ""
         if bool(failure) != bool(live.failure):
             live.failure = failure
             kind = "Warning" if failure else "Normal"
@@ -104,9 +103,12 @@ class DeploymentLoop:
             writes.append((self._create, (live, live.version, result.create, result.revision or 1)))
         elif current is not None and result.revision is not None:
             writes.append((self._renumber, (current, result.revision)))
-        writes += [(self._cluster.status_workload, (live, status)) for status in result.noted]
-        writes += [(self._resize, (live, resize)) for resize in result.resizes]
-        writes += [(self._delete, (live, name)) for name in result.delete]
+        if result.noted:
+            writes += [(self._cluster.status_workload, (live, status)) for status in result.noted]
+        if result.resizes:
+            writes += [(self._resize, (live, resize)) for resize in result.resizes]
+        if result.delete:
+            writes += [(self._delete, (live, name)) for name in result.delete]
         if result.status != (result.noted[-1] if result.noted else live.status):
             writes.append((self._status, (live, result.status)))
         if writes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from typing import Any
 
 from simulate.control import backoff, images, lifecycle, probes
@@ -311,7 +310,7 @@ class KubeletLoop:
         number, begun_s = self._number(pod, container), self._clock.now
         state = probes.worker(kind, str(number))
         if settled:
-            state = replace(state, result="success", last=True, run=1)
+            state = state._replace(result="success", last=True, run=1)
         if settled and self._settles(pod, container, probe, state):
             return
         phase_s = begun_s if kind == "readiness" and not settled else self._added_s[pod.name]
@@ -332,7 +331,7 @@ class KubeletLoop:
 
     def _tick(self, pod: Pod, kind: probes.Kind, begun_s: float, number: int) -> Tick:
         age_s = self._clock.now - begun_s + 1e-9
-        return Tick(container=str(number), age_s=age_s, started=kind != "startup", deleting=pod.deleting_s is not None)
+        return Tick(str(number), age_s, kind != "startup", pod.deleting_s is not None)
 
     def _until_tick(self, phase_s: float, probe: Probe) -> float:
         return probes.next_tick(phase_s, probe.period_s, self._clock.now) - self._clock.now

@@ -75,9 +75,10 @@ class Bucket:
     def delay_s(self) -> float:
         """Take one token; how long the request must wait for it."""
         now = self._clock.now
-        self._tokens = min(self._burst, self._tokens + (now - self._last_s) * self._rate) - 1.0
+        tokens = self._tokens + (now - self._last_s) * self._rate
+        self._tokens = tokens = (tokens if tokens < self._burst else self._burst) - 1.0
         self._last_s = now
-        return max(0.0, -self._tokens / self._rate)
+        return -tokens / self._rate if tokens < 0.0 else 0.0
 
 
 EVENT_BURST = 25
@@ -144,7 +145,7 @@ class Client:
 
     def request(self, answered: Callable[..., object], *arguments: object) -> None:
         """One request; `answered` is called with its answer."""
-        after(self._clock, self.delay_s(), answered, *arguments)
+        self._clock.after(self.delay_s(), answered, *arguments)
 
     def write(self, answered: Callable[..., object], *arguments: object) -> None:
         """One request whose own time is counted elsewhere: at once, unless the rate holds it back."""

@@ -88,12 +88,12 @@ class ReplicaSetLoop:
         if same and (one.replicas, one.ready, one.available, one.terminating, one.observed) == (*_counts(look), True):
             self._done(key)
         else:
-            self._request(self._status, key, one, look, seen)
+            self._client.request(self._status, key, one, look, seen)
 
     def _status(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         """Write what the look saw. Over an object that was written since then it is refused: read it and write again, once."""
         if one.writes != seen[1]:
-            self._request(self._request, self._store, key, one, look, seen)
+            self._client.request(self._client.request, self._store, key, one, look, seen)
         else:
             self._store(key, one, look, seen)
 
@@ -124,10 +124,6 @@ class ReplicaSetLoop:
             self._queue.add(key, self._retries.failed(key))
         elif not blind:
             self._retries.succeeded(key)
-
-    def _request(self, answered: Callable[..., None], *arguments: object) -> None:
-        """One request to the API, when the client's rate allows it."""
-        self._client.request(answered, *arguments)
 
     def _create(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
         """Slow-start batches: the requests of one are sent at once, the next one follows their last answer."""
@@ -194,14 +190,6 @@ class ReplicaSetLoop:
 
     def _pod_view(self, pod: Pod) -> PodView:
         now = self._cluster.clock.now
-        return PodView(
-            name=pod.name,
-            uid=pod.name,
-            node=pod.node or "",
-            phase=pod.phase,
-            ready=pod.ready,
-            cost=pod.cost,
-            ready_for_s=None if pod.ready_since_s is None else now - pod.ready_since_s,
-            restarts=pod.restarts,
-            age_s=now - pod.created_s,
-        )
+        since_s = pod.ready_since_s
+        for_s = None if since_s is None else now - since_s
+        return PodView(pod.name, pod.name, pod.node or "", pod.phase, pod.ready, pod.cost, 0, for_s, pod.restarts, now - pod.created_s)
