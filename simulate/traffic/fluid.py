@@ -141,15 +141,16 @@ class FluidPlane:
         return self._grouped and pod.group is None and not any(pod in listed for listed in self._lists(pod.name, None))
 
     def _plan(self) -> None:
-        """Rates for the piece that begins: to the end of its bin."""
+        """Rates for the piece that begins: to the end of its bin, with the mean rates of the whole bin, so that its area stays."""
         if self._planned:
             return
         if not self._grouped:
             self._network.groups, self._network.places = fluid_groups.grouped(self._pods.values(), self._edges, self._machines)
             self._grouped = True
             self._rates = {}
-        begin_s, dt_s = self._begin_s, self._bin_end() - self._begin_s
-        balance = _Balance(self._loads, begin_s, begin_s + dt_s)
+        end_s = self._bin_end()
+        dt_s = end_s - self._begin_s
+        balance = _Balance(self._loads, end_s - self.bin_s, end_s)
         rates = balance.open_rates() if self._once else {}
         if not (self._once and rates == self._rates and self._steady()):
             try:
