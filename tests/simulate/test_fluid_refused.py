@@ -16,6 +16,7 @@ from simulate import model, sampled
 from simulate import scenario as read_scenario
 from simulate.cli import main
 from simulate.problems import InputError
+from simulate.report.blocks import Table, Text
 from simulate.report.sampled import side_of_both
 from simulate.spec import Behaviour, Distribution, Edge, Machine, Memory, Rate, Retry, Source, Step, TrafficSpec
 from simulate.trace import SampleRecord
@@ -215,6 +216,7 @@ def test_a_sampled_hour_has_the_arrivals_of_its_hour() -> None:
     spec = spec_of(load={"web": [{"name": "users", "open": shaped}]})
     trace = simulate.run(manifests(1, None), scenario(horizon="1m", engine="exact")).trace
     own = sampled.cut(spec, trace, sampled.Hour(1200.0, 1500.0, "here"))
+    assert spec.traffic.sources[0].rate is not None and own.traffic.sources[0].rate is not None
     whole = compile_rate(spec.traffic.sources[0].rate, 1800.0, 1, "users")
     moved = compile_rate(own.traffic.sources[0].rate, own.horizon_s, 1, "users")
     for t_s in (0.0, 100.0, 300.0, 601.0, own.horizon_s):
@@ -227,6 +229,7 @@ def test_what_differs_too_much_is_told() -> None:
         SampleRecord(0.0, 60.0, "peak hour", "web p99 latency (s)", None, 1.0),
     ]
     text, table = side_of_both(far)
+    assert isinstance(text, Text) and isinstance(table, Table)
     assert text.role == "bad" and "1 of 2 figures" in text.text
     assert [row[-1] for row in table.rows] == ["+20 %", "-"]
     assert list(side_of_both([])) == []
