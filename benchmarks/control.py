@@ -5,8 +5,10 @@ drained; no request is made, and the data plane is idle, so that only the contro
 
 An event is one thing that the clock lets happen at its time: a controller's look, a watch that delivers, an answered request, a step in
 a pod's life. What watchers do at once when something is written belongs to the event that wrote it, and that a process begins or ends is
-none. The peer is SimPy with timeouts whose callbacks do nothing. Rates are per CPU second. `CONTROL_PODS` sets the number of pods; with
-100000 and `CONTROL_NODES=5000` it is the largest cluster that Kubernetes supports, with one rolling update of all its pods.
+none. Placing the pods that run before time 0 is in the time and is no event; loading machine code is in neither.
+
+The peer is SimPy with timeouts whose callbacks do nothing. Rates are per CPU second. `CONTROL_PODS` sets the number of pods; with 100000
+and `CONTROL_NODES=5000` it is the largest cluster that Kubernetes supports, with one rolling update of all its pods.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import resource
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
@@ -136,6 +139,7 @@ def run() -> dict[str, object]:
     from simulate.model import join
 
     spec = join(reader.read(manifests()), scenarios.read(scenario()))
+    engine.run(replace(spec, horizon_s=1.0, workloads=spec.workloads[:1], events=()), plane=cast(Any, Idle()))
     before = peer_rate()
     agenda = Agenda()
     begin, begin_wall = time.process_time(), time.perf_counter()
