@@ -15,7 +15,7 @@ from simulate.traffic.arrivals import compile_rate, end_of
 
 CHUNK = 4096
 WIDTH = 64
-PODS = 16
+PODS = 4
 CODES = {
     "const": k.CONST, "uniform": k.UNIFORM, "exp": k.EXP, "lognormal": k.LOGNORMAL,
     "erlang": k.ERLANG, "hyperexp": k.HYPEREXP, "pareto": k.PARETO, "quantiles": k.QUANTILES,

@@ -51,10 +51,13 @@ FREE_JOB, FREE_JOBS, TRIGGERS, FILLED, SEQUENCES, LOST_JOB, RECORDING, NEEDED, K
 BOOTED, DRAINED, PROBED = range(3)
 # distributions
 CONST, UNIFORM, EXP, LOGNORMAL, ERLANG, HYPEREXP, PARETO, QUANTILES = range(8)
+ENDS, RENEWS, ARRIVES = range(3)
 DONE, NEEDS_JOBS, NEEDS_WIDTH, NEEDS_RECORDS, NEEDS_KEEPING = range(5)
 CPU_STEP, WAIT_STEP = range(2)
 BUCKETS = 4096
 NEVER = 1 << 62
+LATEST = 1e300
+"""A time that no event has: what never happens is later."""
 SORTED = 32
 """Up to so many bursts of a pod are kept in order, which is a heap too: the next to end is found without a look, and one is put in
 after a few."""
@@ -274,11 +277,18 @@ def sync(f: Any, n: Any, p: int, t: float) -> None:
             left = f[a + BUDGET] - dt * f[a + SHARE]
             f[a + BUDGET] = left if left >= 1e-12 else 0.0
     elif throttled(f, n, p):
-        f[a + THROTTLED] += dt
-        f[a + STOOD] += dt
-        if f[a + STOOD] > 1e-9 and n[b + STOOD_COUNTED] == 0:
-            n[b + STOOD_COUNTED] = 1
-            n[b + THROTTLES] += 1
+        stand(f, n, p, dt)
+
+
+@inner
+def stand(f: Any, n: Any, p: int, dt: float) -> None:
+    """A throttled pod with bursts stands still for `dt`."""
+    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+    f[a + THROTTLED] += dt
+    f[a + STOOD] += dt
+    if f[a + STOOD] > 1e-9 and n[b + STOOD_COUNTED] == 0:
+        n[b + STOOD_COUNTED] = 1
+        n[b + THROTTLES] += 1
 
 
 @inner
@@ -676,9 +686,9 @@ def pod_event(f: Any, n: Any, p: int) -> float:
 
 @inner
 def is_plain(f: Any, n: Any, p: int) -> bool:
-    """Whether a pod only has whole requests inside: one burst each, no quota, no end or start near."""
+    """Whether a pod only has whole requests inside: one burst each, no end or start near."""
     a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
-    if n[b + STATE] != UP or n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + PLAIN] == 0 or f[a + QUOTA] < math.inf:
+    if n[b + STATE] != UP or n[n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS + PLAIN] == 0 or f[a + SPEED] * f[a + WARM] <= 0.0:
         return False
     if n[b + DIRTY] == 1 or n[b + WAITS] > 0 or n[b + JOBS] != n[b + BURSTS] or n[b + BUSY] != n[b + BURSTS]:
         return False
@@ -695,7 +705,7 @@ def is_plain(f: Any, n: Any, p: int) -> bool:
 
 @inner
 def is_roomy(f: Any, n: Any, group: int) -> bool:
-    """Whether the pods of a group are plain and now take nothing from each other; their shares are whole numbers, so sums are exact."""
+    """Whether the pods of a group are plain and would take nothing from each other now if none stood; shares are whole: sums are exact."""
     node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
     cores, alone, total = f[node], f[node + 3] == 1.0, f[node + 2]
     for i in range(n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]):
@@ -703,8 +713,23 @@ def is_roomy(f: Any, n: Any, group: int) -> bool:
         most = f[n[O_PF] + p * PF + PARALLEL]
         if not is_plain(f, n, p) or not (alone or is_whole(min(most, cores))):
             return False
-        total += cap(f, n, p, cores)
-    return alone or total <= cores
+        total += most_of(f, n, p, cores)
+    return f[node + 1] > 0.0 and (alone or total <= cores)
+
+
+@inner
+def is_limited(f: Any, n: Any, group: int) -> bool:
+    """Whether a pod of a group has a quota."""
+    found = False
+    for i in range(n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]):
+        found = found or f[n[O_PF] + n[n[O_GROUP_POD] + i] * PF + QUOTA] < math.inf
+    return found
+
+
+@inlined
+def most_of(f: Any, n: Any, p: int, cores: float) -> float:
+    """As `cap`, of a pod that is not throttled."""
+    return min(float(n[n[O_PI] + p * PI + BURSTS]), f[n[O_PF] + p * PF + PARALLEL], cores)
 
 
 @inlined
@@ -719,7 +744,7 @@ def counted(f: Any, n: Any, first: int, last: int, cores: float, t: float) -> fl
     total = 0.0
     for i in range(first, last):
         a, b = n[O_PF] + n[n[O_GROUP_POD] + i] * PF, n[O_PI] + n[n[O_GROUP_POD] + i] * PI
-        ended = (f[a + NEXT] <= t) & (n[b + BACKLOG] == 0)
+        ended = (f[a + T_END] <= t) & (f[a + T_END] <= f[a + NEXT]) & (n[b + BACKLOG] == 0)
         f[a + COUNTED] = min(float(n[b + BURSTS] - int(ended)), f[a + PARALLEL], cores)
         total += f[a + COUNTED]
     return total
@@ -750,194 +775,229 @@ def lower(f: Any, n: Any, values: int, jobs: int, skipped: int, size: int) -> No
             f[values + i], n[jobs + i] = f[values + skipped + i], n[jobs + skipped + i]
 
 
-@inner
-def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> int:
-    """As run_events while `is_roomy`: the same sums in the same order, each pod only when a request comes to it, in registers meanwhile.
+def roomy(limits: bool) -> Any:
+    """The loop of pods that have room, for groups in which some have a quota, or none has."""
 
-    Shares grow with arrivals only. So what pods had when they were last looked at is at least what they have: where that fits, the node
-    has room. Where it does not, what has ended since is left out, then all are brought to now; if they do not fit either, the next
-    position in `a_order` is given back, -1 if everything is done.
-    """
-    first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
-    node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
-    cores, speed, total, coupled = f[node], f[node + 1], f[node + 2], f[node + 3] != 1.0
-    if coupled:
-        for i in range(first, last):
-            a = n[O_PF] + n[n[O_GROUP_POD] + i] * PF
-            f[a + COUNTED] = cap(f, n, n[n[O_GROUP_POD] + i], cores)
-            total += f[a + COUNTED]
-    jf, ji, jk, orders, times, demand_of = n[O_JF], n[O_JI], n[O_JK], n[O_A_ORDER], n[O_A_T], n[O_A_DEMAND]
-    sources, numbers, keys, timeouts, sequences = n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_SF] + TIMEOUT, n[SEQUENCES]
-    outs, histograms, pods, recording = n[O_OUT], n[O_HISTOGRAM], n[O_A_POD], n[RECORDING] == 1
-    members, keeping, kept, kept_source = n[O_GROUP_POD], n[KEPT_ROOM] > 0, n[O_KEPT], n[O_KEPT_SOURCE]
-    free, free_jobs, count = n[FREE_JOB], n[FREE_JOBS], n[KEPT]
-    p, q, k, sweep, done, crowded, heaped = -1, -1, begin, -1, False, -1, False
-    rates, rated, rated_most, rated_factor = n[O_RATE], 1, -1.0, 0.0
-    i, t = -1, limit
-    a = b = tags = tag_jobs = skipped = latencies = bursts = backlog = head = tail = workers = queue = 0
-    at = virtual = share = rate = ends = request_s = cpu_s = residence = most = factor = 0.0
-    while True:
-        if sweep < 0 and k < end:
-            i = n[orders + k]
-            k += 1
-            t, q = f[times + i], n[pods + i]
-        else:
-            if sweep < 0:
-                sweep, done, t = first, True, limit
-            i, q = -1, -1
-            while q < 0 and sweep < last:
-                q = n[members + sweep]
-                sweep += 1
-                if q != p and f[n[O_PF] + q * PF + NEXT] > t:
-                    q = -1
-        if q != p:
-            if p >= 0:
-                lower(f, n, tags, tag_jobs, skipped, bursts)
-                f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END], f[a + NEXT] = at, virtual, share, rate, ends, ends
-                f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
-                n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BUSY], n[b + BACKLOG] = bursts, bursts, bursts, bursts, backlog
-                n[b + HEAD], n[b + TAIL] = head, tail
-            p = q
-            if p >= 0:
-                a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
-                tags, tag_jobs, latencies = n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH], n[O_LATENCY] + p * n[SOURCES]
-                at, virtual, share, rate, ends = f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE], f[a + T_END]
-                request_s, cpu_s, residence = f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE]
-                bursts, backlog, head, tail = n[b + BURSTS], n[b + BACKLOG], n[b + HEAD], n[b + TAIL]
-                service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
-                workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
-                queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
-                most, factor = min(f[a + PARALLEL], cores), speed * f[a + SPEED] * f[a + WARM]
-                skipped, heaped = 0, bursts > SORTED
-                if most != rated_most or factor != rated_factor:
-                    rated, rated_most, rated_factor = 1, most, factor
-                while rated <= bursts:
-                    f[rates + rated] = factor * min(float(rated), most) / rated
-                    rated += 1
-                if not heaped:
-                    put_in_order(f, n, tags, tag_jobs, bursts)
-        if p < 0:
-            if not done and total <= cores:
-                sweep = -1
-                continue
-            n[FREE_JOB], n[FREE_JOBS], n[KEPT] = free, free_jobs, count
-            if done:
-                return -1
-            n[n[O_PI] + crowded * PI + DIRTY] = 1
-            settle(f, n, group, t)
-            return k
+    def run_roomy(f: Any, n: Any, group: int, begin: int, end: int, limit: float) -> int:
+        """As run_events while `is_roomy`: the same sums in the same order, each pod only when a request comes to it, then in registers.
+
+        Shares grow with arrivals only, but for those of throttled pods, which are taken as if they were not. So what pods had when
+        they were last looked at is at least what they have: where that fits, the node has room. Where it does not, what has ended
+        since is left out, then all are brought to now; if they do not fit either, the next position in `a_order` is given back, -1
+        if everything is done.
+        """
+        limit = min(limit, LATEST)
+        first, last = n[n[O_GROUP_START] + group], n[n[O_GROUP_START] + group + 1]
+        node = n[O_NODE] + n[n[O_GROUP_NODE] + group] * 4
+        cores, speed, total, coupled = f[node], f[node + 1], f[node + 2], f[node + 3] != 1.0
+        if coupled:
+            for i in range(first, last):
+                a = n[O_PF] + n[n[O_GROUP_POD] + i] * PF
+                f[a + COUNTED] = most_of(f, n, n[n[O_GROUP_POD] + i], cores)
+                total += f[a + COUNTED]
+        jf, ji, jk, orders, times, demand_of = n[O_JF], n[O_JI], n[O_JK], n[O_A_ORDER], n[O_A_T], n[O_A_DEMAND]
+        sources, numbers, keys, timeouts, sequences = n[O_A_SOURCE], n[O_A_NUMBER], n[O_A_KEY], n[O_SF] + TIMEOUT, n[SEQUENCES]
+        outs, histograms, pods, recording = n[O_OUT], n[O_HISTOGRAM], n[O_A_POD], n[RECORDING] == 1
+        members, keeping, kept, kept_source = n[O_GROUP_POD], n[KEPT_ROOM] > 0, n[O_KEPT], n[O_KEPT_SOURCE]
+        free, free_jobs, count = n[FREE_JOB], n[FREE_JOBS], n[KEPT]
+        p, q, k, sweep, done, crowded, heaped = -1, -1, begin, -1, False, -1, False
+        rates, rated, rated_most, rated_factor = n[O_RATE], 1, -1.0, 0.0
+        i, t = -1, limit
+        a = b = tags = tag_jobs = skipped = latencies = bursts = backlog = head = tail = workers = queue = 0
+        at = virtual = share = rate = ends = renews = request_s = cpu_s = residence = most = factor = 0.0
+        limited = False
         while True:
-            job, demand = -1, 0.0
-            if ends <= t and ends < math.inf:
-                now = ends
+            if sweep < 0 and k < end:
+                i = n[orders + k]
+                k += 1
+                t, q = f[times + i], n[pods + i]
+            else:
+                if sweep < 0:
+                    sweep, done, t = first, True, limit
+                i, q = -1, -1
+                while q < 0 and sweep < last:
+                    q = n[members + sweep]
+                    sweep += 1
+                    if q != p and f[n[O_PF] + q * PF + NEXT] > t:
+                        q = -1
+            if q != p:
+                if p >= 0:
+                    lower(f, n, tags, tag_jobs, skipped, bursts)
+                    f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE] = at, virtual, share, rate
+                    f[a + T_END], f[a + T_QUOTA], f[a + NEXT] = ends, renews, min(ends, renews)
+                    f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE] = request_s, cpu_s, residence
+                    n[b + BURSTS], n[b + TAGS], n[b + JOBS], n[b + BUSY], n[b + BACKLOG] = bursts, bursts, bursts, bursts, backlog
+                    n[b + HEAD], n[b + TAIL] = head, tail
+                p = q
+                if p >= 0:
+                    a, b = n[O_PF] + p * PF, n[O_PI] + p * PI
+                    tags, tag_jobs, latencies = n[O_TAG] + p * n[WIDTH], n[O_TAG_JOB] + p * n[WIDTH], n[O_LATENCY] + p * n[SOURCES]
+                    at, virtual, share, rate = f[a + AT], f[a + VIRTUAL], f[a + SHARE], f[a + RATE]
+                    ends, renews, limited = f[a + T_END], f[a + T_QUOTA], limits and f[a + QUOTA] < math.inf
+                    request_s, cpu_s, residence = f[a + REQUEST_S], f[a + CPU_S], f[a + RESIDENCE]
+                    bursts, backlog, head, tail = n[b + BURSTS], n[b + BACKLOG], n[b + HEAD], n[b + TAIL]
+                    service = n[O_SERVICE] + n[b + SERVICE] * SERVICE_COLUMNS
+                    workers = n[service + WORKERS] if n[service + WORKERS] >= 0 else NEVER
+                    queue = n[service + QUEUE] if n[service + QUEUE] >= 0 else NEVER
+                    most, factor = min(f[a + PARALLEL], cores), speed * f[a + SPEED] * f[a + WARM]
+                    skipped, heaped = 0, bursts > SORTED
+                    if most != rated_most or factor != rated_factor:
+                        rated, rated_most, rated_factor = 1, most, factor
+                    while rated <= bursts:
+                        f[rates + rated] = factor * min(float(rated), most) / rated
+                        rated += 1
+                    if not heaped:
+                        put_in_order(f, n, tags, tag_jobs, bursts)
+            if p < 0:
+                if not done and total <= cores:
+                    sweep = -1
+                    continue
+                n[FREE_JOB], n[FREE_JOBS], n[KEPT] = free, free_jobs, count
+                if done:
+                    return -1
+                n[n[O_PI] + crowded * PI + DIRTY] = 1
+                settle(f, n, group, t)
+                return k
+            while True:
+                job, demand, what = -1, 0.0, ARRIVES
+                if ends <= t and (not limited or ends <= renews):
+                    now, what = ends, ENDS
+                elif limited and renews <= t:
+                    now, what = renews, RENEWS
+                elif i >= 0:
+                    now = t
+                    if bursts >= workers and backlog >= queue:
+                        n[b + REFUSED] += 1
+                        source = n[sources + i]
+                        end_request(f, n, source, sequences + i, p, t, t + f[timeouts + source * SF], REFUSAL, t)
+                        break
+                else:
+                    break
                 dt = now - at
                 if dt > 0.0:
                     at = now
                     request_s += dt * (bursts + backlog)
                     virtual += dt * rate
                     cpu_s += dt * share
-                ended = n[tag_jobs + skipped]
-                virtual = max(virtual, f[tags + skipped])
-                if heaped:
-                    pop(f, n, tags, tag_jobs, bursts)
-                    if bursts == SORTED // 2:
-                        put_in_order(f, n, tags, tag_jobs, bursts - 1)
-                        heaped = False
-                else:
-                    skipped += 1
-                bursts -= 1
-                n[b + COMPLETED] += 1
-                n[b + SINCE] += 1
-                x, y = jf + ended * JF, ji + ended * JI
-                span, source = now - f[x + ARRIVED_S], n[y + SOURCE]
-                residence += span
-                if recording or now > f[x + DEADLINE]:
-                    n[KEPT] = count
-                    end_request(f, n, source, n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, now)
-                    count = n[KEPT]
-                else:
-                    n[outs + source * 9 + OK] += 1
-                    n[histograms + source * BUCKETS + bucket(span)] += 1
-                    f[latencies + source] += span
-                    if keeping:
-                        f[kept + count], n[kept_source + count] = span, source
-                        count += 1
-                n[y + SOURCE], n[y + LINK] = FREE, free
-                free = ended
-                free_jobs += 1
-                if backlog > 0 and bursts < workers:
-                    job = head
-                    head = n[ji + job * JI + LINK]
-                    demand = f[jf + job * JF + DEMAND]
-                    backlog -= 1
-            elif i >= 0:
-                now, arrived, i = t, i, -1
-                source = n[sources + arrived]
-                deadline = t + f[timeouts + source * SF]
-                if bursts >= workers and backlog >= queue:
-                    n[b + REFUSED] += 1
-                    end_request(f, n, source, sequences + arrived, p, t, deadline, REFUSAL, t)
-                    break
-                dt = t - at
-                if dt > 0.0:
-                    at = t
-                    request_s += dt * (bursts + backlog)
-                    if bursts > 0:
-                        virtual += dt * rate
-                        cpu_s += dt * share
-                job, demand = free, f[demand_of + arrived]
-                x, y = jf + job * JF, ji + job * JI
-                free = n[y + LINK]
-                free_jobs -= 1
-                n[b + ACCEPTED] += 1
-                f[x + ARRIVED_S], f[x + DEADLINE] = t, deadline
-                n[y + KEY], n[y + SOURCE] = (source << 44) | n[numbers + arrived], source
-                n[y + STEP], n[y + SEQUENCE] = 0, sequences + arrived
-                if bursts >= workers:
-                    f[x + DEMAND], n[jk + job] = demand, n[keys + arrived]
-                    if backlog == 0:
-                        head = job
+                    if limited and share > 0.0:
+                        left = f[a + BUDGET] - dt * share
+                        f[a + BUDGET] = left if left >= 1e-12 else 0.0
+                    elif limited and bursts > 0:
+                        stand(f, n, p, dt)
+                if what == ENDS:
+                    ended = n[tag_jobs + skipped]
+                    virtual = max(virtual, f[tags + skipped])
+                    if heaped:
+                        pop(f, n, tags, tag_jobs, bursts)
+                        if bursts == SORTED // 2:
+                            put_in_order(f, n, tags, tag_jobs, bursts - 1)
+                            heaped = False
                     else:
-                        n[ji + tail * JI + LINK] = job
-                    tail = job
-                    backlog += 1
-                    break
-            else:
-                break
-            if job >= 0:
-                y = ji + job * JI
-                if recording and now <= f[jf + job * JF + DEADLINE]:
-                    f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = now
-                n[y + STEP] = 1
-                virtual = virtual if bursts > 0 else 0.0
-                if bursts >= SORTED or skipped >= SORTED:
-                    lower(f, n, tags, tag_jobs, skipped, bursts)
-                    skipped, heaped = 0, heaped or bursts >= SORTED
-                if heaped:
-                    push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
+                        skipped += 1
+                    bursts -= 1
+                    n[b + COMPLETED] += 1
+                    n[b + SINCE] += 1
+                    x, y = jf + ended * JF, ji + ended * JI
+                    span, source = now - f[x + ARRIVED_S], n[y + SOURCE]
+                    residence += span
+                    if recording or now > f[x + DEADLINE]:
+                        n[KEPT] = count
+                        end_request(f, n, source, n[y + SEQUENCE], p, f[x + ARRIVED_S], f[x + DEADLINE], OK, now)
+                        count = n[KEPT]
+                    else:
+                        n[outs + source * 9 + OK] += 1
+                        n[histograms + source * BUCKETS + bucket(span)] += 1
+                        f[latencies + source] += span
+                        if keeping:
+                            f[kept + count], n[kept_source + count] = span, source
+                            count += 1
+                    n[y + SOURCE], n[y + LINK] = FREE, free
+                    free = ended
+                    free_jobs += 1
+                    if backlog > 0 and bursts < workers:
+                        job = head
+                        head = n[ji + job * JI + LINK]
+                        demand = f[jf + job * JF + DEMAND]
+                        backlog -= 1
+                elif what == RENEWS:
+                    if n[b + EXHAUSTS] == 1:
+                        f[a + BUDGET] = 0.0
+                    else:
+                        begin_period(f, n, p, n[b + PERIOD] + 1)
                 else:
-                    insert(f, n, tags + skipped, tag_jobs + skipped, bursts, virtual + demand, job)
-                bursts += 1
-                n[b + DISPATCHED] += 1
-                if rated == bursts:
-                    f[rates + rated] = factor * min(float(rated), most) / rated
-                    rated += 1
-            share = rate = 0.0
-            ends = math.inf
-            if bursts > 0:
-                share = min(float(bursts), most)
-                rate = f[rates + bursts]
-                ends = now + max(f[tags + skipped] - virtual, 0.0) / rate
-        if coupled:
-            wanted = min(float(bursts), most)
-            grown = wanted - f[a + COUNTED]
-            f[a + COUNTED] = wanted
-            total += grown
-            if grown > 0.0 and sweep < 0 and total > cores:
-                f[a + NEXT], n[b + BURSTS], n[b + BACKLOG] = ends, bursts, backlog
-                total = f[node + 2] + counted(f, n, first, last, cores, t)
-                if total > cores:
-                    sweep, crowded = first, p
+                    arrived, i = i, -1
+                    source = n[sources + arrived]
+                    deadline = t + f[timeouts + source * SF]
+                    job, demand = free, f[demand_of + arrived]
+                    x, y = jf + job * JF, ji + job * JI
+                    free = n[y + LINK]
+                    free_jobs -= 1
+                    n[b + ACCEPTED] += 1
+                    f[x + ARRIVED_S], f[x + DEADLINE] = t, deadline
+                    n[y + KEY], n[y + SOURCE] = (source << 44) | n[numbers + arrived], source
+                    n[y + STEP], n[y + SEQUENCE] = 0, sequences + arrived
+                    if bursts >= workers:
+                        f[x + DEMAND], n[jk + job] = demand, n[keys + arrived]
+                        if backlog == 0:
+                            head = job
+                        else:
+                            n[ji + tail * JI + LINK] = job
+                        tail = job
+                        backlog += 1
+                        break
+                if job >= 0:
+                    y = ji + job * JI
+                    if recording and now <= f[jf + job * JF + DEADLINE]:
+                        f[n[O_RECORD_F] + n[y + SEQUENCE] * 3 + 1] = now
+                    n[y + STEP] = 1
+                    virtual = virtual if bursts > 0 else 0.0
+                    if limited and bursts == 0:
+                        number = period_at(f, n, p, now)
+                        if number > n[b + PERIOD]:
+                            begin_period(f, n, p, number)
+                    if bursts >= SORTED or skipped >= SORTED:
+                        lower(f, n, tags, tag_jobs, skipped, bursts)
+                        skipped, heaped = 0, heaped or bursts >= SORTED
+                    if heaped:
+                        push(f, n, tags, tag_jobs, bursts, virtual + demand, job)
+                    else:
+                        insert(f, n, tags + skipped, tag_jobs + skipped, bursts, virtual + demand, job)
+                    bursts += 1
+                    n[b + DISPATCHED] += 1
+                    if rated == bursts:
+                        f[rates + rated] = factor * min(float(rated), most) / rated
+                        rated += 1
+                share = rate = 0.0
+                ends = renews = math.inf
+                if bursts > 0:
+                    left = max(f[tags + skipped] - virtual, 0.0)
+                    share = min(float(bursts), most)
+                    rate = f[rates + bursts]
+                    ends = now + left / rate
+                    if limited:
+                        if f[a + BUDGET] == 0.0:
+                            share = rate = 0.0
+                            ends = now if left <= 1e-9 else math.inf
+                        renews = f[a + PHASE] + (n[b + PERIOD] + 1) * f[a + PERIOD_S]
+                        n[b + EXHAUSTS] = 0
+                        if share > 0.0 and now + f[a + BUDGET] / share < renews:
+                            renews = now + f[a + BUDGET] / share
+                            n[b + EXHAUSTS] = 1
+            if coupled:
+                wanted = min(float(bursts), most)
+                grown = wanted - f[a + COUNTED]
+                f[a + COUNTED] = wanted
+                total += grown
+                if grown > 0.0 and sweep < 0 and total > cores:
+                    f[a + T_END], f[a + NEXT], n[b + BURSTS], n[b + BACKLOG] = ends, min(ends, renews), bursts, backlog
+                    total = f[node + 2] + counted(f, n, first, last, cores, t)
+                    if total > cores:
+                        sweep, crowded = first, p
+
+    return inner(run_roomy)
+
+
+run_roomy, run_limited = roomy(False), roomy(True)
 
 
 @inner
@@ -945,7 +1005,10 @@ def run_group(f: Any, n: Any, group: int, begin: int, end: int, limit: float) ->
     """Arrivals a_order[begin:end] and all events up to `limit` of the pods that share a node."""
     while begin >= 0:
         if is_roomy(f, n, group):
-            begin = run_roomy(f, n, group, begin, end, limit)
+            if is_limited(f, n, group):
+                begin = run_limited(f, n, group, begin, end, limit)
+            else:
+                begin = run_roomy(f, n, group, begin, end, limit)
             if begin < 0:
                 return
         begin = run_events(f, n, group, begin, end, limit)

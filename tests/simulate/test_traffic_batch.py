@@ -160,13 +160,15 @@ def crowded_spec(dice: random.Random, policy: str) -> TrafficSpec:
 
 
 @pytest.mark.parametrize("policy", ["random", "round_robin"])
+@pytest.mark.parametrize("limited", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_full_nodes_and_long_queues(seed: int, policy: str) -> None:
+def test_full_nodes_and_long_queues(seed: int, limited: bool, policy: str) -> None:
     dice = random.Random(seed)
     spec = crowded_spec(dice, policy)
     story: list[tuple[str, float, tuple[Any, ...], dict[str, Any]]] = []
     for i in range(6):
-        words = {"service": "web", "node": dice.choice(("m", "m", "n")), "weight": dice.choice((2.0, 512.0))}
+        quota = dice.choice((None, None, 0.5, 1.2)) if limited else None
+        words = {"service": "web", "node": dice.choice(("m", "m", "n")), "weight": dice.choice((2.0, 512.0)), "quota_cores": quota}
         story += [("start", -1.0, (f"p{i}",), words), ("route", -1.0, (f"p{i}",), {})]
     story += [("set_pod", 5.0, ("p0",), {"speed": 0.5}), ("drain", 6.0, ("p1",), {}), ("kill", 8.25, ("p2",), {})]
     slow, fast = (told(plane(spec, record=True), story, step_s) for plane, step_s in ((HeapPlane, 1.0), (BatchPlane, 0.37)))
