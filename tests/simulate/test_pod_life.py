@@ -66,7 +66,7 @@ def test_one_pull_after_the_other_and_the_same_image_once() -> None:
 
 
 def test_pulls_side_by_side_share_the_bandwidth() -> None:
-    """100 and 200 MiB at 10 MiB a second, together: the small one takes 20 s, the other 10 s more. Bounded to one at a time: 10 and 30 s."""
+    """100 and 200 MiB at 10 MiB a second, together: the small one takes 20 s, the other 10 s more. One at a time: 10 and 30 s."""
     sizes = {"a:1": 100 * MIB, "b:1": 200 * MIB}
     both = (workload(replicas=0, template=template(image="a:1")), workload(name="api", replicas=0, template=template(image="b:1")))
     spec = replace(grown(template(image="a:1"), 1, image_bytes=sizes), workloads=both)
