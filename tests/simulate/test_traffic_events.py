@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate.spec import Behaviour, Call, Distribution, Edge, Rate, Retry, Source, Step, TrafficSpec
-from simulate.traffic import choice, make_plane
+from simulate.traffic import choice, draws, make_plane
 from simulate.traffic.choice import ChoosingPlane
 from simulate.traffic.heap import HeapPlane
-from simulate.traffic.layout import A_SIZE, H_LEAVES
+from simulate.traffic.layout import A_SIZE, E_CALLS, E_OUTSTANDING, H_LEAVES, P_ACCEPTED, P_REQUEST_S, S_OK
 from simulate.traffic.limits import why_plain
 from tests.simulate.random_worlds import HORIZON_S, told, world
 
@@ -145,6 +145,46 @@ def test_usage_of_ended_and_begun_again_pods_is_that_of_plain_python() -> None:
                 one.start(t, name, service="web", node=None)
                 one.route(t, name)
         assert dict(plane.usage(t + 0.3)) == dict(slow.usage(t + 0.3))
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [(P_ACCEPTED, "accepted"), (P_REQUEST_S, "Little"), (E_OUTSTANDING, "attempts"), (E_CALLS, "retries"), (S_OK, "flight")],
+)
+def test_a_run_that_loses_anything_ends_with_its_name(column: int, told: str) -> None:
+    spec = crowd(50.0)
+    plane: Any = make_plane(spec, engine="events")
+    for name in ("web-0", "api-0"):
+        plane.start(-1.0, name, service=name[:3], node=None)
+        plane.route(-1.0, name)
+    plane.read(2.0)
+    w = plane._w
+    if column == P_REQUEST_S:
+        w.f[w.pods[0] + column] += 1e-3
+    else:
+        row = {P_ACCEPTED: w.pods[0], S_OK: w.sources[0]}.get(column, w.edges["web", "api"])
+        w.m[row + column] += 1
+    with pytest.raises(AssertionError, match=told):
+        plane.read(2.0)
+
+
+def test_processors_did_the_work_that_was_drawn() -> None:
+    demand = Distribution(name="lognormal", mean=0.01, cv=2.0)
+    tiers = (
+        Behaviour(name="web", program=(Step(cpu_s=demand), Step(calls=(Call(to="api"),)), Step(cpu_s=demand)), parallelism=2.0),
+        Behaviour(name="api", program=(Step(cpu_s=demand),), parallelism=2.0),
+    )
+    source = Source(name="u", to="web", kind="open", rate=Rate(constant=100.0), limit=300)
+    spec = TrafficSpec(seed=5, horizon_s=60.0, behaviours=tiers, edges=(), sources=(source,), machines=())
+    plane = make_plane(spec, engine="events")
+    for name in ("web-0", "web-1", "api-0"):
+        plane.start(-1.0, name, service=name[:3], node=None)
+        plane.route(-1.0, name)
+    used = {name: one.cpu_s for name, one in plane.read(60.0).items()}
+    key, sample = draws.base(5, "source/u"), draws.sampler(demand)
+    roots = [draws.numbered(key, i) for i in range(300)]
+    assert used["web-0"] + used["web-1"] == pytest.approx(sum(sample(k, draws.CPU, step) for k in roots for step in (0, 32)), rel=1e-11)
+    assert used["api-0"] == pytest.approx(sum(sample(draws.child(k, 1, 0), draws.CPU, 0) for k in roots), rel=1e-11)
 
 
 def test_what_has_no_room_in_words_is_left_to_plain_python() -> None:
