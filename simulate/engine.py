@@ -20,7 +20,7 @@ from simulate.control.loops import Control
 from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.baseline import Hosts
 from simulate.control.loops.story import UNSUITED
-from simulate.control.state import Cluster, LiveWorkload, Pod, after
+from simulate.control.state import Cluster, LiveWorkload, Pod, Version, after
 from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS
@@ -51,6 +51,18 @@ def takes_behaviour(plane: Plane) -> bool:
     return "behaviour" in signature(plane.start).parameters
 
 
+class _Made(NamedTuple):
+    """What the data plane is told of every pod of one version; `of` keeps alive what it was made from, and is known by."""
+
+    of: tuple[Version, Behaviour]
+    service: str
+    own: dict[str, Behaviour]
+    speed: float
+    weight: float
+    quota_cores: float | None
+    memory_limit_bytes: float | None
+
+
 class _Joined:
     """The data plane as the control plane sees it: operations happen now."""
 
@@ -65,6 +77,7 @@ class _Joined:
         self.touched = True
         self.started: dict[str, str] = {}
         self._speeds: dict[str, float] = {}
+        self._made: dict[tuple[int, int], _Made] = {}
         self._shares = {one.workload: one.shares for one in spec.placements} if isinstance(spec, HostsSpec) else {}
         self.told: Callable[[str, str, str | None, str | None], None] | None = None
 
@@ -97,25 +110,38 @@ class _Joined:
         after(self._environment, delay, self.told, hit.kind, hit.pod, hit.probe, hit.outcome)
 
     def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
-        containers = pod.version.template.containers
-        cores = sum(one.request_cores or 0.0 for one in containers)
-        usual = self._behaviours.get(pod.version.service, behaviour)
-        own = {} if behaviour == usual or not self._takes_behaviour else {"behaviour": behaviour}
-        version = self._versions.get(behaviour)
-        speed = 1.0 if own or version or behaviour == usual else relative_speed(usual, behaviour)
+        made = self._made.get((id(pod.version), id(behaviour)))
+        if made is None:
+            made = self._made[id(pod.version), id(behaviour)] = self._make(pod.version, behaviour)
         self.started[pod.name] = pod.workload
-        self._speeds[pod.name] = speed
+        self._speeds[pod.name] = made.speed
         self._plane.start(
             self._acting(),
             pod.name,
-            service=version or pod.version.service,
+            service=made.service,
             node=pod.node,
+            quota_cores=made.quota_cores,
+            weight=self._shares.get(pod.workload, made.weight),
+            speed=made.speed,
+            boot_cpu_s=boot_cpu_s * made.speed,
+            memory_limit_bytes=made.memory_limit_bytes,
+            **made.own,
+        )
+
+    def _make(self, version: Version, behaviour: Behaviour) -> _Made:
+        """How a version of this behaviour is started."""
+        containers = version.template.containers
+        usual = self._behaviours.get(version.service, behaviour)
+        other = self._versions.get(behaviour)
+        own = {} if behaviour == usual or not self._takes_behaviour else {"behaviour": behaviour}
+        return _Made(
+            of=(version, behaviour),
+            service=other or version.service,
+            own=own,
+            speed=1.0 if own or other or behaviour == usual else relative_speed(usual, behaviour),
+            weight=max(2.0, 1024.0 * sum(one.request_cores or 0.0 for one in containers)),
             quota_cores=_limit(containers, "limit_cores"),
-            weight=self._shares.get(pod.workload, max(2.0, 1024.0 * cores)),
-            speed=speed,
-            boot_cpu_s=boot_cpu_s * speed,
             memory_limit_bytes=_limit(containers, "limit_bytes"),
-            **own,
         )
 
     def warm(self, pod: str, factor: float) -> None:
@@ -274,9 +300,10 @@ class _Recorder:
         counters = self._joined.counters()
         lasting = end_s - self._start_s
         started: dict[str, list[str]] = {}
-        for name, workload in self._joined.started.items():
+        for name, workload in self._joined.started.items() if counters else ():
             if name in counters:
                 started.setdefault(workload, []).append(name)
+        written = bool(self._cluster.written)
         for key in self._cluster.written:
             self._running.pop(key, None)
         self._cluster.written.clear()
@@ -302,7 +329,8 @@ class _Recorder:
                 )
             )
         self._pods = dict(counters)
-        self._joined.forget(self._cluster.pods)
+        if written:
+            self._joined.forget(self._cluster.pods)
 
 
 class _Running(NamedTuple):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
+from heapq import nsmallest
 from typing import NamedTuple, Protocol, TypeVar
 
 BURST = 500
@@ -114,9 +115,11 @@ INSERTED = 12
 """Up to so many pods the controller's sort inserts one after the other."""
 
 
-def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True) -> list[PodView]:
-    """Pods, the first to be deleted first. Where no order is defined (the rules of ages are not transitive, as equal ages tie and others of
-    one bucket do not): up to 12 as the insertion of the controller's sort leaves them, else as they came.
+def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True, count: int | None = None) -> list[PodView]:
+    """Pods, the first to be deleted first; of many only `count`.
+
+    Where no order is defined (the rules of ages are not transitive: equal ages tie, others of one bucket do not), up to 12 are as the
+    insertion of the controller's sort leaves them; more, where all tie, as they came.
     """
 
     def order(first: PodView, second: PodView) -> int:
@@ -124,7 +127,7 @@ def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True) -> list[Po
 
     found = list(pods)
     if len(found) > INSERTED:
-        return sorted(found, key=cmp_to_key(order))
+        return nsmallest(len(found) if count is None else count, found, key=cmp_to_key(order))
     for i in range(1, len(found)):
         while i > 0 and order(found[i], found[i - 1]) < 0:
             found[i - 1], found[i] = found[i], found[i - 1]
@@ -190,14 +193,16 @@ def victims(pods: Sequence[P], related: Iterable[Ranked], count: int, view: Call
         return []
     crowd = Counter([pod.node for pod in related])
     if len(pods) <= INSERTED:
-        return _compared(pods, lambda pod: view(pod)._replace(crowd=crowd[pod.node]), use_cost)[:count]
+        return _compared(pods, lambda pod: view(pod)._replace(crowd=crowd[pod.node]), use_cost, count)[:count]
     found = ranks(pods, crowd, use_cost=use_cost)
     last = min(found) if count == 1 else sorted(found)[count - 1]
     groups: dict[int, list[P]] = {}
     for pod, one in zip(pods, found, strict=True):
         if one <= last:
             groups.setdefault(one, []).append(pod)
-    ordered = [pod for one in sorted(groups) for pod in (groups[one] if _tied(groups[one]) else _compared(groups[one], view, use_cost))]
+    ordered = [
+        pod for one in sorted(groups) for pod in (groups[one] if _tied(groups[one]) else _compared(groups[one], view, use_cost, count))
+    ]
     return ordered[:count]
 
 
@@ -208,10 +213,10 @@ def _tied(pods: Sequence[Ranked]) -> bool:
     return not [1 for pod in pods if pod.created_s != created_s or pod.ready_since_s != since_s or pod.restarts != restarts]
 
 
-def _compared(pods: Sequence[P], view: Callable[[P], PodView], use_cost: bool) -> list[P]:
+def _compared(pods: Sequence[P], view: Callable[[P], PodView], use_cost: bool, count: int) -> list[P]:
     views = [view(pod) for pod in pods]
     place = {id(one): pod for one, pod in zip(views, pods, strict=True)}
-    return [place[id(one)] for one in deletion_order(views, use_cost=use_cost)]
+    return [place[id(one)] for one in deletion_order(views, use_cost=use_cost, count=count)]
 
 
 def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:
