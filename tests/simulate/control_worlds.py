@@ -133,7 +133,8 @@ def _event(dice: random.Random, at_s: float, some: list[Workload], calm: bool) -
         return [Event(at_s=at_s, verb=verb, target=chosen.name, arguments={"replicas": dice.randint(0, 8)})]
     if verb == "pause":
         resumed = Event(at_s=at_s + dice.uniform(3.0, 60.0), verb="resume", target=one.name)
-        return [Event(at_s=at_s, verb=verb, target=one.name), resumed]
+        changed = Event(at_s=at_s + 2.0, verb="rollout", target=one.name, arguments={"image": f"{one.name}:{dice.randint(5, 7)}"})
+        return [Event(at_s=at_s, verb=verb, target=one.name), *([changed] if dice.random() < 0.5 else []), resumed]
     if verb == "undo":
         return [Event(at_s=at_s, verb=verb, target=one.name)]
     if verb == "reclaim":

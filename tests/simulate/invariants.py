@@ -231,6 +231,16 @@ def evictions_keep_the_budget(spec: ClusterSpec, trace: Trace) -> None:
             ready.discard(one.pod)
 
 
+def paused_deployments_create_no_set(trace: Trace) -> None:
+    """3.3: while a Deployment is paused no rollout begins; what was under way in the first second may still end."""
+    said = [(one.t_s, one.name, one.reason) for one in trace.events if one.kind == "Scenario" and one.reason in ("pause", "resume")]
+    for one in trace.scales:
+        if one.kind == "ReplicaSet" and one.from_replicas is None and one.t_s > 0:
+            before = [(t_s, verb) for t_s, name, verb in said if name == one.owner and t_s <= one.t_s]
+            paused = bool(before) and before[-1][1] == "pause"
+            assert not paused or one.t_s < before[-1][0] + 1.0, one
+
+
 def autoscalers_keep_their_bounds(spec: ClusterSpec, trace: Trace) -> None:
     """1.7, 1.8: no autoscaler writes a size outside its bounds."""
     bounds = {f"horizontal-pod-autoscaler {one.name}": (one.minimum, one.maximum) for one in spec.autoscalers}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView, Status
 from simulate.engine import run
 from simulate.spec import Autoscaler, ClusterSpec, DisruptionBudget, Event
-from simulate.trace import NodeRecord, PodRecord, ScaleRecord, StatusRecord, Trace
+from simulate.trace import EventRecord, NodeRecord, PodRecord, ScaleRecord, StatusRecord, Trace
 from tests.simulate import invariants
 from tests.simulate.control_worlds import BOUNDS, History, histories
 from tests.simulate.worlds import READY, QuietPlane, template, workload, world
@@ -35,6 +35,7 @@ def holds(history: History) -> Trace:
     invariants.ordinals_come_in_order(spec, trace)
     invariants.evictions_keep_the_budget(spec, trace)
     invariants.autoscalers_keep_their_bounds(spec, trace)
+    invariants.paused_deployments_create_no_set(trace)
     invariants.proxies_know_only_what_runs(plane.log, trace)
     if history.roomy:
         invariants.everything_has_finished(spec, trace)
@@ -150,6 +151,13 @@ BROKEN: dict[str, tuple[Any, ...]] = {
     "out of bounds": (
         lambda trace: invariants.autoscalers_keep_their_bounds(replace(SPEC, autoscalers=(SCALER,)), trace),
         traced(scales=[ScaleRecord(1.0, "Deployment", "web", "web", 2, 4, "horizontal-pod-autoscaler web")]),
+    ),
+    "rolled while paused": (
+        invariants.paused_deployments_create_no_set,
+        traced(
+            scales=[ScaleRecord(9.0, "ReplicaSet", "web-v2", "web", None, 1, "deployment-controller")],
+            events=[EventRecord(5.0, "Scenario", "web", "Normal", "pause", "pause web")],
+        ),
     ),
     "routed unstarted": (lambda log: invariants.proxies_know_only_what_runs(log, traced()), [(1.0, "route", "a")]),
     "routed twice": (lambda log: invariants.proxies_know_only_what_runs(log, traced()), [(1.0, w, "a") for w in DOUBLE]),
