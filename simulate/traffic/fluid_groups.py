@@ -26,8 +26,9 @@ def grouped(
     pods: Iterable[FluidPod], edges: Mapping[tuple[str, str], EdgeFlow], machines: Mapping[str, Machine]
 ) -> tuple[dict[str, list[Group]], list[Place]]:
     """The groups of each service, the kinds of nodes where pods take from each other; the edges' shares are set."""
-    living = [pod for pod in pods if pod.state in WITH_PROCESS]
-    shares = _shares(living, edges, machines)
+    known = {pod.name: pod for pod in pods}
+    living = [pod for pod in known.values() if pod.state in WITH_PROCESS]
+    shares = _shares(living, known, edges, machines)
     numbers: dict[Key, int] = {}
     keys: dict[str, int] = {}
     for pod in living:
@@ -118,7 +119,10 @@ def _signatures(living: Iterable[FluidPod], keys: Mapping[str, int], machines: M
 
 
 def _shares(
-    living: list[FluidPod], edges: Mapping[tuple[str, str], EdgeFlow], machines: Mapping[str, Machine]
+    living: list[FluidPod],
+    known: Mapping[str, FluidPod],
+    edges: Mapping[tuple[str, str], EdgeFlow],
+    machines: Mapping[str, Machine],
 ) -> dict[str, tuple[float, ...]]:
     """Of each pod its share of the attempts of every edge that leads to its service; what goes elsewhere is set at the edges."""
     counts: dict[str, int] = {}
@@ -129,13 +133,12 @@ def _shares(
     for pod in living:
         by_service.setdefault(pod.service, []).append(pod)
     for (caller, callee), flow in edges.items():
-        listed = {pod.name: pod for pods in flow.lists.values() for pod in pods}
-        listed.update({pod.name: pod for pod in by_service.get(callee, [])})
         capacity: dict[str, float] = {}
         if flow.spec.policy in splitting.BY_CAPACITY:
-            capacity = {name: _speed(pod, machines) * min(_fixed(pod, machines)[1:]) for name, pod in listed.items()}
+            listed = [pod for pods in flow.lists.values() for pod in pods]
+            capacity = {pod.name: _speed(pod, machines) * min(_fixed(pod, machines)[1:]) for pod in listed}
         shares = splitting.split(flow, capacity, counts.get(caller, 0))
-        _elsewhere(flow, shares, listed)
+        _elsewhere(flow, shares, known)
         for pod in by_service.get(callee, []):
             found[pod.name].append(shares.get(pod.name, 0.0) if _served(flow, pod) else 0.0)
     return {name: tuple(own) for name, own in found.items()}
@@ -145,9 +148,9 @@ def _served(flow: EdgeFlow, pod: FluidPod) -> bool:
     return splitting.takes(pod) or (flow.spec.keepalive is not None and splitting.holds(pod))
 
 
-def _elsewhere(flow: EdgeFlow, shares: dict[str, float], listed: Mapping[str, FluidPod]) -> None:
+def _elsewhere(flow: EdgeFlow, shares: dict[str, float], known: Mapping[str, FluidPod]) -> None:
     """Shares that meet no server: refused by a host, lost, or without an endpoint. Ejection lets few through (4.4)."""
-    dead = {name: share for name, share in shares.items() if not _served(flow, listed[name])}
+    dead = {name: share for name, share in shares.items() if not _served(flow, known[name])}
     served = math.fsum(share for name, share in shares.items() if name not in dead)
     wasted = math.fsum(dead.values())
     rule = flow.spec.ejection
@@ -157,8 +160,8 @@ def _elsewhere(flow: EdgeFlow, shares: dict[str, float], listed: Mapping[str, Fl
         if most < wasted:
             for name in shares:
                 shares[name] *= most / wasted if name in dead else (served + wasted - most) / served
-    flow.to_lost = math.fsum(shares[name] for name in dead if listed[name].state == LOST)
-    flow.to_down = math.fsum(shares[name] for name in dead if listed[name].state != LOST)
+    flow.to_lost = math.fsum(shares[name] for name in dead if known[name].state == LOST)
+    flow.to_down = math.fsum(shares[name] for name in dead if known[name].state != LOST)
     flow.to_nobody = max(0.0, 1.0 - math.fsum(shares.values()))
     if flow.to_nobody < 1e-12:
         flow.to_nobody = 0.0

@@ -18,12 +18,12 @@ BY_CAPACITY = ("least_request", "p2c", "ewma")
 
 
 def equal(pods: Sequence[object]) -> list[float]:
-    """The same for each of at least one.
+    """The same for each.
 
     >>> equal(["a", "b"])
     [0.5, 0.5]
     """
-    return [1.0 / len(pods)] * len(pods)
+    return [1.0 / max(1, len(pods))] * len(pods)
 
 
 def chosen(edge: Edge, pods: Sequence[FluidPod], capacity: Mapping[str, float], callers: int) -> list[float]:
@@ -33,7 +33,7 @@ def chosen(edge: Edge, pods: Sequence[FluidPod], capacity: Mapping[str, float], 
         total = math.fsum(sizes)
         return [size / total for size in sizes] if 0.0 < total < math.inf else equal(pods)
     clients = callers or edge.clients
-    if edge.policy == "hash" and clients * len(pods) <= EXACT:
+    if edge.policy == "hash" and pods and clients * len(pods) <= EXACT:
         return hashed(clients, [pod.name for pod in pods])
     return equal(pods)
 
