@@ -96,7 +96,7 @@ class Tables:
         changed["scratch"] = np.zeros(3 * (len(changed["pf"]) + len(changed["background"])))
         self._lay(changed, self.g.copy())
 
-    def regroup(self, starts: Sequence[int], pods: Sequence[int], nodes: Sequence[int]) -> None:
+    def regroup(self, starts: Sequence[int], pods: Any, nodes: Any) -> None:
         """Which pods are in which group, and the node of each group."""
         self.groups = len(nodes)
         self.n[k.GROUPS] = len(nodes)

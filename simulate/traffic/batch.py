@@ -174,25 +174,25 @@ class BatchPlane:
 
     def _regroup(self) -> None:
         """Pods with a process by node; a node where none can take from another is as many groups as pods (3.4)."""
-        s = self._s
-        members: list[list[int]] = [[] for _ in range(len(self._nodes) + 1)]
+        s, nodes = self._s, len(self._nodes) + 1
         s.pi[:, k.GROUP] = -1
-        for pod in range(len(self._names)):
-            if s.pi[pod, k.STATE] in WITH_PROCESS:
-                members[s.pi[pod, k.NODE]].append(pod)
-        starts, pods, nodes = [0], list[int](), list[int]()
-        for node, inside in enumerate(members):
-            threads = cpu.added([float(entry.threads) for entry in self._background[node]]) if node < len(self._nodes) else 0.0
-            alone = cpu.added([float(s.pf[pod, k.PARALLEL]) for pod in inside]) + threads <= s.node[node, 0]
-            s.node[node, 2:] = threads, float(alone)
-            for group in [[pod] for pod in inside] if alone else [inside]:
-                s.pi[group, k.GROUP] = len(nodes)
-                pods.extend(group)
-                starts.append(len(pods))
-                nodes.append(node)
-        s.regroup(starts, pods, nodes)
+        state = s.pi[: len(self._names), k.STATE]
+        inside = np.flatnonzero((state == k.STARTING) | (state == k.UP) | (state == k.DRAINING))
+        homes = s.pi[inside, k.NODE]
+        # from left to right, as `cpu.added`
+        wanted = np.bincount(homes, weights=s.pf[inside, k.PARALLEL], minlength=nodes)
+        s.node[:nodes, 2] = self._threads
+        s.node[:nodes, 3] = wanted + self._threads <= s.node[:nodes, 0]
+        order = np.argsort(homes, kind="stable")
+        pods, homes = inside[order], homes[order]
+        begins = s.node[homes, 3] == 1.0
+        begins[:1] = True
+        begins[1:] |= homes[1:] != homes[:-1]
+        s.pi[pods, k.GROUP] = np.cumsum(begins) - 1
+        s.regroup([*np.flatnonzero(begins).tolist(), len(pods)], pods, homes[begins])
 
     def _place_background(self) -> None:
+        self._threads = np.array([*(cpu.added([float(entry.threads) for entry in entries]) for entries in self._background), 0.0])
         rows = [(i, float(entry.threads), entry.weight) for i, entries in enumerate(self._background) for entry in entries]
         self._s.replace(background=np.array(rows).reshape(-1, 3))
 
