@@ -134,7 +134,6 @@ class FluidPlane:
                     pod.since += group.totals.completed + group.totals.failed
                     pod.backlog_s, pod.inside, pod.group = group.backlog_s, group.inside, None
         self._grouped = self._planned = False
-        self._still.clear()
 
     def _idle(self, pod: FluidPod) -> bool:
         """Whether nothing is computed for a pod and nobody calls it: what happens to it changes nothing for others."""
@@ -392,6 +391,7 @@ class FluidPlane:
 
     def _gone(self, pod: FluidPod, state: str) -> None:
         self._starting -= pod.state == STARTING
+        self._still.pop(pod.name, None)
         pod.inside = pod.backlog_s = 0.0
         pod.state = state
         self._due.pop(pod.name, None)
@@ -498,7 +498,9 @@ class FluidPlane:
         own, group = pod.totals, pod.group
         if group is None:
             if (known := self._still.get(pod.name)) is None:
-                known = self._still[pod.name] = counted(pod, own, _NOTHING, pod.inside, pod.since, 0.0)
+                known = counted(pod, own, _NOTHING, pod.inside, pod.since, 0.0)
+                if pod.state not in WITH_PROCESS:
+                    self._still[pod.name] = known
             return known
         if id(group) not in shared:
             delta, inside = passed(group, dt_s)
