@@ -18,7 +18,7 @@ from migrate.findings import Finding, Unusable
 from tests.migrate.compose_attacks import ATTACKS, W, measured_by_name, reference_seconds
 
 DEAREST: Final = 40.0
-"""How many times as much CPU as an ordinary project of its size an attack may cost: they cost 0.1 to 6, what grows with the square hundreds.
+"""How many times as much CPU as an ordinary project of its size an attack may cost: they cost up to 6, what grows with the square hundreds.
 No measure of time: the bound lies far from both, so that no noise of a machine decides."""
 
 
