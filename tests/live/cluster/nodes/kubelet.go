@@ -36,15 +36,16 @@ type kubelet struct {
 	pods   listers.PodLister
 	nodes  listers.NodeLister
 
-	mutex  sync.Mutex
-	lives  map[types.UID]*life
-	counts map[types.UID]int // pods seen so far of a controller
-	last   int               // the last pod address given
+	mutex   sync.Mutex
+	lives   map[types.UID]*life
+	counts  map[types.UID]int // pods seen so far of a controller
+	numbers map[types.UID]int // of each pod among those of its controller, by order of creation
+	last    int               // the last pod address given
 }
 
 // newKubelet registers what is to be done with nodes and pods; the factory is yet to be started.
 func newKubelet(ctx context.Context, client kubernetes.Interface, factory informers.SharedInformerFactory, port int) *kubelet {
-	k := &kubelet{client: client, port: port, lives: map[types.UID]*life{}, counts: map[types.UID]int{}}
+	k := &kubelet{client: client, port: port, lives: map[types.UID]*life{}, counts: map[types.UID]int{}, numbers: map[types.UID]int{}}
 	k.pods, k.nodes = factory.Core().V1().Pods().Lister(), factory.Core().V1().Nodes().Lister()
 	_, _ = factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { k.seeNode(ctx, object.(*core.Node)) },
@@ -164,6 +165,7 @@ func (k *kubelet) renew(ctx context.Context, node string) {
 func (k *kubelet) seePod(ctx context.Context, pod *core.Pod) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
+	k.count(pod)
 	known := k.lives[pod.UID]
 	if known == nil && pod.Spec.NodeName != "" {
 		if node, err := k.nodes.Get(pod.Spec.NodeName); err == nil {
@@ -179,20 +181,26 @@ func (k *kubelet) seePod(ctx context.Context, pod *core.Pod) {
 	}
 }
 
+// count numbers a pod when it is first seen, bound or not: news of creations come in their order, those of bindings in the scheduler's.
+// It needs the mutex.
+func (k *kubelet) count(pod *core.Pod) {
+	owner := meta.GetControllerOf(pod)
+	if _, counted := k.numbers[pod.UID]; counted || owner == nil {
+		return
+	}
+	k.numbers[pod.UID] = k.counts[owner.UID]
+	k.counts[owner.UID]++
+	if ordinal, err := strconv.Atoi(pod.Labels["apps.kubernetes.io/pod-index"]); err == nil {
+		k.numbers[pod.UID] = ordinal
+	}
+}
+
 // begin needs the mutex.
 func (k *kubelet) begin(ctx context.Context, pod *core.Pod) *life {
-	index := 0
-	if owner := meta.GetControllerOf(pod); owner != nil {
-		index = k.counts[owner.UID]
-		k.counts[owner.UID]++
-		if ordinal, err := strconv.Atoi(pod.Labels["apps.kubernetes.io/pod-index"]); err == nil {
-			index = ordinal
-		}
-	}
 	k.last++
 	own, cancel := context.WithCancel(ctx)
 	started := &life{
-		kubelet: k, pod: pod.DeepCopy(), index: index, cancel: cancel, orders: make(chan bool, 16),
+		kubelet: k, pod: pod.DeepCopy(), index: k.numbers[pod.UID], cancel: cancel, orders: make(chan bool, 16),
 		address: fmt.Sprintf("10.%d.%d.%d", 100+k.last>>16, k.last>>8&255, k.last&255),
 	}
 	k.lives[pod.UID] = started
@@ -203,6 +211,7 @@ func (k *kubelet) begin(ctx context.Context, pod *core.Pod) *life {
 func (k *kubelet) forget(uid types.UID) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
+	delete(k.numbers, uid)
 	if known := k.lives[uid]; known != nil {
 		known.ending = true
 		known.cancel()
