@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from simulate.control import hpa_limits, labels
@@ -261,6 +262,10 @@ def with_condition(
     return tuple(result) if any(old.type == type_ for old in conditions) else (*result, new)
 
 
+parsed = lru_cache(maxsize=4096)(labels.parse)
+"""Each autoscaler's selector is read at every reconcile of every other one."""
+
+
 class _Pass:
     """The working place of one reconcile; nothing of it outlives the call."""
 
@@ -376,23 +381,20 @@ class _Pass:
             self.condition("ScalingActive", "False", "InvalidSelector", "the HPA target's scale is missing a selector")
             raise MetricError("selector is required")
         try:
-            labels.parse(self.seen.selector)
+            parsed(self.seen.selector)
         except ValueError as failure:
             text = f"couldn't convert selector into a corresponding internal selector object: {failure}"
             self.warn("InvalidSelector", text)
             self.condition("ScalingActive", "False", "InvalidSelector", text)
             raise MetricError(text) from None
-        others = [name for name, selector in self.seen.other_selectors.items() if self.selects(selector)]
+        found = list({id(pod.labels): pod.labels for pod in self.seen.pods}.values())
+        others = [name for name, selector in self.seen.other_selectors.items() if any(map(parsed(selector).matches, found))]
         if others:
             own = f"{self.spec.namespace}/{self.spec.name}"
             text = f"pods by selector {self.seen.selector} are controlled by multiple HPAs: [{' '.join((own, *others))}]"
             self.warn("AmbiguousSelector", text)
             self.condition("ScalingActive", "False", "AmbiguousSelector", text)
             raise MetricError(text)
-
-    def selects(self, selector: str) -> bool:
-        parsed = labels.parse(selector)
-        return any(parsed.matches(pod.labels) for pod in self.seen.pods)
 
     def normalized(self, current: int, raw: int) -> int:
         """Stabilization and limits (1.7, 1.8), with their conditions."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from simulate.control import labels
 
@@ -53,8 +53,7 @@ class PodView:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """One pod's metric: per container for a resource (key "" for a Pods metric's single value), its time and window."""
 
     milli: Mapping[str, int]

@@ -6,7 +6,6 @@ interval, and it is as old as the last housekeeping before the last scrape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 HOUSEKEEPING_S = 10.0
@@ -26,8 +25,7 @@ class Point(NamedTuple):
     start_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """What the metrics API answers for a pod: the timestamp is that of the last point, the window the time between the two."""
 
     timestamp_s: float
@@ -57,12 +55,7 @@ def sample(points: tuple[Point, Point] | None) -> Sample | None:
         return None
     first, second = points
     window = second.t_s - first.t_s
-    return Sample(
-        timestamp_s=second.t_s,
-        window_s=window,
-        cpu_cores=(second.cpu_s - first.cpu_s) / window,
-        memory_bytes=second.memory_bytes,
-    )
+    return Sample(second.t_s, window, (second.cpu_s - first.cpu_s) / window, second.memory_bytes)
 
 
 def housekeeping_phase_s(position: int) -> float:

@@ -13,7 +13,6 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-from simulate.control.labels import Selector
 from simulate.control.placement import Placement, choose_node, scan_limit
 from simulate.control.placement_filter import CORDONED, Counting, untolerated
 from simulate.control.placement_view import ZONE, Group, NodeView, PodView
@@ -36,12 +35,12 @@ class _Counter:
 
 @dataclass(slots=True)
 class _Class:
-    """Pods that ask for the same on the same nodes: what each node scores for them, and which nodes changed since."""
+    """Pods that ask for the same on the same nodes: what each node scored for them after the change of number `seen`."""
 
     asked: Any
     allowed: Any
     scores: Any
-    stale: list[int]
+    seen: int
 
 
 class PlacementIndex:
@@ -88,7 +87,7 @@ class PlacementIndex:
     def end(self, name: str, pod: PodView) -> None:
         """The deletion of a pod begins; nothing happens if it or its node was not here."""
         node = self._nodes.get(name)
-        found = node.pods.get(f"{pod.namespace}/{pod.name}") if node is not None else None
+        found = node.pods.get(pod.key) if node is not None else None
         if node is None or found is None or found.terminating:
             return
         node.end(found)
@@ -98,7 +97,7 @@ class PlacementIndex:
     def remove(self, name: str, pod: PodView) -> None:
         """A pod object is gone; nothing happens if it or its node was not here."""
         node = self._nodes.get(name)
-        found = node.pods.get(f"{pod.namespace}/{pod.name}") if node is not None else None
+        found = node.pods.get(pod.key) if node is not None else None
         if node is None or found is None:
             return
         node.remove(found)
@@ -109,10 +108,10 @@ class PlacementIndex:
         """The node for a pod, or why there is none, as `choose_node`; the next scan begins where this one ended."""
         arrays = self._fast(pod)
         if arrays is not None:
-            chosen, ties, after, fits = arrays.place(pod, self._start, (draw,), keep=False)
+            chosen, ties, after, fits = arrays.choose(pod, self._start, draw)
             if fits:
                 self._start = after
-                return Placement(node=self._order[chosen[0]].name, refusals={}, ties=int(ties[0]), next_start=after)
+                return Placement(node=self._order[chosen].name, refusals={}, ties=ties, next_start=after)
         result = choose_node(pod, self._order, draw=draw, start=self._start, change=self._change)
         self._start = result.next_start
         return result
@@ -122,9 +121,9 @@ class PlacementIndex:
         arrays = self._fast(pod)
         if arrays is None or pod.node_selector or pod.node_terms is not None:
             return [self._place_one(pod.named(name), draw) for name, draw in zip(names, draws, strict=True)]
-        chosen, _, self._start, _ = arrays.place(pod, self._start, draws, keep=True)
+        chosen, self._start = arrays.place(pod, self._start, draws)
         result: list[str | None] = []
-        for name, i in zip(names, chosen.tolist(), strict=True):
+        for name, i in zip(names, chosen, strict=True):
             if i >= 0:
                 self._order[i].add(pod.named(name))
             result.append(self._order[i].name if i >= 0 else None)
@@ -156,7 +155,8 @@ def _compiles() -> bool:
 
 
 class _Arrays:
-    """The cluster as arrays. `state` rows: used cpu and memory, pods, cpu and memory as scored; `rooms`: cpu, memory, pods."""
+    """The cluster as arrays. `state` rows: used cpu and memory, pods, cpu and memory as scored, the number of the last change; `rooms`:
+    cpu, memory, pods."""
 
     def __init__(self, order: Sequence[NodeView], change: bool) -> None:
         import numpy as np
@@ -169,14 +169,20 @@ class _Arrays:
         self._rooms = np.array(room, np.int64)
         used = [[node.used.get(key, 0) for node in order] for key in ("cpu", "memory")]
         counts = [[len(node.pods) for node in order], [node.score_cpu for node in order], [node.score_memory for node in order]]
-        self._state = np.array(used + counts, np.int64)
+        self._changes = 0
+        self._state = np.array([*used, *counts, [0] * len(order)], np.int64)
         self._columns = self._state.T
         self._amounts: dict[tuple[int, int, int, int], tuple[Any, Any]] = {}
         names: dict[str, int] = {}
         found = [node.labels.get(ZONE) for node in order]
-        self._zones = np.array([-1 if zone is None else names.setdefault(zone, len(names)) for zone in found], np.int64)
+        self._zone_of = [-1 if zone is None else names.setdefault(zone, len(names)) for zone in found]
+        self._zones = np.array(self._zone_of, np.int64)
         self._zone_count = len(names)
         self._logs = np.array([math.log(n) if n else 0.0 for n in range(len(order) + 3)])
+        self._groups: dict[Group, dict[int, int]] = {}
+        for i, node in enumerate(order):
+            for group, number in node.groups.items():
+                self._groups.setdefault(group, {})[i] = number
         self._counters: dict[Hashable, _Counter] = {}
         self._counting: dict[Group, list[_Counter]] = {}
         self._classes: dict[Hashable, _Class] = {}
@@ -192,25 +198,37 @@ class _Arrays:
     def changed(self, name: str, pod: PodView, sign: int) -> None:
         """A pod came to a node or left it."""
         i = self._positions[name]
-        self._columns[i] += self._signed(pod)[sign > 0]
-        for one in self._classes.values():
-            one.stale.append(i)
+        self._changes += 1
+        column = self._columns[i]
+        column += self._signed(pod)[sign > 0]
+        column[5] = self._changes
         self._termed += sign * pod.has_terms
         if not pod.terminating:
-            self.counted(name, pod, sign)
+            self._counted(i, pod.group, sign)
 
     def counted(self, name: str, pod: PodView, sign: int) -> None:
         """A pod begins or ends to be one that the default spreading counts."""
-        i = self._positions[name]
-        for counter in self._counters_of(pod.group):
-            self._count(counter, i, sign)
+        self._counted(self._positions[name], pod.group, sign)
+
+    def _counted(self, i: int, group: Group, sign: int, besides: _Counter | None = None) -> None:
+        """`besides`: a counter that has counted it already."""
+        own = self._groups.get(group)
+        if own is None:
+            own = self._groups[group] = {}
+        own[i] = own.get(i, 0) + sign
+        zone = self._zone_of[i]
+        for counter in self._counters_of(group):
+            if counter is not besides:
+                counter.hosts[i] += sign
+                if zone >= 0:
+                    counter.domains[zone] += sign
 
     def _signed(self, pod: PodView) -> tuple[Any, Any]:
         """What a pod takes from the state of its node, and what it adds to it."""
         key = pod.requests.get("cpu", 0), pod.requests.get("memory", 0), pod.score_cpu, pod.score_memory
         found = self._amounts.get(key)
         if found is None:
-            taken = self._np.array((key[0], key[1], 1, key[2], key[3]), self._np.int64)
+            taken = self._np.array((key[0], key[1], 1, key[2], key[3], 0), self._np.int64)
             found = self._amounts[key] = -taken, taken
         return found
 
@@ -221,61 +239,62 @@ class _Arrays:
             found = self._counting[group] = [one for one in self._counters.values() if one.counting.selects(group)]
         return found
 
-    def place(self, pod: PodView, start: int, draws: Sequence[float], *, keep: bool) -> tuple[Any, Any, int, int]:
-        """Ask the kernel."""
-        np = self._np
+    def choose(self, pod: PodView, start: int, draw: float) -> tuple[int, int, int, int]:
+        """Where a pod goes: (position of the node, ties, next start, nodes that fitted)."""
         own = self._class(pod)
-        selector = pod.default_selector
-        spreads = selector is not None and bool(selector.requirements)
-        counter = self._counter(pod, selector) if spreads and selector is not None else None
+        counter = self._counter(pod)
         hosts, domains = self._eligible(pod, counter)
-        itself = counter is not None and counter.counting.selects(pod.group)
-        result: tuple[Any, Any, int, int] = self._kernel.place(
-            self._rooms, self._state, own.allowed, own.asked, self._change, own.scores, start, scan_limit(len(self._order)),
-            np.array(draws, np.float64), spreads, hosts, self._zones, domains, self._logs, itself, keep,
+        result: tuple[int, int, int, int] = self._kernel.choose(
+            self._rooms, self._state, own.allowed, own.asked, self._change, own.seen, own.scores, start, scan_limit(len(self._order)),
+            draw, counter is not None, hosts, self._zones, domains, self._logs,
         )  # fmt: skip
-        if keep:
-            self._note_batch(pod, own, counter if itself else None, result[0])
+        own.seen = self._changes
         return result
 
-    def _class(self, pod: PodView) -> _Class:
+    def place(self, pod: PodView, start: int, draws: Sequence[float]) -> tuple[list[int], int]:
+        """Equal pods one after the other, each bound at once: (position of each one's node, below 0 where there was none; next start)."""
         np = self._np
+        own = self._class(pod)
+        counter = self._counter(pod)
+        hosts, domains = self._eligible(pod, counter)
+        itself = counter is not None and counter.counting.selects(pod.group)
+        self._changes += 1
+        chosen, after = self._kernel.place(
+            self._rooms, self._state, own.allowed, own.asked, self._change, own.seen, own.scores, start, scan_limit(len(self._order)),
+            np.array(draws, np.float64), counter is not None, hosts, self._zones, domains, self._logs, itself, self._changes,
+        )  # fmt: skip
+        own.seen = self._changes
+        where: list[int] = chosen.tolist()
+        for i in where:
+            if i >= 0:
+                self._counted(i, pod.group, 1, besides=counter if itself else None)
+        return where, int(after)
+
+    def _class(self, pod: PodView) -> _Class:
         found = self._classes.get(pod.asks)
         if found is None:
+            np = self._np
             if len(self._classes) >= MOST_CLASSES:
                 self._classes.pop(next(iter(self._classes)))
-            nodes = len(self._order)
             amounts = (pod.requests.get("cpu", 0), pod.requests.get("memory", 0), pod.score_cpu, pod.score_memory)
-            found = _Class(np.array(amounts, np.int64), self._allows(pod), np.empty(nodes, np.int64), list(range(nodes)))
+            found = _Class(np.array(amounts, np.int64), self._allows(pod), np.empty(len(self._order), np.int64), -1)
             self._classes[pod.asks] = found
-        if found.stale:
-            stale = np.array(found.stale, np.int64)
-            self._kernel.refresh(self._rooms, self._state, found.allowed, found.asked, self._change, stale, found.scores)
-            found.stale.clear()
         return found
 
-    def _note_batch(self, pod: PodView, own: _Class, kept: _Counter | None, chosen: Any) -> None:
-        """After a batch: what the kernel did not keep up to date."""
-        where = [i for i in chosen.tolist() if i >= 0]
-        for one in self._classes.values():
-            if one is not own:
-                one.stale.extend(where)
-        for counter in self._counters_of(pod.group):
-            if counter is not kept:
-                for i in where:
-                    self._count(counter, i, 1)
-
-    def _count(self, counter: _Counter, i: int, sign: int) -> None:
-        counter.hosts[i] += sign
-        if self._zones[i] >= 0:
-            counter.domains[self._zones[i]] += sign
-
-    def _counter(self, pod: PodView, selector: Selector) -> _Counter:
+    def _counter(self, pod: PodView) -> _Counter | None:
+        """Whom the default spreading counts for this pod; None where it is not spread."""
+        selector = pod.default_selector
+        if selector is None or not selector.requirements:
+            return None
         found = self._counters.get(pod.spreading)
         if found is None:
             np = self._np
             counting = Counting(pod.namespace, selector)
-            hosts = np.array([counting.of(node) for node in self._order], np.int64)
+            hosts = np.zeros(len(self._order), np.int64)
+            for group, numbers in self._groups.items():
+                if counting.selects(group):
+                    for i, number in numbers.items():
+                        hosts[i] += number
             self._counting.clear()
             found = self._counters[pod.spreading] = _Counter(counting, hosts, self._sums(hosts, np.ones(len(self._order), np.bool_)))
         return found

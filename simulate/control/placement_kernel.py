@@ -1,8 +1,8 @@
 """The scheduler's choice among many nodes, compiled: exactly the arithmetic of `placement_filter.lacking` and of the scores.
 
 Only for pods that ask for cpu and memory and are spread by the default constraints; `placement_index` decides who is one. Arrays have one
-entry per node, in the order of the scan. `rooms`: cpu, memory, pods; `state`: used cpu and memory, pods, cpu and memory as scored;
-`asked`: cpu, memory, both as scored. One file on purpose: the compiler's cache looks at the time of one file only.
+entry per node, in the order of the scan. `rooms`: cpu, memory, pods; `state`: used cpu and memory, pods, cpu and memory as scored, the
+number of the last change; `asked`: cpu, memory, both as scored. One file on purpose: the compiler's cache looks at the time of one file.
 """
 
 from __future__ import annotations
@@ -63,14 +63,22 @@ def _score(rooms: Any, state: Any, i: int, asked: Any, change: bool) -> int:
 
 
 @_compiled
-def refresh(rooms: Any, state: Any, allowed: Any, asked: Any, change: bool, nodes: Any, scores: Any) -> None:
-    """Bring `scores` up to date for some nodes; NONE where the pod does not fit."""
-    for i in nodes:
-        fits = allowed[i] and state[2, i] + 1 <= rooms[2, i]
-        for resource in range(2):
-            if asked[resource] > 0 and asked[resource] > rooms[resource, i] - state[resource, i]:
-                fits = False
-        scores[i] = _score(rooms, state, i, asked, change) if fits else NONE
+def _refreshed(rooms: Any, state: Any, allowed: Any, asked: Any, change: bool, i: int) -> int:
+    """The score of a node; NONE where the pod does not fit."""
+    if not allowed[i] or state[2, i] + 1 > rooms[2, i]:
+        return NONE
+    for resource in range(2):
+        if asked[resource] > 0 and asked[resource] > rooms[resource, i] - state[resource, i]:
+            return NONE
+    return _score(rooms, state, i, asked, change)
+
+
+@_compiled
+def refresh(rooms: Any, state: Any, allowed: Any, asked: Any, change: bool, seen: int, scores: Any) -> None:
+    """Bring `scores` up to date for the nodes that were changed after the change of number `seen`."""
+    for i in range(scores.shape[0]):
+        if state[5, i] > seen:
+            scores[i] = _refreshed(rooms, state, allowed, asked, change, i)
 
 
 @_compiled
@@ -139,39 +147,49 @@ def _pick(scores: Any, found: Any, number: int, raw: Any, spreads: bool, draw: f
 
 
 @_compiled
-def place(
-    rooms: Any, state: Any, allowed: Any, asked: Any, change: bool, scores: Any, start: int, wanted: int, draws: Any,
-    spreads: bool, hosts: Any, zones: Any, domains: Any, logs: Any, counts_itself: bool, keep: bool,
-) -> tuple[Any, Any, int, int]:  # fmt: skip
-    """Place equal pods one after the other: (node of each, ties of each, next start, nodes that fitted the last one).
-
-    `scores` is up to date, see `refresh`. `keep`: the arrays are changed as each pod is placed; else the caller does that.
-    """
+def choose(
+    rooms: Any, state: Any, allowed: Any, asked: Any, change: bool, seen: int, scores: Any, start: int, wanted: int, draw: float,
+    spreads: bool, hosts: Any, zones: Any, domains: Any, logs: Any,
+) -> tuple[int, int, int, int]:  # fmt: skip
+    """Where one pod goes: (node or NONE, ties, next start, nodes that fitted). `scores` is brought up to date, nothing else is changed."""
     nodes = scores.shape[0]
+    refresh(rooms, state, allowed, asked, change, seen, scores)
+    found = np.empty(nodes, np.int64)
+    number, looked = _feasible(scores, start, wanted, found)
+    start = (start + looked) % nodes
+    if number == 0:
+        return NONE, 0, start, 0
+    raw, equals = np.empty(nodes, np.int64), np.empty(nodes, np.int64)
+    if spreads:
+        _spread(found, number, hosts, zones, domains, logs, raw, np.empty(domains.shape[0]))
+    i, equal = _pick(scores, found, number, raw, spreads, draw, equals)
+    return i, equal, start, number
+
+
+@_compiled
+def place(
+    rooms: Any, state: Any, allowed: Any, asked: Any, change: bool, seen: int, scores: Any, start: int, wanted: int, draws: Any,
+    spreads: bool, hosts: Any, zones: Any, domains: Any, logs: Any, counts_itself: bool, stamp: int,
+) -> tuple[Any, int]:  # fmt: skip
+    """Place equal pods one after the other and change the arrays as each is placed: (node of each, next start)."""
     chosen = np.full(draws.shape[0], NONE, np.int64)
-    ties = np.zeros(draws.shape[0], np.int64)
-    found, raw, equals, one = np.empty(nodes, np.int64), np.empty(nodes, np.int64), np.empty(nodes, np.int64), np.empty(1, np.int64)
-    parts = np.empty(domains.shape[0])
-    number = 0
     for p in range(draws.shape[0]):
-        number, looked = _feasible(scores, start, wanted, found)
-        start = (start + looked) % nodes
-        if number == 0:
+        i, _, start, _ = choose(
+            rooms, state, allowed, asked, change, seen, scores, start, wanted, draws[p], spreads, hosts, zones, domains, logs
+        )  # fmt: skip
+        seen = stamp
+        if i == NONE:
             continue
-        if spreads:
-            _spread(found, number, hosts, zones, domains, logs, raw, parts)
-        i, equal = _pick(scores, found, number, raw, spreads, draws[p], equals)
-        chosen[p], ties[p] = i, equal
-        if keep:
-            state[0, i] += asked[0]
-            state[1, i] += asked[1]
-            state[2, i] += 1
-            state[3, i] += asked[2]
-            state[4, i] += asked[3]
-            one[0] = i
-            refresh(rooms, state, allowed, asked, change, one, scores)
-            if counts_itself:
-                hosts[i] += 1
-                if zones[i] >= 0:
-                    domains[zones[i]] += 1
-    return chosen, ties, start, number
+        chosen[p] = i
+        state[0, i] += asked[0]
+        state[1, i] += asked[1]
+        state[2, i] += 1
+        state[3, i] += asked[2]
+        state[4, i] += asked[3]
+        state[5, i] = stamp
+        scores[i] = _refreshed(rooms, state, allowed, asked, change, i)
+        if counts_itself:
+            hosts[i] += 1
+            if zones[i] >= 0:
+                domains[zones[i]] += 1
+    return chosen, start

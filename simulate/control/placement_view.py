@@ -156,6 +156,11 @@ class PodView:
     budgets: tuple[str, ...] = ()
 
     @cached_property
+    def key(self) -> str:
+        """Its name among the pods of all namespaces."""
+        return f"{self.namespace}/{self.name}"
+
+    @cached_property
     def group(self) -> Group:
         """What selectors can tell apart: pods with equal namespace and labels are counted together."""
         return self.namespace, tuple(sorted(self.labels.items()))
@@ -189,13 +194,15 @@ class PodView:
         known = other.__dict__
         known.update(self.__dict__)
         known["name"] = name
+        known["key"] = f"{self.namespace}/{name}"
         if start_s is not None:
             known["start_s"] = start_s
         return other
 
     def ending(self) -> PodView:
         """The pod after its deletion has begun: it keeps its requests and is no longer counted by spreading."""
-        other = self.named(self.name)
+        other = object.__new__(PodView)
+        other.__dict__.update(self.__dict__)
         other.__dict__["terminating"] = True
         return other
 
@@ -258,7 +265,7 @@ class NodeView:
 
     def add(self, pod: PodView) -> None:
         """Place a pod; one that is here already is replaced."""
-        key = f"{pod.namespace}/{pod.name}"
+        key = pod.key
         if key in self.pods:
             self.remove(pod)
         self.pods[key] = pod
@@ -268,7 +275,7 @@ class NodeView:
 
     def remove(self, pod: PodView) -> None:
         """Take a pod away; nothing happens if it is not here."""
-        key = f"{pod.namespace}/{pod.name}"
+        key = pod.key
         found = self.pods.pop(key, None)
         if found is not None:
             self.termed.pop(key, None)
@@ -276,7 +283,7 @@ class NodeView:
 
     def end(self, pod: PodView) -> None:
         """The deletion of a pod that is here begins: only the counts for spreading change."""
-        key = f"{pod.namespace}/{pod.name}"
+        key = pod.key
         if not pod.terminating and self.pods.pop(key, None) is not None:
             self.pods[key] = pod.ending()
             if self.termed.pop(key, None) is not None:
@@ -285,7 +292,7 @@ class NodeView:
 
     def without(self, gone: Iterable[PodView]) -> NodeView:
         """A copy that lacks some pods."""
-        names = {f"{pod.namespace}/{pod.name}" for pod in gone}
+        names = {pod.key for pod in gone}
         kept = [pod for key, pod in self.pods.items() if key not in names]
         return NodeView(
             self.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from simulate.control import hpa, hpa_text
@@ -23,6 +24,8 @@ RECONCILE_S = 0.010
 OF_PODS = ("Resource", "ContainerResource")
 """Kinds of metrics that the metrics API answers."""
 RESOURCES = ("cpu", "memory")
+SEEN = attrgetter("phase", "deleting_s", "ready", "started_s", "ready_since_s", "unready_since_s", "version")
+"""What an autoscaler sees of a pod."""
 
 UNAVAILABLE = Failure(text="the server is currently unable to handle the request (get pods.metrics.k8s.io)")
 """What the API server answers while nothing is behind the metrics API."""
@@ -154,7 +157,7 @@ class HpaLoop:
 
     def _view(self, pod: Pod) -> PodView:
         """As pod_view; one that was made before, if nothing that is seen has changed since."""
-        state = (pod.phase, pod.deleting_s is None, pod.ready, pod.started_s, pod.ready_since_s, pod.unready_since_s, id(pod.version))
+        state = SEEN(pod)
         known = self._views.get(pod.name)
         if known is not None and known[0] == state and known[1] is pod:
             return known[2]
@@ -168,19 +171,15 @@ class HpaLoop:
     def _samples(self, pods: list[Pod], wanted: Set[str]) -> Mapping[str, PodSamples]:
         if self._cluster.metrics_down:
             return {"cpu": UNAVAILABLE, "memory": UNAVAILABLE}
-        found: dict[str, dict[str, Sample]] = {"cpu": {}, "memory": {}}
-        stamps: dict[float, float] = {}
-        for pod in pods:
-            usage = self._metrics.usage(pod.name)
-            if usage is None:
-                continue
-            if usage.timestamp_s not in stamps:
-                stamps[usage.timestamp_s] = self._cluster.stamp(usage.timestamp_s)
-            for resource in RESOURCES:
-                if resource in wanted:
-                    milli = (usage.cpu_cores if resource == "cpu" else usage.memory_bytes) * 1e3
-                    values = shared(pod, resource, math.ceil(milli - 1e-6))
-                    found[resource][pod.name] = Sample(milli=values, time_s=stamps[usage.timestamp_s], window_s=usage.window_s)
+        said = self._metrics.usage
+        used = [(pod, usage) for pod in pods if (usage := said(pod.name)) is not None]
+        stamps = {at: self._cluster.stamp(at) for at in dict.fromkeys(usage.timestamp_s for _, usage in used)}
+        found: dict[str, dict[str, Sample]] = {resource: {} for resource in RESOURCES}
+        for resource, samples in found.items():
+            if resource in wanted:
+                for pod, (at, window_s, cores, memory_bytes) in used:
+                    milli = math.ceil((cores if resource == "cpu" else memory_bytes) * 1e3 - 1e-6)
+                    samples[pod.name] = Sample(shared(pod, resource, milli), stamps[at], window_s)
         return found
 
     def _record(self, live: LiveAutoscaler) -> None:
