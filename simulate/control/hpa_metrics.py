@@ -251,10 +251,10 @@ def utilization_ratio(values: Mapping[str, int], requested: Mapping[str, int], t
     60
     """
     both = [name for name in values if name in requested]
-    asked = total(requested[name] for name in both)
+    asked = total(map(requested.__getitem__, both))
     if asked == 0:
         raise MetricError("no metrics returned matched known pods")
-    used = total(values[name] for name in both)
+    used = total(map(values.__getitem__, both))
     percent = _quotient(used * 100, asked)
     return percent / target_percent if target_percent else math.inf, percent, _quotient(used, len(both))
 

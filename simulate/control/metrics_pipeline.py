@@ -77,13 +77,14 @@ def last_housekeeping_s(scrape_s: float, phase_s: float) -> float:
 
 
 class MetricsServer:
-    """The last point of every pod on its node, and the last pair that was scraped. Machinery: lives for one run."""
+    """The last point of every pod on its node, and the usage that was last scraped. Machinery: lives for one run."""
 
     def __init__(self, resolution_s: float) -> None:
         self.resolution_s = resolution_s
         self._on_node: dict[str, Point] = {}
         self._scraped: dict[str, Point] = {}
-        self._pairs: dict[str, tuple[Point, Point] | None] = {}
+        self.usage: dict[str, Sample | None] = {}
+        """What the metrics API says of a pod; None, or nothing, is no sample."""
 
     def housekeep(self, pod: str, point: Point) -> None:
         """The node has read a container's counter."""
@@ -91,19 +92,16 @@ class MetricsServer:
 
     def scrape(self) -> None:
         """Fetch what the nodes have; pods that are no longer there are forgotten. A point seen before changes nothing."""
+        scraped, usage = self._scraped, self.usage
         for pod, point in self._on_node.items():
-            before = self._scraped.get(pod)
+            before = scraped.get(pod)
             if before is None or before.t_s < point.t_s:
-                self._pairs[pod] = pair(before, point, self.resolution_s)
-                self._scraped[pod] = point
-        for pod in [pod for pod in self._scraped if pod not in self._on_node]:
-            del self._scraped[pod]
-            del self._pairs[pod]
+                usage[pod] = sample(pair(before, point, self.resolution_s))
+                scraped[pod] = point
+        if len(scraped) > len(self._on_node):
+            for pod in [pod for pod in scraped if pod not in self._on_node]:
+                del scraped[pod], usage[pod]
 
     def forget(self, pod: str) -> None:
         """The pod is gone from its node."""
         self._on_node.pop(pod, None)
-
-    def usage(self, pod: str) -> Sample | None:
-        """What the metrics API says of a pod; None is no sample."""
-        return sample(self._pairs.get(pod))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from simulate.traffic.books import LITTLE_RATIO
 from simulate.traffic.latencies import Latencies
 from simulate.traffic.limits import Unsupported
 from simulate.traffic.memory import memory_of
-from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
+from simulate.traffic.plane import PodCounters, SourceCounters, Trigger, Usage
 from simulate.traffic.state import CAUSES, EdgeCounters, RequestRecord
 
 SLICE_S = 1.0
@@ -25,26 +25,6 @@ STATES = ("absent", "starting", "up", "draining", "down", "lost")
 OUTCOMES = ("ok", "no_endpoint", "refused", "timed_out", "killed", "oom")
 KINDS = ("booted", "drained", "probe")
 WITH_PROCESS = (k.STARTING, k.UP, k.DRAINING)
-
-
-class Usage(Mapping[str, tuple[float, float]]):
-    """CPU seconds and bytes of pods by name, computed for those that are asked for; to be read before the run goes on."""
-
-    def __init__(self, pods: Mapping[str, int], used: Callable[[int], tuple[float, float]], clock: Callable[[], float]) -> None:
-        self._pods, self._used, self._clock, self._now = pods, used, clock, clock()
-
-    def __getitem__(self, name: str) -> tuple[float, float]:
-        assert self._clock() == self._now, "usage is read after the run went on"
-        return self._used(self._pods[name])
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._pods
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._pods)
-
-    def __len__(self) -> int:
-        return len(self._pods)
 
 
 class BatchPlane:
@@ -522,14 +502,15 @@ class BatchPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, exact at t_s."""
         self._reach(t_s)
-        return Usage(self._pods, self._used, lambda: self.now)
+        return Usage(self._pods, self._used, self.now)
 
-    def _used(self, p: int) -> tuple[float, float]:
+    def _used(self, p: int, now_s: float) -> tuple[float, float]:
+        assert self.now == now_s, "usage is read after the run went on"
         f, n = self._s.single
         a, b = n[k.O_PF] + p * k.PF, n[k.O_PI] + p * k.PI
         cpu_s: float = f[a + k.CPU_S]
         if n[b + k.BURSTS] and f[a + k.SHARE] > 0.0:
-            cpu_s += max(self.now - f[a + k.AT], 0.0) * f[a + k.SHARE]
+            cpu_s += max(now_s - f[a + k.AT], 0.0) * f[a + k.SHARE]
         if n[b + k.STATE] not in (k.UP, k.DRAINING):
             return cpu_s, 0.0
         base, per_inflight, growth = self._memory[n[b + k.SERVICE]]

@@ -17,7 +17,7 @@ from simulate.traffic.events import enter
 from simulate.traffic.latencies import Latencies
 from simulate.traffic.limits import Overflowed
 from simulate.traffic.memory import memory_of
-from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
+from simulate.traffic.plane import PodCounters, SourceCounters, Trigger, Usage
 from simulate.traffic.state import CAUSES, EdgeCounters, RequestRecord
 from simulate.traffic.world import OUTCOMES, World
 
@@ -38,24 +38,20 @@ class OrderedPlane:
         self._edges = {name: described.get(name, Edge(caller=name[0], callee=name[1])) for name in setup.edges_of(spec)}
         self._w = World(spec, self._edges, record=record, keep=keep)
         self._recording = record
-        self._memory = memory_of(spec)
+        self._memory = memory_of(spec).tolist()
         self._kept = Latencies(len(spec.sources))
         self._behaviour_number = {v: i for i, v in enumerate(self._w.services.values())}
         self._pods: dict[str, int] = {}
         self._names: list[str] = []
         self._triggers: deque[Trigger] = deque()
         self._probes: list[str] = []
-        self._used: dict[str, tuple[float, float]] = {}
-        self._using: list[str] = []
-        self._using_at: Any = None
-        self._using_memory: Any = None
         self._harvest: list[Any] = []
         self._enter(k.DO_BEGIN)
 
     @property
     def now(self) -> float:
         """The time up to which everything has happened."""
-        return float(self._w.f[k.H_NOW])
+        return float(self._w.single[1][k.H_NOW])
 
     # -------------------------------------------------------------- time
 
@@ -63,16 +59,18 @@ class OrderedPlane:
         """Machine code, as often as it needs room."""
         w = self._w
         while True:
-            done = int(enter(w.m.ctypes.data, wish, one, other, x, y, z))
+            done = int(enter(w.address, wish, one, other, x, y, z))
+            if done in (k.DONE, k.STOPPED):
+                if w.single[0][k.H_TRIGGER_COUNT]:
+                    self._collect()
+                return done
             if done == k.NEEDS_ROWS:
                 w.more_rows()
             elif done == k.NEEDS_RECORDS:
                 self._gather()
-            elif done == k.OVERFLOWED:
-                raise Overflowed("more followed of one event than there was room for")
             else:
-                self._collect()
-                return done
+                assert done == k.OVERFLOWED, f"machine code answered {done}"
+                raise Overflowed("more followed of one event than there was room for")
 
     def _collect(self) -> None:
         w = self._w
@@ -151,9 +149,6 @@ class OrderedPlane:
             for q in w.more_leaves():
                 self._enter(k.DO_REPLAY, q)
             w.give_leaf(p)
-        if pod not in self._using:
-            self._using.append(pod)
-        self._using_at = None
         self._enter(k.DO_START, p, x=boot_cpu_s)
 
     def _behaviour(self, p: int) -> Any:
@@ -309,28 +304,18 @@ class OrderedPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, exact at t_s."""
         self._reach(t_s)
-        w, at, now = self._w, self._using_rows(), self.now
-        share, states = w.f[at + k.P_SHARE], w.m[at + k.P_STATE]
-        running = (w.m[at + k.P_BURSTS] > 0) & (share > 0.0)
-        cpu_s = w.f[at + k.P_CPU_S] + np.where(running, np.maximum(now - w.f[at + k.P_AT], 0.0) * share, 0.0)
-        base, per_inflight, growth = self._using_memory
-        used = base + per_inflight * w.m[at + k.P_JOBS] + growth * w.m[at + k.P_SINCE]
-        used[(states != k.UP) & (states != k.DRAINING)] = 0.0
-        self._used.update(zip(self._using, zip(cpu_s.tolist(), used.tolist(), strict=True), strict=True))
-        ended = states >= k.DOWN
-        if ended.any():
-            stay = ~ended | (w.f[w.m[at + k.P_SERVICE] + k.V_RESTART] < k.FAR)
-            if not stay.all():
-                self._using, self._using_at = [name for name, still in zip(self._using, stay.tolist(), strict=True) if still], None
-        return dict(self._used)
+        return Usage(self._pods, self._used, self.now)
 
-    def _using_rows(self) -> Any:
-        """Where the pods stand whose use may have changed: those with a process when it was last looked at, and those begun since."""
-        if self._using_at is None:
-            self._using_at = np.array([self._pods[name] for name in self._using], np.int64)
-            numbers = [self._behaviour_number[v] for v in self._w.m[self._using_at + k.P_SERVICE].tolist()]
-            self._using_memory = self._memory[numbers].T
-        return self._using_at
+    def _used(self, p: int, now_s: float) -> tuple[float, float]:
+        m, f = self._w.single
+        assert f[k.H_NOW] == now_s, "usage is read after the run went on"
+        cpu_s: float = f[p + k.P_CPU_S]
+        if m[p + k.P_BURSTS] and f[p + k.P_SHARE] > 0.0:
+            cpu_s += max(now_s - f[p + k.P_AT], 0.0) * f[p + k.P_SHARE]
+        if m[p + k.P_STATE] not in (k.UP, k.DRAINING):
+            return cpu_s, 0.0
+        base, per_inflight, growth = self._memory[self._behaviour_number[m[p + k.P_SERVICE]]]
+        return cpu_s, base + per_inflight * m[p + k.P_JOBS] + growth * m[p + k.P_SINCE]
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source, exact at t_s."""

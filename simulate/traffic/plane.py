@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 
@@ -49,6 +49,28 @@ class SourceCounters(NamedTuple):
     in_flight: int
     latency_sum_s: float
     histogram: Mapping[int, int]
+
+
+class Usage(Mapping[str, tuple[float, float]]):
+    """CPU seconds and bytes of pods by name, computed for those that are asked for; to be read before the run goes on.
+
+    `used` computes them of a pod's number, and asserts that the time is still `now_s`.
+    """
+
+    def __init__(self, pods: Mapping[str, int], used: Callable[[int, float], tuple[float, float]], now_s: float) -> None:
+        self._pods, self._used, self._now_s = pods, used, now_s
+
+    def __getitem__(self, name: str) -> tuple[float, float]:
+        return self._used(self._pods[name], self._now_s)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._pods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pods)
+
+    def __len__(self) -> int:
+        return len(self._pods)
 
 
 class Plane(Protocol):

@@ -172,7 +172,7 @@ class HpaLoop:
         if self._cluster.metrics_down:
             return {"cpu": UNAVAILABLE, "memory": UNAVAILABLE}
         said = self._metrics.usage
-        used = [(pod, usage) for pod in pods if (usage := said(pod.name)) is not None]
+        used = [(pod, usage) for pod in pods if (usage := said.get(pod.name)) is not None]
         stamps = {at: self._cluster.stamp(at) for at in dict.fromkeys(usage.timestamp_s for _, usage in used)}
         found: dict[str, dict[str, Sample]] = {resource: {} for resource in RESOURCES}
         for resource, samples in found.items():

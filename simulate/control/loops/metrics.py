@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from simulate.control.metrics_pipeline import MetricsServer, Point, Sample, housekeeping_phase_s, last_housekeeping_s
@@ -25,9 +25,10 @@ class MetricsLoop:
         self._known: set[str] = set()
         cluster.on_pod.append(self._pod_changed)
 
-    def usage(self, pod: str) -> Sample | None:
-        """What the metrics API answers now."""
-        return self._server.usage(pod)
+    @property
+    def usage(self) -> Mapping[str, Sample | None]:
+        """What the metrics API answers now, by pod; None, or nothing, is no sample."""
+        return self._server.usage
 
     def process_started(self, pod: Pod) -> None:
         """A container run begins: its counter starts at what the pod has used before."""
@@ -58,12 +59,11 @@ class MetricsLoop:
             number += 1
 
     def _housekeep(self, times: Sequence[float], at: float) -> None:
-        counters = self._plane.read()
-        for position, node in enumerate(self._cluster.nodes.values()):
-            if times[position % len(times)] != at or not node.up:
-                continue
-            for name, pod in node.pods.items():
-                run = self._runs.get(name)
-                if run is not None and run[0] == pod.process and name in counters:
-                    cpu_s, memory = counters[name]
-                    self._server.housekeep(name, Point(at, cpu_s - run[2], memory, run[3], run[1]))
+        counters, nodes = self._plane.read(), list(self._cluster.nodes.values())
+        for first in [position for position, time_s in enumerate(times) if time_s == at]:
+            for node in nodes[first :: len(times)]:
+                for name, pod in node.pods.items() if node.up else ():
+                    run = self._runs.get(name)
+                    if run is not None and run[0] == pod.process and name in counters:
+                        cpu_s, memory = counters[name]
+                        self._server.housekeep(name, Point(at, cpu_s - run[2], memory, run[3], run[1]))
