@@ -251,15 +251,14 @@ def with_condition(
     conditions: Sequence[Condition], type_: str, status: Literal["True", "False"], reason: str, message: str, now_s: float
 ) -> tuple[Condition, ...]:
     """Set a condition in its old place, or at the end; its time changes only with the status."""
-    new = Condition(type=type_, status=status, reason=reason, message=message, since_s=now_s)
-    result = []
-    for old in conditions:
+    for i, old in enumerate(conditions):
         if old.type == type_:
-            new = replace(new, since_s=old.since_s) if old.status == status else new
-            result.append(new)
-        else:
-            result.append(old)
-    return tuple(result) if any(old.type == type_ for old in conditions) else (*result, new)
+            if (old.status, old.reason, old.message) == (status, reason, message):
+                return tuple(conditions)
+            since_s = old.since_s if old.status == status else now_s
+            new = Condition(type=type_, status=status, reason=reason, message=message, since_s=since_s)
+            return (*conditions[:i], new, *conditions[i + 1 :])
+    return (*conditions, Condition(type=type_, status=status, reason=reason, message=message, since_s=now_s))
 
 
 parsed = lru_cache(maxsize=4096)(labels.parse)
