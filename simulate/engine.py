@@ -20,7 +20,7 @@ from simulate.control.loops import Control
 from simulate.control.loops.agenda import Agenda
 from simulate.control.loops.baseline import Hosts
 from simulate.control.loops.story import UNSUITED
-from simulate.control.state import Cluster, LiveWorkload, Pod, Version, after
+from simulate.control.state import Cluster, LiveWorkload, Pod, Version
 from simulate.hosts import HostsSpec
 from simulate.problems import InputError, Problem
 from simulate.scenario import VERBS
@@ -107,7 +107,7 @@ class _Joined:
     def _report(self, hit: Trigger) -> None:
         assert self.told is not None, "no trigger before the control plane exists"
         delay = max(0.0, hit.t_s - self._environment.now)
-        after(self._environment, delay, self.told, hit.kind, hit.pod, hit.probe, hit.outcome)
+        self._environment.after(delay, self.told, hit.kind, hit.pod, hit.probe, hit.outcome)
 
     def start(self, pod: Pod, behaviour: Behaviour, boot_cpu_s: float) -> None:
         made = self._made.get((id(pod.version), id(behaviour)))
@@ -280,7 +280,7 @@ class _Recorder:
     def every(self, width_s: float) -> None:
         """Write a window now and then again."""
         self.write(self._environment.now)
-        after(self._environment, width_s, self.every, width_s)
+        self._environment.after(width_s, self.every, width_s)
 
     def write(self, end_s: float) -> None:
         """Write the window that ends now."""
@@ -456,7 +456,7 @@ def _run(spec: ClusterSpec, plane: Plane, environment: Agenda, judged: bool) -> 
         joined.told = cluster.kubelet.trigger
     recorder = _Recorder(environment, spec, joined, control.cluster, trace)
     width_s = window_s(spec.horizon_s)
-    after(environment, width_s, recorder.every, width_s)
+    environment.after(width_s, recorder.every, width_s)
     environment.play(spec.horizon_s, joined.advance)
     recorder.write(spec.horizon_s)
     assert_conserved(joined.sources())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -24,10 +25,20 @@ def uniform(seed: int, *purpose: str | int) -> float:
     >>> uniform(1, "tie", "web-1") == uniform(1, "tie", "web-1") != uniform(2, "tie", "web-1")
     True
     """
-    value = 0xCBF29CE484222325
-    for byte in "/".join(map(str, purpose)).encode():
+    first, *others = purpose
+    value, start = _begun(seed, first)
+    for byte in "".join([f"/{one}" for one in others]).encode():
         value = ((value ^ byte) * 0x100000001B3) & MASK
-    return (_mix(_mix((seed + 1) * 0x9E3779B97F4A7C15 & MASK) ^ value) >> 11) * 2.0**-53
+    return (_mix(start ^ value) >> 11) * 2.0**-53
+
+
+@lru_cache(maxsize=1024)
+def _begun(seed: int, first: str | int) -> tuple[int, int]:
+    """What all purposes with this first part have in common: (FNV-1a of that part, the mixed seed)."""
+    value = 0xCBF29CE484222325
+    for byte in str(first).encode():
+        value = ((value ^ byte) * 0x100000001B3) & MASK
+    return value, _mix((seed + 1) * 0x9E3779B97F4A7C15 & MASK)
 
 
 def sample(one: Distribution | None, seed: int, *purpose: str | int) -> float:

@@ -9,8 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from heapq import nsmallest
+from operator import itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 BURST = 500
@@ -73,7 +74,9 @@ def slow_start(count: int, call: Callable[[], bool], first: int = 1) -> tuple[in
     return successes, calls
 
 
+@lru_cache(maxsize=4096)
 def _log2(seconds: float) -> int:
+    """Ages are few: stored times are whole seconds."""
     nanoseconds = round(seconds * 1e9)
     return math.floor(math.log2(nanoseconds)) if nanoseconds > 0 else 0
 
@@ -102,6 +105,11 @@ def compare(first: PodView, second: PodView, *, use_cost: bool = True) -> int:
     for step in steps:
         if step:
             return step
+    return compare_ages(first, second)
+
+
+def compare_ages(first: PodView, second: PodView) -> int:
+    """The last rules of 4.3, for pods that the first five do not tell apart."""
     if first.ready and second.ready:
         ready = compare_times(first.ready_for_s, second.ready_for_s, first.uid, second.uid)
         if ready:
@@ -115,8 +123,8 @@ INSERTED = 12
 """Up to so many pods the controller's sort inserts one after the other."""
 
 
-def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True, count: int | None = None) -> list[PodView]:
-    """Pods, the first to be deleted first; of many only `count`.
+def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True) -> list[PodView]:
+    """Pods, the first to be deleted first.
 
     Where no order is defined (the rules of ages are not transitive: equal ages tie, others of one bucket do not), up to 12 are as the
     insertion of the controller's sort leaves them; more, where all tie, as they came.
@@ -127,7 +135,7 @@ def deletion_order(pods: Iterable[PodView], *, use_cost: bool = True, count: int
 
     found = list(pods)
     if len(found) > INSERTED:
-        return nsmallest(len(found) if count is None else count, found, key=cmp_to_key(order))
+        return sorted(found, key=cmp_to_key(order))
     for i in range(1, len(found)):
         while i > 0 and order(found[i], found[i - 1]) < 0:
             found[i - 1], found[i] = found[i], found[i - 1]
@@ -193,16 +201,22 @@ def victims(pods: Sequence[P], related: Iterable[Ranked], count: int, view: Call
         return []
     crowd = Counter([pod.node for pod in related])
     if len(pods) <= INSERTED:
-        return _compared(pods, lambda pod: view(pod)._replace(crowd=crowd[pod.node]), use_cost, count)[:count]
+        return _inserted(pods, lambda pod: view(pod)._replace(crowd=crowd[pod.node]), use_cost)[:count]
     found = ranks(pods, crowd, use_cost=use_cost)
     last = min(found) if count == 1 else sorted(found)[count - 1]
     groups: dict[int, list[P]] = {}
     for pod, one in zip(pods, found, strict=True):
         if one <= last:
             groups.setdefault(one, []).append(pod)
-    ordered = [
-        pod for one in sorted(groups) for pod in (groups[one] if _tied(groups[one]) else _compared(groups[one], view, use_cost, count))
-    ]
+    ordered: list[P] = []
+    for one in sorted(groups):
+        equal = groups[one]
+        if _tied(equal):
+            ordered += equal
+        elif len(equal) <= INSERTED:
+            ordered += _inserted(equal, view, use_cost)
+        else:
+            ordered += _by_ages(equal, view, count)
     return ordered[:count]
 
 
@@ -213,10 +227,17 @@ def _tied(pods: Sequence[Ranked]) -> bool:
     return not [1 for pod in pods if pod.created_s != created_s or pod.ready_since_s != since_s or pod.restarts != restarts]
 
 
-def _compared(pods: Sequence[P], view: Callable[[P], PodView], use_cost: bool, count: int) -> list[P]:
+def _inserted(pods: Sequence[P], view: Callable[[P], PodView], use_cost: bool) -> list[P]:
     views = [view(pod) for pod in pods]
     place = {id(one): pod for one, pod in zip(views, pods, strict=True)}
-    return [place[id(one)] for one in deletion_order(views, use_cost=use_cost, count=count)]
+    return [place[id(one)] for one in deletion_order(views, use_cost=use_cost)]
+
+
+def _by_ages(pods: Sequence[P], view: Callable[[P], PodView], count: int) -> list[P]:
+    """The first `count` of many pods that only the rules of ages tell apart."""
+    compared = cmp_to_key(compare_ages)
+    found = [(compared(view(pod)), i) for i, pod in enumerate(pods)]
+    return [pods[i] for _, i in nsmallest(count, found, key=itemgetter(0))]
 
 
 def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:

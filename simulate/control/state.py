@@ -7,7 +7,7 @@ tells the watchers at once; how long a watch takes is the watchers' business.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,11 +37,6 @@ class Clock(Protocol):
 
     def process(self, generator: Generator[Any, Any, Any]) -> Any:
         """Run a process."""
-
-
-def after(clock: Clock, delay_s: float, action: Callable[..., object], *arguments: Any) -> None:
-    """Do something after a delay; one below 0 is none."""
-    clock.after(delay_s, action, *arguments)
 
 
 def release(version: str) -> int:
@@ -259,6 +254,10 @@ class Node:
     images: set[str] = field(default_factory=set)
 
 
+PodWatcher = Callable[[Pod, str], None]
+"""Is told of a pod and of the state that was written."""
+
+
 class Cluster:
     """The API server of one run. `fraction_s` is the position of time 0 within its wall-clock second (API times are whole seconds)."""
 
@@ -275,7 +274,8 @@ class Cluster:
         self.admission: Callable[[Pod], str] | None = None
         self.set_admission: Callable[[str, str], str] | None = None
         self._recorded: dict[str, tuple[int, ...]] = {}
-        self.on_pod: list[Callable[[Pod, str], None]] = []
+        self._pod_watchers: list[tuple[PodWatcher, frozenset[str], frozenset[str]]] = []
+        self._watching: dict[tuple[str, str], tuple[PodWatcher, ...]] = {}
         self.on_set: list[Callable[[ReplicaSet], None]] = []
         self.on_workload: list[Callable[[LiveWorkload], None]] = []
         self.on_node: list[Callable[[Node], None]] = []
@@ -289,13 +289,30 @@ class Cluster:
 
     # -------------------------------------------------------------- pods
 
+    def watch_pods(self, watcher: PodWatcher, *, states: Iterable[str] = (), kinds: Iterable[str] = ()) -> None:
+        """Tell of every pod that is written, in the order of asking; only of these states and kinds of workloads, if any are named."""
+        self._pod_watchers.append((watcher, frozenset(states), frozenset(kinds)))
+        self._watching.clear()
+
+    def _watchers(self, kind: str, state: str) -> tuple[PodWatcher, ...]:
+        found = tuple(
+            watcher
+            for watcher, states, kinds in self._pod_watchers
+            if (not states or state in states) and (not kinds or kind in kinds)
+        )  # fmt: skip
+        self._watching[kind, state] = found
+        return found
+
     def record(self, pod: Pod, state: str, reason: str = "") -> None:
         """A pod changed: leave a record and tell the watchers."""
         self.trace_pod(pod, state, reason)
-        one = self.workloads[pod.workload].sets.get(pod.owner)
+        live = self.workloads[pod.workload]
+        one = live.sets.get(pod.owner)
         if one is not None:
             one.tally.count(pod)
-        for watcher in self.on_pod:
+        kind = live.spec.kind
+        watchers = self._watching.get((kind, state))
+        for watcher in self._watchers(kind, state) if watchers is None else watchers:
             watcher(pod, state)
 
     def trace_pod(self, pod: Pod, state: str, reason: str = "") -> None:

@@ -91,6 +91,34 @@ def room(cluster: Cluster) -> Iterator[Space]:
     yield from spaces(cluster)
 
 
+def heard_of(space: Space) -> None:
+    """Wait until admission knows every range and quota of the namespace.
+
+    It follows them by watches of its own, which may be behind what the API server has stored. What it has seen last shows that it has
+    seen all: a range of claims and a quota of secrets, stored after the others, of which the tests make none.
+    """
+    last = {
+        "limitranges": {"limits": [{"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}}]},
+        "resourcequotas": {"hard": {"count/secrets": "0"}},
+    }
+    for plural, spec in last.items():
+        kind = {"limitranges": "LimitRange", "resourcequotas": "ResourceQuota"}[plural]
+        space.apply({"apiVersion": "v1", "kind": kind, "metadata": {"name": "last"}, "spec": spec})
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    asked: dict[str, tuple[dict[str, Any], str]] = {
+        "persistentvolumeclaims": ({"kind": "PersistentVolumeClaim", "spec": claim}, "minimum storage usage"),
+        "secrets": ({"kind": "Secret"}, "quota: last"),
+    }
+    for plural, (body, words) in asked.items():
+        until(lambda plural=plural, body=body, words=words: words in _refused(space, plural, body), f"admission to refuse {plural}")  # type: ignore[misc]
+
+
+def _refused(space: Space, plural: str, body: Mapping[str, Any]) -> str:
+    whole = {"apiVersion": "v1", "metadata": {"name": "asked"}, **body}
+    answer = space.cluster.ask("POST", f"/api/v1/namespaces/{space.name}/{plural}?dryRun=All", whole)
+    return "" if answer.accepted else str(answer.body.get("message"))
+
+
 Used = dict[str, dict[str, Amount]]
 
 
@@ -138,6 +166,7 @@ def test_random_pods_are_admitted_and_refused_alike(cluster: Cluster, record_pro
             made = [limit_range(draw, f"range-{i}") for i in range(draw.choice((0, 1, 1, 2)))]
             made += [resource_quota(draw, f"quota-{i}") for i in range(draw.choice((0, 1, 1, 2)))]
             kept = [one for one in made if _stored(space, one)]
+            heard_of(space)
             used: Used = {}
             for number in range(PODS):
                 body = pod(draw, f"p{number}")
@@ -209,6 +238,7 @@ def plain(text: str) -> str:
 def test_a_deployment_stops_at_its_quota_and_says_the_same(space: Space) -> None:
     space.apply(HARD)
     until(lambda: space.get("v1/resourcequotas", "team").get("status", {}).get("hard"), "the quota's status")
+    heard_of(space)
     with Recorder(space=space) as recorder:
         space.apply(delayed(deployment(replicas=2), start=20, ready=30))
         until(lambda: space.get("apps/v1/deployments", "web")["status"].get("readyReplicas") == 2, "two pods")
@@ -241,6 +271,7 @@ def test_a_stateful_set_stops_at_its_quota_and_says_the_same(space: Space) -> No
     web = {**web, "kind": "StatefulSet", "spec": {**web["spec"], "serviceName": "web"}}  # type: ignore[dict-item]
     space.apply(HARD)
     until(lambda: space.get("v1/resourcequotas", "team").get("status", {}).get("hard"), "the quota's status")
+    heard_of(space)
     with Recorder(space=space) as recorder:
         space.apply(delayed(web, start=20, ready=30))
         until(lambda: _refusals(recorder), "a refusal")
@@ -256,6 +287,7 @@ def test_a_rollout_whose_replica_set_is_one_too_many_says_the_same(space: Space)
     hard = {**HARD, "spec": {"hard": {"count/replicasets.apps": "1"}}}
     space.apply(hard)
     until(lambda: space.get("v1/resourcequotas", "team").get("status", {}).get("hard"), "the quota's status")
+    heard_of(space)
     with Recorder(space=space) as recorder:
         space.apply(delayed(deployment(replicas=2), start=20, ready=30))
         until(lambda: space.get("apps/v1/deployments", "web")["status"].get("readyReplicas") == 2, "two pods")

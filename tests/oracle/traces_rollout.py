@@ -15,7 +15,7 @@ from simulate.control.loops.queue import EVENT_BURST
 from simulate.control.loops.replicaset import ReplicaSetLoop
 from simulate.control.loops.scheduler import SchedulerLoop
 from simulate.control.rollout import Status, undo_revision
-from simulate.control.state import Cluster, LiveWorkload, Node, Pod, Version, after
+from simulate.control.state import Cluster, LiveWorkload, Node, Pod, Version
 from simulate.spec import Behaviour, ClusterSpec, ContainerSpec, ControlPlane, NodePool, PodTemplate, TrafficSpec, Workload
 from simulate.trace import Trace
 
@@ -80,7 +80,7 @@ class Recording(Cluster):
         self.deleted: list[str] = []
         self.peaks = {"peak_spec": 0, "peak_active_pods": 0, "peak_pod_objects": 0}
         self.least: int | None = None
-        self.on_pod.append(lambda pod, state: self.look())
+        self.watch_pods(lambda pod, state: self.look())
         self.on_set.append(lambda one: self.look())
 
     def status_workload(self, live: LiveWorkload, status: Status) -> None:
@@ -124,7 +124,7 @@ class GivenKubelet:
         self._cluster = cluster
         self._hop_s, self._write_s = HOP_S * scale, WRITE_S * scale
         self.behaviours: dict[int, Mapping[str, str]] = {}
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed)
 
     def given(self, pod: Pod, key: str, default: str = "0") -> str:
         values = str(self.behaviours[pod.version.number].get(key, default)).split(",")
@@ -133,9 +133,9 @@ class GivenKubelet:
     def _pod_changed(self, pod: Pod, state: str) -> None:
         clock = self._cluster.clock
         if state == "scheduled" and self.given(pod, "phase", "") != "Pending":
-            after(clock, self._hop_s + float(self.given(pod, "start_ms")) / 1000, self._running, pod)
+            clock.after(self._hop_s + float(self.given(pod, "start_ms")) / 1000, self._running, pod)
         elif state == "terminating" and pod.node is not None:
-            after(clock, self._write_s + float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
+            clock.after(self._write_s + float(self.given(pod, "termination_ms")) / 1000, self._cluster.remove_pod, pod)
 
     def _running(self, pod: Pod) -> None:
         if pod.gone or pod.deleting_s is not None:
@@ -145,7 +145,7 @@ class GivenKubelet:
         self._cluster.record(pod, "running")
         ready = self.given(pod, "ready_ms")
         if ready != "never":
-            after(self._cluster.clock, self._write_s + float(ready) / 1000, self._ready, pod)
+            self._cluster.clock.after(self._write_s + float(ready) / 1000, self._ready, pod)
 
     def _ready(self, pod: Pod) -> None:
         if pod.gone or pod.deleting_s is not None:
@@ -154,9 +154,9 @@ class GivenKubelet:
         for key in ("unready_ms", "crash_ms"):
             lost, _, back = self.given(pod, key, "-").partition(":")
             if lost != "-":
-                after(self._cluster.clock, float(lost) / 1000, self._lost, pod, key)
+                self._cluster.clock.after(float(lost) / 1000, self._lost, pod, key)
             if back:
-                after(self._cluster.clock, (float(lost) + float(back)) / 1000, self._back, pod)
+                self._cluster.clock.after((float(lost) + float(back)) / 1000, self._back, pod)
 
     def _lost(self, pod: Pod, key: str) -> None:
         if pod.deleting_s is None:
@@ -313,7 +313,7 @@ class World:
             self.cluster.look()
         self.begin()
         for step in self.input.get("steps", ()):
-            after(self.environment, step["at"] - self.environment.now, self.step, step)
+            self.environment.after(step["at"] - self.environment.now, self.step, step)
         self.environment.run(until=until_s)
 
 

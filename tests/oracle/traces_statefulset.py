@@ -23,7 +23,7 @@ class StatefulWorld(World):
         self.sequence: list[str] = []
         self.identities: dict[Pod, str] = {}
         self.seen: Counter[str] = Counter()
-        self.cluster.on_pod.append(self._record)
+        self.cluster.watch_pods(self._record)
 
     def _record(self, pod: Pod, state: str) -> None:
         if state == "created":

@@ -8,7 +8,7 @@ from typing import Any
 from simulate.control import admission, quota
 from simulate.control.amounts import Amount, Amounts, added, shown, taken
 from simulate.control.quota import State
-from simulate.control.state import Cluster, Pod, Version, after
+from simulate.control.state import Cluster, Pod, Version
 from simulate.quantity import milli, parse_quantity
 from simulate.spec import ContainerSpec, LimitRange, ResourceQuota
 from simulate.trace import QuotaRecord
@@ -85,7 +85,7 @@ class Admission:
             cluster.admission = self.refusal
         if self._quotas:
             cluster.set_admission = self.set_refusal
-            cluster.on_pod.append(self._pod_changed)
+            cluster.watch_pods(self._pod_changed, states=("deleted", "succeeded", "failed"))
             cluster.on_set.append(lambda one: self._count_sets(cluster.workloads[one.workload].spec.namespace))
             for one_quota in (live for some in self._quotas.values() for live in some):
                 self._record(one_quota)
@@ -134,7 +134,7 @@ class Admission:
         return self._templates[key]
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        if state not in ("deleted", "succeeded", "failed") or pod.name not in self._charged:
+        if pod.name not in self._charged:
             return
         control = self._cluster.spec.control
         namespace, used = self._charged[pod.name]
@@ -144,7 +144,7 @@ class Admission:
             self._charged[pod.name] = namespace, kept
         else:
             del self._charged[pod.name]
-        after(self._cluster.clock, control.watch_s + control.api_s, self._change, namespace, spec, taken(used, kept), -1)
+        self._cluster.clock.after(control.watch_s + control.api_s, self._change, namespace, spec, taken(used, kept), -1)
 
     def _change(self, namespace: str, spec: Mapping[str, Any], used: Amounts, sign: int) -> None:
         for one in self._quotas[namespace]:

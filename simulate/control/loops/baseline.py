@@ -14,7 +14,7 @@ from typing import Any
 from simulate.control import baseline
 from simulate.control.loops.kubelet import CRASH_AFTER_S
 from simulate.control.rollout import Status
-from simulate.control.state import Clock, Cluster, DataPlane, LiveWorkload, Node, Pod, Version, after
+from simulate.control.state import Clock, Cluster, DataPlane, LiveWorkload, Node, Pod, Version
 from simulate.hosts import HostsSpec, Placement
 from simulate.spec import Behaviour, Event
 from simulate.trace import Trace
@@ -48,7 +48,7 @@ class Hosts:
             "spike": lambda event: None,
         }
         for event in spec.events:
-            after(clock, event.at_s, self._happen, event)
+            clock.after(event.at_s, self._happen, event)
 
     # -------------------------------------------------------------- before time 0
 
@@ -114,7 +114,7 @@ class Hosts:
         booted = self._expect(pod, "booted") if behaviour.start_cpu_s > 0 else None
         self._plane.start(pod, behaviour, behaviour.start_cpu_s)
         for at_s, factor in behaviour.warm_time:
-            after(self._clock, at_s, self._warm, pod, process, factor)
+            self._clock.after(at_s, self._warm, pod, process, factor)
         if booted is not None:
             yield booted
         if pod.process == process:
@@ -167,7 +167,7 @@ class Hosts:
         if found.wait_s is None:
             self.cluster.event("Container", pod.name, "Warning", "NotRestarted", f"{reason}: its restart policy leaves it down")
         else:
-            after(self._clock, found.wait_s, self._again, pod, pod.process)
+            self._clock.after(found.wait_s, self._again, pod, pod.process)
 
     def _again(self, pod: Pod, process: int) -> None:
         if pod.process == process and self.cluster.node_up(pod):
@@ -292,7 +292,7 @@ class Hosts:
             for pod in node.pods.values():
                 self._lost(pod)
         if lasting_s is not None:
-            after(self._clock, float(lasting_s), self._back, node)
+            self._clock.after(float(lasting_s), self._back, node)
 
     def _lost(self, pod: Pod) -> None:
         was_up = pod.container_up

@@ -11,7 +11,7 @@ from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.placement_view import NodeView, PodView
 from simulate.control.rollout import Status
-from simulate.control.state import Cluster, LiveWorkload, Node, Pod, after
+from simulate.control.state import Cluster, LiveWorkload, Node, Pod
 
 Nodes = Callable[[], Mapping[str, NodeView]]
 """The nodes as the scheduler compares them, by name."""
@@ -34,7 +34,7 @@ class DaemonSetLoop:
         self._number: dict[str, int] = {}
         self._places: dict[tuple[str, int], dict[str, daemonset.Place]] = {}
         cluster.on_workload.append(self._wake)
-        cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
+        cluster.watch_pods(lambda pod, state: self._wake(cluster.workloads[pod.workload]), kinds=("DaemonSet",))
         cluster.on_node.append(self._node_changed)
 
     def _wake(self, live: LiveWorkload) -> None:
@@ -67,10 +67,10 @@ class DaemonSetLoop:
         lasting_s = 0.0
         for node in decision.creates:
             lasting_s = self._client.delay_s()
-            after(self._cluster.clock, lasting_s, self._create, live, node)
+            self._cluster.clock.after(lasting_s, self._create, live, node)
         for name in decision.deletes:
             lasting_s = self._client.delay_s()
-            after(self._cluster.clock, lasting_s, self._delete, live, name)
+            self._cluster.clock.after(lasting_s, self._delete, live, name)
         self._status(live, [one for some in pods.values() for one in some])
         return lasting_s
 

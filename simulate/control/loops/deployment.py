@@ -33,7 +33,7 @@ class DeploymentLoop:
         self._views: dict[str, tuple[tuple[object, ...], DeploymentView]] = {}
         cluster.on_workload.append(self._workload_changed)
         cluster.on_set.append(lambda one: self._workload_changed(cluster.workloads[one.workload]))
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=("deleted",), kinds=("Deployment",))
 
     def _workload_changed(self, live: LiveWorkload) -> None:
         if live.spec.kind == "Deployment":
@@ -41,7 +41,7 @@ class DeploymentLoop:
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         live = self._cluster.workloads[pod.workload]
-        if state == "deleted" and live.spec.kind == "Deployment" and live.spec.strategy == "Recreate" and not live.all_pods():
+        if live.spec.strategy == "Recreate" and not live.all_pods():
             self._queue.add(live.key, self._watch_s)
 
     def sync(self, key: str) -> float | None:

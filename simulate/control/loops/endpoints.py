@@ -28,10 +28,10 @@ class EndpointsLoop:
         self._written_s: dict[str, float] = {}
         self._routed: dict[str, list[str]] = {}
         self._unready = {(one.namespace, name) for one in cluster.spec.services if one.publish_not_ready for name in one.workloads}
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=WATCHED)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        proxies = self._delays.get(pod.version.service) if state in WATCHED else None
+        proxies = self._delays.get(pod.version.service)
         if proxies:
             waiting_s = self._wait_s(pod.workload)
             for proxy, delay in proxies.items():

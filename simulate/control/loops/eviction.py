@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulate.control import disruption
 from simulate.control.disruption import Budget, BudgetStatus
 from simulate.control.labels import Selector, from_object
-from simulate.control.state import Cluster, Node, Pod, after
+from simulate.control.state import Cluster, Node, Pod
 from simulate.spec import DisruptionBudget
 
 
@@ -48,7 +48,7 @@ class Evictions:
             return
         if not tries:
             self._cluster.event("Pod", pod.name, "Warning", "EvictionRefused", answer.reason)
-        after(self._cluster.clock, how.retry_s(tries), self._try, pod, node, how, tries + 1)
+        self._cluster.clock.after(how.retry_s(tries), self._try, pod, node, how, tries + 1)
 
     def ask(self, pod: Pod) -> disruption.Eviction:
         """The answer to one eviction, from the budgets as they are now."""

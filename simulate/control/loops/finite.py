@@ -10,7 +10,7 @@ from typing import Any, Literal
 from simulate.control import backoff
 from simulate.control.draws import sample, uniform
 from simulate.control.loops.job import SIGTERM_CODE, JobLoop
-from simulate.control.state import Cluster, DataPlane, Pod, after
+from simulate.control.state import Cluster, DataPlane, Pod
 from simulate.quantity import parse_duration
 from simulate.spec import PodTemplate, Work
 
@@ -136,7 +136,7 @@ class Finite:
         if pod.exit_code != 0 and rules is not None and rules.restart == "OnFailure":
             return False
         pod.finished_s = self._cluster.stamp()
-        after(self._clock, RELIST_S, self._over, pod, pod.process)
+        self._clock.after(RELIST_S, self._over, pod, pod.process)
         return True
 
     def _over(self, pod: Pod, process: int) -> None:

@@ -54,13 +54,12 @@ class HpaLoop:
         self._all: list[LiveAutoscaler] = []
         self._containers: dict[int, tuple[PodTemplate, tuple[ContainerView, ...]]] = {}
         self._views: dict[str, tuple[tuple[object, ...], Pod, PodView]] = {}
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=("deleted",))
         for one in cluster.spec.autoscalers:
             self._add(one)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        if state == "deleted":
-            self._views.pop(pod.name, None)
+        self._views.pop(pod.name, None)
 
     def _add(self, one: Autoscaler) -> None:
         live = LiveAutoscaler(spec=one, parsed=hpa.spec_of(one))

@@ -13,7 +13,7 @@ from simulate.control.loops.admission import Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.replicaset import Expectations
 from simulate.control.rollout import Status
-from simulate.control.state import Cluster, LiveWorkload, Pod, Version, after
+from simulate.control.state import Cluster, LiveWorkload, Pod, Version
 from simulate.spec import JobRules
 from simulate.trace import JobRecord
 
@@ -62,7 +62,7 @@ class JobLoop:
         self._waiters: dict[tuple[str, str], list[Any]] = {}
         self.jobs: dict[str, LiveJob] = {}
         self.on_over: list[Callable[[LiveJob], None]] = []
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, kinds=("Job", "CronJob"))
         cluster.on_workload.append(self._workload_changed)
 
     # -------------------------------------------------------------- from outside
@@ -111,7 +111,7 @@ class JobLoop:
     def _pod_changed(self, pod: Pod, state: str) -> None:
         one = self.jobs.get(pod.owner)
         if one is not None and pod.name in one.pods and state != "killed":
-            after(self._cluster.clock, self._control.watch_s, self._seen, one, pod, state)
+            self._cluster.clock.after(self._control.watch_s, self._seen, one, pod, state)
 
     def _seen(self, one: LiveJob, pod: Pod, state: str) -> None:
         if state == "created":
@@ -170,9 +170,9 @@ class JobLoop:
         for position, wanted in enumerate(new[: batches[0]]):
             lasting_s = self._client.delay_s()
             number, one.next_number = one.next_number, one.next_number + 1
-            after(self._cluster.clock, lasting_s + position * STAGGER_S, self._create_one, one, wanted, number)
+            self._cluster.clock.after(lasting_s + position * STAGGER_S, self._create_one, one, wanted, number)
         answered_s = lasting_s + (batches[0] * STAGGER_S if self._cluster.guarded(one.live.key) else 0.0)
-        after(self._cluster.clock, answered_s, self._go_on, one, new[batches[0] :], batches[1:], finish)
+        self._cluster.clock.after(answered_s, self._go_on, one, new[batches[0] :], batches[1:], finish)
 
     def _go_on(self, one: LiveJob, new: Sequence[NewPod], batches: Sequence[int], finish: Callable[[], None]) -> None:
         """The next batch, unless a creation of the one before was refused: then the rest is left out, and tried again later."""
@@ -212,8 +212,8 @@ class JobLoop:
         lasting_s = 0.0
         for name in names:
             lasting_s = self._client.delay_s()
-            after(self._cluster.clock, lasting_s, self._delete_one, one, one.pods[name])
-        after(self._cluster.clock, lasting_s, finish)
+            self._cluster.clock.after(lasting_s, self._delete_one, one, one.pods[name])
+        self._cluster.clock.after(lasting_s, finish)
 
     def _delete_one(self, one: LiveJob, pod: Pod) -> None:
         if pod.phase in ("Succeeded", "Failed"):
@@ -269,9 +269,9 @@ class JobLoop:
         for watcher in self.on_over:
             watcher(one)
         for event in self._waiters.pop((one.name, one.state.ending), ()):
-            after(clock, self._control.watch_s, event.succeed)
+            clock.after(self._control.watch_s, event.succeed)
         if one.rules.ttl_s is not None:
-            after(clock, one.rules.ttl_s, self._expire, one)
+            clock.after(one.rules.ttl_s, self._expire, one)
 
     def _expire(self, one: LiveJob) -> None:
         if self.jobs.get(one.name) is one:

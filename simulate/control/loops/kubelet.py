@@ -10,7 +10,7 @@ from simulate.control.draws import uniform
 from simulate.control.loops.finite import Finite
 from simulate.control.loops.images import Images
 from simulate.control.probes import Tick
-from simulate.control.state import Cluster, DataPlane, Node, Pod, after
+from simulate.control.state import Cluster, DataPlane, Node, Pod
 from simulate.spec import ContainerSpec, Probe
 
 LIFECYCLE_POLL_S = 1.0
@@ -48,7 +48,7 @@ class KubeletLoop:
         self._ready: dict[str, set[str]] = {}
         self.on_process: list[Callable[[Pod], None]] = []
         self.finite: Finite | None = None
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=("scheduled", "terminating", "deleted"))
 
     # -------------------------------------------------------------- from outside
 
@@ -105,7 +105,7 @@ class KubeletLoop:
         for pod in list(node.pods.values()):
             if pod.deleting_s is not None:
                 self._plane.kill(pod.name)
-                after(self._clock, self._control.termination_extra_s, self._cluster.remove_pod, pod)
+                self._clock.after(self._control.termination_extra_s, self._cluster.remove_pod, pod)
             elif pod.phase == "Running":
                 self._exited(pod, "NodeRestarted")
             else:
@@ -256,7 +256,7 @@ class KubeletLoop:
         booted = self._expect(pod.name, "booted") if behaviour.start_cpu_s > 0 else None
         self._plane.start(pod, behaviour, behaviour.start_cpu_s)
         for at_s, factor in behaviour.warm_time:
-            after(self._clock, at_s, self._warm, pod, process, factor)
+            self._clock.after(at_s, self._warm, pod, process, factor)
         for watcher in self.on_process:
             watcher(pod)
         if booted is not None:
@@ -298,11 +298,16 @@ class KubeletLoop:
         if waiting is not None:
             waiting.succeed()
         if container.readiness is not None:
-            self._clock.process(self._work(pod, container, "readiness", container.readiness, settled))
+            self._begin_work(pod, container, "readiness", container.readiness, settled)
         elif not settled:
             self._container_ready(pod, container, True)
         if container.liveness is not None:
-            self._clock.process(self._work(pod, container, "liveness", container.liveness, settled))
+            self._begin_work(pod, container, "liveness", container.liveness, settled)
+
+    def _begin_work(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe, settled: bool) -> None:
+        """A worker whose first success lies long ago, and that can see nothing else, has nothing to do."""
+        if not (settled and self._settles(pod, container, probe, "success")):
+            self._clock.process(self._work(pod, container, kind, probe, settled))
 
     def _work(self, pod: Pod, container: ContainerSpec, kind: probes.Kind, probe: Probe, settled: bool) -> Steps:
         """One probe worker of one run of a container. Its ticks are those of the pod's arrival; a readiness worker is triggered when the
@@ -311,8 +316,6 @@ class KubeletLoop:
         state = probes.worker(kind, str(number))
         if settled:
             state = state._replace(result="success", last=True, run=1)
-        if settled and self._settles(pod, container, probe, state):
-            return
         phase_s = begun_s if kind == "readiness" and not settled else self._added_s[pod.name]
         if settled or kind != "readiness":
             yield self._until_tick(phase_s, probe)
@@ -325,7 +328,7 @@ class KubeletLoop:
                 if not (steady and outcome):
                     before, state = state.result, probes.probed(state, probe, outcome)
                     over = yield from self._judged(pod, container, kind, probe, before, state)
-                    if over or (outcome and self._settles(pod, container, probe, state)):
+                    if over or (outcome and self._settles(pod, container, probe, state.result)):
                         return
             yield self._until_tick(phase_s, probe)
 
@@ -351,9 +354,9 @@ class KubeletLoop:
             outcome = yield self._expect(pod.name, token)
         return bool(outcome == "ok")
 
-    def _settles(self, pod: Pod, container: ContainerSpec, probe: Probe, state: probes.Worker) -> bool:
+    def _settles(self, pod: Pod, container: ContainerSpec, probe: Probe, result: probes.Result) -> bool:
         """Whether a success can only be followed by successes: nothing limits what the server takes on."""
-        if state.result != "success":
+        if result != "success":
             return False
         return probe.kind == "exec" or pod.version.behaviour.workers is None or container is not self._server(pod)
 
@@ -385,7 +388,7 @@ class KubeletLoop:
         if complete and pod.version.template.gates and pod.name not in self._gates_open:
             lasting = dict(pod.version.behaviour.gates_s)
             delay_s = max(lasting.get(gate, 0.0) for gate in pod.version.template.gates)
-            after(self._clock, delay_s, self._open_gates, pod, self._life.get(pod.name, 0))
+            self._clock.after(delay_s, self._open_gates, pod, self._life.get(pod.name, 0))
             complete = False
         if before != pod.ready_containers and complete == pod.ready:
             self._cluster.trace_pod(pod, "containers")

@@ -23,7 +23,7 @@ class MetricsLoop:
         self._runs: dict[str, tuple[int, float, float, int]] = {}
         self._count = 0
         self._known: set[str] = set()
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=("deleted",))
 
     @property
     def usage(self) -> Mapping[str, Sample | None]:
@@ -38,9 +38,8 @@ class MetricsLoop:
         self._runs[pod.name] = (pod.process, self._cluster.clock.now, used, self._count)
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        if state == "deleted":
-            self._server.forget(pod.name)
-            self._runs.pop(pod.name, None)
+        self._server.forget(pod.name)
+        self._runs.pop(pod.name, None)
 
     def run(self) -> Generator[Any, Any, None]:
         """For ever: housekeeping where it matters, then the scrape."""

@@ -15,7 +15,7 @@ from simulate.control.loops.supply import Supply
 from simulate.control.nodes import Backoff, Group, Option
 from simulate.control.nodes_down import Guest, Waiting
 from simulate.control.placement import NodeView, PodView
-from simulate.control.state import Cluster, Node, Pod, after
+from simulate.control.state import Cluster, Node, Pod
 from simulate.spec import NodePool
 
 NEVER = float("-inf")
@@ -51,7 +51,7 @@ class NodesLoop:
         self._expendable = any(one.template.priority < self._flags.priority_cutoff for one in cluster.spec.workloads)
         if self._pools:
             supply.failed.append(self._refused)
-            cluster.on_pod.append(self._pod_changed)
+            cluster.watch_pods(self._pod_changed, states=("deleted",))
             cluster.clock.process(self._run())
 
     def _run(self) -> Generator[Any, Any, None]:
@@ -216,7 +216,7 @@ class NodesLoop:
         node.cordoned = True
         self._cluster.change_node(node, "cordoned")
         self._cluster.event("Node", node.name, "Normal", "ScaleDown", "marked the node as toBeDeleted/unschedulable")
-        after(self._cluster.clock, self._flags.delete_delay_s, self._empty, node)
+        self._cluster.clock.after(self._flags.delete_delay_s, self._empty, node)
 
     def _empty(self, node: Node) -> None:
         """Evict what can move; the node goes with its last such pod."""
@@ -231,10 +231,8 @@ class NodesLoop:
             grace_max_s=self._flags.graceful_max_s,
         )
         self._evictions.empty(node, how)
-        after(self._cluster.clock, self._flags.eviction_max_s, self._check, going, False)
-        after(
-            self._cluster.clock, self._flags.eviction_max_s + self._flags.graceful_max_s + nodes_down.HEADROOM_S, self._check, going, True
-        )
+        self._cluster.clock.after(self._flags.eviction_max_s, self._check, going, False)
+        self._cluster.clock.after(self._flags.eviction_max_s + self._flags.graceful_max_s + nodes_down.HEADROOM_S, self._check, going, True)
         self._remove_if_empty(node)
 
     def _check(self, going: Going, last: bool) -> None:
@@ -254,7 +252,7 @@ class NodesLoop:
         return self._cluster.workloads[pod.workload].spec.kind == "DaemonSet"
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        if state == "deleted" and pod.node in self._going:
+        if pod.node in self._going:
             self._remove_if_empty(self._going[pod.node].node)
 
     def _remove_if_empty(self, node: Node) -> None:

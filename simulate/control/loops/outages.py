@@ -11,7 +11,7 @@ from simulate.control.loops.queue import client
 from simulate.control.loops.supply import Supply
 from simulate.control.loops.tainting import Tainting
 from simulate.control.placement_view import Taint
-from simulate.control.state import Cluster, Node, Pod, after
+from simulate.control.state import Cluster, Node, Pod
 from simulate.spec import Event
 
 NOTICE_S = 120.0
@@ -64,9 +64,9 @@ class Outages:
                 self._losses[node] += 1
                 self._stop(node)
                 number = self._losses[node]
-                after(self._cluster.clock, control.node_monitor_grace_s, self._not_ready, node, number)
+                self._cluster.clock.after(control.node_monitor_grace_s, self._not_ready, node, number)
             if event.arguments.get("for") is not None:
-                after(self._cluster.clock, float(event.arguments["for"]), self._return, node)
+                self._cluster.clock.after(float(event.arguments["for"]), self._return, node)
 
     def _stop(self, node: Node) -> None:
         node.up = False
@@ -102,7 +102,7 @@ class Outages:
             self._cordon(node)
             self._evictions.empty(node, Emptying(reason="evicted by drain"))
             if event.arguments.get("for") is not None:
-                after(self._cluster.clock, float(event.arguments["for"]), self._uncordon, node)
+                self._cluster.clock.after(float(event.arguments["for"]), self._uncordon, node)
 
     def _cordon(self, node: Node) -> None:
         node.cordoned = True
@@ -121,7 +121,7 @@ class Outages:
             if event.arguments.get("drained", True):
                 self._cordon(node)
                 self._evictions.empty(node, Emptying(reason="evicted: the instance is called back"))
-            after(self._cluster.clock, float(event.arguments.get("notice", NOTICE_S)), self._vanish, node)
+            self._cluster.clock.after(float(event.arguments.get("notice", NOTICE_S)), self._vanish, node)
 
     def _vanish(self, node: Node) -> None:
         if self._cluster.nodes.get(node.name) is not node:
@@ -132,7 +132,7 @@ class Outages:
             self._stop(node)
         if node.ready:
             self._not_ready(node, self._losses[node])
-        after(self._cluster.clock, FORGET_S, self._forget, node)
+        self._cluster.clock.after(FORGET_S, self._forget, node)
 
     def _forget(self, node: Node) -> None:
         if node.name in self._cluster.nodes:
@@ -149,14 +149,14 @@ class Outages:
         for node in self._of_pool(event):
             self._tainting.put(node, taint)
             if said.get("for") is not None:
-                after(self._cluster.clock, float(said["for"]), self._tainting.take, node, taint)
+                self._cluster.clock.after(float(said["for"]), self._tainting.take, node, taint)
 
     def shortage(self, event: Event) -> None:
         """The provider has no machines of a pool for a while: each one that is asked for is refused at once."""
         pools = [pool.name for pool in self._cluster.spec.pools if event.target in (pool.name, pool.provisioner)]
         self._short.update(pools)
         self._supply.short.update(pools)
-        after(self._cluster.clock, float(event.arguments["for"]), self._delivered, pools)
+        self._cluster.clock.after(float(event.arguments["for"]), self._delivered, pools)
 
     def _delivered(self, pools: list[str]) -> None:
         self._short.subtract(pools)
@@ -172,7 +172,7 @@ class Outages:
         trouble = float(event.arguments.get("factor", 10.0)) if event.target == "slow" else None
         self._registry.append(trouble)
         self._ask_registry()
-        after(self._cluster.clock, float(event.arguments["for"]), self._registry_back, trouble)
+        self._cluster.clock.after(float(event.arguments["for"]), self._registry_back, trouble)
 
     def _registry_back(self, trouble: float | None) -> None:
         self._registry.remove(trouble)
@@ -186,7 +186,7 @@ class Outages:
         """The metrics API does not answer for a while; autoscalers keep their sizes."""
         self._silences += 1
         self._cluster.metrics_down = True
-        after(self._cluster.clock, float(event.arguments["for"]), self._metrics_back)
+        self._cluster.clock.after(float(event.arguments["for"]), self._metrics_back)
 
     def _metrics_back(self) -> None:
         self._silences -= 1

@@ -27,7 +27,7 @@ class Placer:
         self._templates: dict[tuple[str, int], PodView] = {}
         self._picks = 0
         self._chosen: PodView | None = None
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=("scheduled", "terminating", "deleted", "succeeded", "failed"))
         cluster.on_node.append(self._node_changed)
 
     def choose(self, pod: Pod) -> tuple[str | None, str]:

@@ -17,7 +17,7 @@ from simulate.control.loops.supply import Supply
 from simulate.control.nodes import template_of
 from simulate.control.placement import PodView
 from simulate.control.provisioner import Offer, Size
-from simulate.control.state import Cluster, Node, Pod, after
+from simulate.control.state import Cluster, Node, Pod
 from simulate.spec import ClusterSpec, NodePool, Provisioner, Workload
 
 AGAIN_S = 10.0
@@ -46,7 +46,7 @@ class ProvisionerLoop:
         self._settled: tuple[int, tuple[str, ...]] | None = None
         if self._made:
             cluster.on_node.append(self._node_changed)
-            cluster.on_pod.append(self._pod_changed)
+            cluster.watch_pods(self._pod_changed)
             supply.arrived.append(self._arrived)
             supply.failed.append(self._failed)
             cluster.clock.process(self._run())
@@ -73,7 +73,7 @@ class ProvisionerLoop:
         self._last_s = now
         if self._first_s is None:
             self._first_s = now
-            after(self._cluster.clock, self._flags.batch_idle_s, self._batch)
+            self._cluster.clock.after(self._flags.batch_idle_s, self._batch)
 
     def _batch(self) -> None:
         now, first_s = self._cluster.clock.now, self._first_s
@@ -81,12 +81,12 @@ class ProvisionerLoop:
             return
         idle_s, most_s = self._flags.batch_idle_s, self._flags.batch_max_s
         if not provisioner.batch_over(first_s, self._last_s, now, idle_s, most_s):
-            after(self._cluster.clock, min(self._last_s + idle_s, first_s + most_s) - now, self._batch)
+            self._cluster.clock.after(min(self._last_s + idle_s, first_s + most_s) - now, self._batch)
             return
         self._first_s = None
         self._provision()
         if self._scheduler.unschedulable():
-            after(self._cluster.clock, AGAIN_S, self._again)
+            self._cluster.clock.after(AGAIN_S, self._again)
 
     def _again(self) -> None:
         if self._first_s is None and self._scheduler.unschedulable():
@@ -149,7 +149,7 @@ class ProvisionerLoop:
         command = self._decide()
         if command is not None:
             self._deciding = True
-            after(self._cluster.clock, consolidation.VALIDATION_S, self._validate, command)
+            self._cluster.clock.after(consolidation.VALIDATION_S, self._validate, command)
 
     def _validate(self, command: Command) -> None:
         """What was decided must still be possible with just these nodes; the replacement is chosen anew."""

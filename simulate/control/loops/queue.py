@@ -8,7 +8,7 @@ from functools import partial
 
 from simulate.control.draws import sample
 from simulate.control.leader import Leader
-from simulate.control.state import Clock, Cluster, after
+from simulate.control.state import Clock, Cluster
 from simulate.spec import Distribution
 
 
@@ -115,7 +115,7 @@ class EventClient:
             self._send()
 
     def _send(self) -> None:
-        after(self._clock, self._bucket.delay_s() + self._api_s, self._sent)
+        self._clock.after(self._bucket.delay_s() + self._api_s, self._sent)
 
     def _sent(self) -> None:
         self._waiting -= 1
@@ -151,7 +151,7 @@ class Client:
         """One request whose own time is counted elsewhere: at once, unless the rate holds it back."""
         wait_s = self.bucket.delay_s()
         if wait_s > 0.0:
-            after(self._clock, wait_s, answered, *arguments)
+            self._clock.after(wait_s, answered, *arguments)
         else:
             answered(*arguments)
 

@@ -10,7 +10,7 @@ from simulate.control.draws import uniform
 from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.replicaset import PodView
-from simulate.control.state import Cluster, Pod, ReplicaSet, after
+from simulate.control.state import Cluster, Pod, ReplicaSet
 
 STAGGER_S = 0.0002
 """Requests of one batch are sent in parallel and arrive one after the other."""
@@ -32,7 +32,7 @@ class ReplicaSetLoop:
         self._blind: set[str] = set()
         self._client = client(cluster)
         cluster.on_set.append(lambda one: self._queue.add(f"{one.workload}\n{one.name}", self._watch_s))
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, kinds=("Deployment",))
 
     def _set(self, key: str) -> ReplicaSet | None:
         workload, _, name = key.partition("\n")
@@ -40,7 +40,7 @@ class ReplicaSetLoop:
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if pod.owner in self._cluster.workloads[pod.workload].sets:
-            after(self._cluster.clock, self._watch_s, self._seen, pod, state)
+            self._cluster.clock.after(self._watch_s, self._seen, pod, state)
 
     def _seen(self, pod: Pod, state: str) -> None:
         one = self._cluster.workloads[pod.workload].sets.get(pod.owner)
@@ -77,7 +77,7 @@ class ReplicaSetLoop:
             one.expectations.expect(look.create, (), now)
             self._create(one, replicaset.batches(look.create), finish)
         elif look.delete:
-            after(self._cluster.clock, self._delete(one, look.delete), finish)
+            self._cluster.clock.after(self._delete(one, look.delete), finish)
         else:
             finish()
         return None
@@ -131,9 +131,9 @@ class ReplicaSetLoop:
         for position in range(batches[0]):
             lasting_s = self._client.delay_s()
             number, one.next_number = one.next_number, one.next_number + 1
-            after(self._cluster.clock, lasting_s + position * STAGGER_S, self._create_one, one, number)
+            self._cluster.clock.after(lasting_s + position * STAGGER_S, self._create_one, one, number)
         answered_s = lasting_s + (batches[0] * STAGGER_S if self._cluster.guarded(one.workload) else 0.0)
-        after(self._cluster.clock, answered_s, self._go_on, one, batches[1:], finish)
+        self._cluster.clock.after(answered_s, self._go_on, one, batches[1:], finish)
 
     def _go_on(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
         """The next batch, unless a creation of the one before was refused: then the rest is left out."""
@@ -181,7 +181,7 @@ class ReplicaSetLoop:
         lasting_s = 0.0
         for pod in chosen:
             lasting_s = self._client.delay_s()
-            after(self._cluster.clock, lasting_s, self._delete_one, one, pod)
+            self._cluster.clock.after(lasting_s, self._delete_one, one, pod)
         return lasting_s
 
     def _delete_one(self, one: ReplicaSet, pod: Pod) -> None:

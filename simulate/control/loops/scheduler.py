@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from simulate.control.state import Cluster, Pod, after
+from simulate.control.state import Cluster, Pod
 
 RETRY_S = 300.0
 """A pod judged unschedulable is tried again after so long even if nothing has happened."""
@@ -29,7 +29,7 @@ class SchedulerLoop:
         self._number = 0
         self._parked: dict[str, Pod] = {}
         self._busy = False
-        cluster.on_pod.append(self._pod_changed)
+        cluster.watch_pods(self._pod_changed, states=("created", "deleted", "succeeded", "failed"))
         cluster.on_node.append(lambda node: self._wake())
 
     def settle(self, pod: Pod) -> bool:
@@ -47,8 +47,8 @@ class SchedulerLoop:
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "created" and pod.node is None:
-            after(self._cluster.clock, self._control.watch_s, self._add, pod)
-        elif state in ("deleted", "succeeded", "failed"):
+            self._cluster.clock.after(self._control.watch_s, self._add, pod)
+        elif state != "created":
             self._unpark(pod)
             self._wake()
 
@@ -63,7 +63,7 @@ class SchedulerLoop:
     def _wake(self) -> None:
         if self._parked:
             parked, self._parked = self._parked, {}
-            after(self._cluster.clock, self._control.watch_s, self._return, tuple(parked.values()))
+            self._cluster.clock.after(self._control.watch_s, self._return, tuple(parked.values()))
 
     def _return(self, pods: tuple[Pod, ...]) -> None:
         waiting = {id(pod) for _, _, pod in self._active}
@@ -75,7 +75,7 @@ class SchedulerLoop:
     def _go(self) -> None:
         if self._active and not self._busy:
             self._busy = True
-            after(self._cluster.clock, self._control.scheduling_s, self._one)
+            self._cluster.clock.after(self._control.scheduling_s, self._one)
 
     def _one(self) -> None:
         self._busy = False
@@ -104,7 +104,7 @@ class SchedulerLoop:
 
     def _judge(self, pod: Pod, message: str) -> None:
         self._parked[pod.name] = pod
-        after(self._cluster.clock, RETRY_S, self._retry, pod)
+        self._cluster.clock.after(RETRY_S, self._retry, pod)
         if pod.message != message:
             pod.message = message
             self._cluster.record(pod, "unschedulable", message)

@@ -10,7 +10,7 @@ from simulate.control.draws import uniform
 from simulate.control.loops.admission import LONGEST_RETRY_S, Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.rollout import Status
-from simulate.control.state import Cluster, LiveWorkload, Pod, after, release
+from simulate.control.state import Cluster, LiveWorkload, Pod, release
 from simulate.control.statefulset import StsPod, StsSpec
 
 STAGGER_S = 0.0002
@@ -27,7 +27,7 @@ class StatefulSetLoop:
         self._client = client(cluster)
         self._retries = Retries()
         cluster.on_workload.append(self._wake)
-        cluster.on_pod.append(lambda pod, state: self._wake(cluster.workloads[pod.workload]))
+        cluster.watch_pods(lambda pod, state: self._wake(cluster.workloads[pod.workload]), kinds=("StatefulSet",))
 
     def _wake(self, live: LiveWorkload) -> None:
         if live.spec.kind == "StatefulSet":
@@ -57,8 +57,8 @@ class StatefulSetLoop:
         lasting_s = 0.0
         for position, write in enumerate(writes):
             lasting_s = self._client.delay_s()
-            after(self._cluster.clock, lasting_s + STAGGER_S * position, write)
-        after(self._cluster.clock, lasting_s, finish)
+            self._cluster.clock.after(lasting_s + STAGGER_S * position, write)
+        self._cluster.clock.after(lasting_s, finish)
 
     def spec_of(self, live: LiveWorkload) -> StsSpec:
         """What decides of a StatefulSet; maxUnavailable is dropped before 1.37 (its gate is off)."""

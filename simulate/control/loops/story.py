@@ -9,7 +9,7 @@ from typing import Any
 from simulate.control.loops.hpa import HpaLoop
 from simulate.control.loops.outages import Outages
 from simulate.control.rollout import undo_revision
-from simulate.control.state import Cluster, LiveWorkload, Version, after
+from simulate.control.state import Cluster, LiveWorkload, Version
 from simulate.spec import Behaviour, Event
 
 UNSUITED: Mapping[tuple[str, str], str] = {
@@ -48,7 +48,7 @@ class Story:
             **outages.verbs,
         }
         for event in cluster.spec.events:
-            after(cluster.clock, event.at_s, self._happen, event)
+            cluster.clock.after(event.at_s, self._happen, event)
 
     def known(self, verb: str) -> bool:
         """Whether there is such a verb."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulate.control.loops.kubelet import KubeletLoop
 from simulate.control.loops.placing import node_view
 from simulate.control.placement import NodeView
-from simulate.control.state import Cluster, Node, after
+from simulate.control.state import Cluster, Node
 from simulate.spec import NodePool
 
 
@@ -55,9 +55,9 @@ class Supply:
         self.coming[node.name] = Coming(node=node, view=node_view(node), since_s=self._cluster.clock.now)
         self._cluster.trace_node(node, "requested")
         if pool.name in self.short:
-            after(self._cluster.clock, self._cluster.spec.control.api_s, self._refuse, node)
+            self._cluster.clock.after(self._cluster.spec.control.api_s, self._refuse, node)
         else:
-            after(self._cluster.clock, pool.provision_s, self._arrive, node)
+            self._cluster.clock.after(pool.provision_s, self._arrive, node)
         return node
 
     def cancel(self, node: Node) -> None:

@@ -7,7 +7,7 @@ from simulate.control.daemonset import tolerations
 from simulate.control.loops.queue import client
 from simulate.control.node_loss import Stay, Zone
 from simulate.control.placement_view import Taint
-from simulate.control.state import Cluster, Node, Pod, after
+from simulate.control.state import Cluster, Node, Pod
 
 
 class Tainting:
@@ -31,7 +31,7 @@ class Tainting:
         elif node.name not in self._tainted:
             self._waiting.setdefault(node.name, node)
         if self._waiting or self._tainted:
-            after(self._cluster.clock, 0.0, self._go_on)
+            self._cluster.clock.after(0.0, self._go_on)
 
     def _go_on(self) -> None:
         """Taint what the rates allow, after all changes of this time. When nothing answers any more all taints are taken back."""
@@ -49,7 +49,7 @@ class Tainting:
                 self._next_s[zone] = now + 1 / rate
                 del self._waiting[node.name]
                 self._taint(node)
-                after(self._cluster.clock, 1 / rate, self._go_on)
+                self._cluster.clock.after(1 / rate, self._go_on)
 
     def _zones(self) -> dict[str, Zone]:
         found: dict[str, Zone] = {}
@@ -64,7 +64,7 @@ class Tainting:
         for pod in list(node.pods.values()):
             lasting_s = node_loss.patience(self._stays(pod), (node_loss.UNREACHABLE,))
             if lasting_s is not None:
-                after(self._cluster.clock, lasting_s, self._leave, node, pod, self._number)
+                self._cluster.clock.after(lasting_s, self._leave, node, pod, self._number)
 
     def _leave(self, node: Node, pod: Pod, number: int) -> None:
         if self._tainted.get(node.name) == number and not pod.gone and pod.deleting_s is None:
@@ -94,7 +94,7 @@ class Tainting:
         for pod in list(node.pods.values()):
             lasting_s = node_loss.patience(self._stays(pod), (taint,))
             if lasting_s is not None:
-                after(self._cluster.clock, lasting_s, self._driven, node, pod, taint)
+                self._cluster.clock.after(lasting_s, self._driven, node, pod, taint)
 
     def _driven(self, node: Node, pod: Pod, taint: Taint) -> None:
         if taint in node.taints and not pod.gone and pod.deleting_s is None:
