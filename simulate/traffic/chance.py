@@ -11,6 +11,7 @@ import numpy as np
 
 from simulate.traffic import draws
 from simulate.traffic.layout import (
+    AHEAD,
     CLOSED,
     CONST,
     ERLANG,
@@ -30,7 +31,9 @@ from simulate.traffic.layout import (
     H_SOURCES,
     HYPEREXP,
     LOGNORMAL,
+    OPEN,
     PARETO,
+    S_AHEAD,
     S_AREA,
     S_ARRIVAL,
     S_ARRIVED,
@@ -41,12 +44,20 @@ from simulate.traffic.layout import (
     S_KIND,
     S_LEFT,
     S_LIMIT,
+    S_PLAN,
+    S_PLAN_ROWS,
     S_SEGMENT,
     S_SEGMENT_END,
     S_SIZE,
     S_UPCOMING,
     TRACE,
     UNIFORM,
+    W_AT,
+    W_CODE,
+    W_COUNTER,
+    W_KEYS,
+    W_SIZE,
+    W_TO,
 )
 from simulate.traffic.machine import inlined, inner
 from simulate.traffic.series import cosine, exp, log
@@ -115,11 +126,42 @@ def draw(f: Any, code: int, at: int, key: int, purpose: Any, j: int) -> float:
 
 
 @inner
+def ahead(m: Any, f: Any, s: int, first: int) -> None:
+    """Keys, gaps and values of the next requests of a source from number `first` on, each kind in a loop of its own.
+
+    A table of AHEAD words each: keys of the requests, minus logarithms for their arrivals, then what the rows of the plan say.
+    """
+    keys, base = m[s + S_AHEAD], m[s + S_KEY]
+    for i in range(AHEAD):
+        m[keys + i] = numbered(base, first + i)
+    if m[s + S_KIND] == OPEN:
+        for i in range(AHEAD):
+            f[keys + AHEAD + i] = -log(unit(m[keys + i], ARRIVAL, 0))
+    for row in range(m[s + S_PLAN], m[s + S_PLAN] + m[s + S_PLAN_ROWS] * W_SIZE, W_SIZE):
+        of, code, at, counter, to = m[row + W_KEYS], m[row + W_CODE], m[row + W_AT], m[row + W_COUNTER], m[row + W_TO]
+        if code == EXP:
+            mean = f[at]
+            for i in range(AHEAD):
+                f[to + i] = -mean * log(unit(m[of + i], CPU, counter))
+        elif code == LOGNORMAL:
+            mean, sigma, half = f[at], f[at + 1], f[at + 2]
+            for i in range(AHEAD):
+                z = math.sqrt(-2.0 * log(unit(m[of + i], CPU, counter))) * cosine(unit(m[of + i], CPU, counter + 1))
+                f[to + i] = mean * exp(sigma * z - half)
+        else:
+            for i in range(AHEAD):
+                m[to + i] = child(m[of + i], 0, counter)
+
+
+@inner
 def upcoming(m: Any, f: Any, s: int) -> None:
     """Draw the next arrival of a source (2.2); far after its end."""
     m[s + S_LEFT] = 1
     k = m[s + S_ARRIVAL]
     m[s + S_ARRIVAL] = k + 1
+    table = m[s + S_AHEAD]
+    if table != 0 and k & (AHEAD - 1) == 0:
+        ahead(m, f, s, k)
     f[s + S_UPCOMING] = FAR
     if m[s + S_KIND] == CLOSED or (m[s + S_LIMIT] >= 0 and m[s + S_ARRIVED] >= m[s + S_LIMIT]):
         return
@@ -130,7 +172,12 @@ def upcoming(m: Any, f: Any, s: int) -> None:
             t = f[row]
             m[s + S_SEGMENT] = row + 1
     else:
-        f[s + S_AREA] += 1.0 if m[s + S_KIND] == EVEN else -log(unit(numbered(m[s + S_KEY], k), ARRIVAL, 0))
+        if m[s + S_KIND] == EVEN:
+            f[s + S_AREA] += 1.0
+        elif table != 0:
+            f[s + S_AREA] += f[table + AHEAD + (k & (AHEAD - 1))]
+        else:
+            f[s + S_AREA] += -log(unit(numbered(m[s + S_KEY], k), ARRIVAL, 0))
         while row < m[s + S_SEGMENT_END] and f[s + S_AREA] >= f[row + G_NEXT_AREA]:
             row += G_SIZE
         m[s + S_SEGMENT] = row

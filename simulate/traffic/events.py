@@ -56,6 +56,7 @@ from simulate.traffic.layout import (
     A_WORKED,
     A_WORKER,
     ABANDONED,
+    AHEAD,
     ARRIVES,
     ARRIVING,
     B_ATTEMPTS,
@@ -70,6 +71,7 @@ from simulate.traffic.layout import (
     C_ATTEMPTS,
     C_DEADLINE,
     C_DEPTH,
+    C_DRAWN,
     C_EDGE,
     C_JOB,
     C_KEY,
@@ -142,6 +144,7 @@ from simulate.traffic.layout import (
     H_CHUNK_COUNT,
     H_CHUNKS,
     H_DOOMED,
+    H_DRAWN,
     H_FANOUT,
     H_FREE_CALL,
     H_FREE_CALLS,
@@ -178,6 +181,7 @@ from simulate.traffic.layout import (
     I_TIME,
     IN_BACKLOG,
     ITEM,
+    K_DRAWN,
     K_EDGE,
     K_OPTIONAL,
     K_PROBABILITY,
@@ -253,6 +257,7 @@ from simulate.traffic.layout import (
     RESTART,
     RETRY,
     RUNNING,
+    S_AHEAD,
     S_ARRIVED,
     S_EDGE,
     S_END,
@@ -271,6 +276,7 @@ from simulate.traffic.layout import (
     S_THINK_A,
     S_USER_COUNT,
     S_USERS,
+    S_WIDTH,
     SEND,
     SENDING,
     SOURCE_SHIFT,
@@ -281,6 +287,7 @@ from simulate.traffic.layout import (
     T_CALL_COUNT,
     T_CALLS,
     T_CODE,
+    T_DRAWN,
     T_KIND,
     T_SIZE,
     TELL,
@@ -736,7 +743,12 @@ def request(m: Any, f: Any, s: int, number: int, key: int, u: int, t: float) -> 
     m[s + S_ARRIVED] += 1
     m[H_OPEN_CALLS] += 1
     c = new_call(m, f, m[s + S_EDGE], key, s, u, 0, 0, FAR, t)
-    m[c + C_NUMBER], m[c + C_DEPTH], m[c + C_NEXT] = number, 1, 0
+    m[c + C_NUMBER], m[c + C_DEPTH], m[c + C_NEXT], m[c + C_DRAWN] = number, 1, 0, 0
+    if m[s + S_WIDTH] > 0:
+        m[c + C_DRAWN] = drawn = c + m[H_DRAWN]
+        table = m[s + S_AHEAD] + 2 * AHEAD + (number & (AHEAD - 1))
+        for i in range(m[s + S_WIDTH]):
+            m[drawn + i] = m[table + i * AHEAD]
     m[c + C_WORD] = (m[s + S_ORDINAL] << SOURCE_SHIFT) + (number << NUMBER_SHIFT)
     stack(m, SENDING, c)
 
@@ -746,7 +758,8 @@ def on_arrival(m: Any, f: Any, t: float) -> None:
     """The next request of a source that waits for nobody."""
     s = m[H_NEXT_SOURCE]
     number = m[s + S_ARRIVED]
-    request(m, f, s, number, numbered(m[s + S_KEY], number), 0, t)
+    table = m[s + S_AHEAD]
+    request(m, f, s, number, m[table + (number & (AHEAD - 1))] if table != 0 else numbered(m[s + S_KEY], number), 0, t)
     m[s + S_LEFT] -= 1
     if m[s + S_LEFT] == 0:
         upcoming(m, f, s)
@@ -809,7 +822,11 @@ def blocks(m: Any, f: Any, a: int, t: float) -> bool:
         kind = m[s + T_KIND]
         if kind == CPU_STEP:
             m[a + A_STEP] = number + 1
-            demand = draw(f, m[s + T_CODE], s + T_A, m[a + A_KEY], CPU, 16 * number)
+            drawn = m[m[a + A_CALL] + C_DRAWN]
+            if drawn != 0 and m[s + T_DRAWN] >= 0:
+                demand = f[drawn + m[s + T_DRAWN]]
+            else:
+                demand = draw(f, m[s + T_CODE], s + T_A, m[a + A_KEY], CPU, 16 * number)
             f[a + A_DEMAND] = demand
             if demand > 0.0:
                 want_worker(m, f, p, a, t)
@@ -855,7 +872,7 @@ def call(m: Any, f: Any, p: int, a: int, number: int, s: int, t: float) -> bool:
         copy = m[a + A_COPY]
         k = m[s + T_CALLS] + copy * K_SIZE
         if f[k + K_PROBABILITY] >= 1.0 or unit(m[a + A_KEY], BRANCH, 65536 * number + copy) < f[k + K_PROBABILITY]:
-            c = child_call(m, f, a, number, copy, m[k + K_EDGE], m[k + K_OPTIONAL], t)
+            c = child_call(m, f, a, number, copy, k, t)
             first = c if made == 0 else first
             made += 1
         m[a + A_COPY] = copy + 1
@@ -870,13 +887,15 @@ def call(m: Any, f: Any, p: int, a: int, number: int, s: int, t: float) -> bool:
 
 
 @inlined
-def child_call(m: Any, f: Any, a: int, number: int, copy: int, e: int, optional: int, t: float) -> int:
-    """A call that a job makes, at the end of the job's list."""
+def child_call(m: Any, f: Any, a: int, number: int, copy: int, k: int, t: float) -> int:
+    """A call that a job makes, at the end of the job's list; its values drawn ahead are part of those of the job's own call."""
+    e = m[k + K_EDGE]
     deadline = f[a + A_DEADLINE] if m[e + E_PROPAGATE] == 1 else FAR
-    c = new_call(m, f, e, child(m[a + A_KEY], number, copy), 0, 0, a, optional, deadline, t)
+    c = new_call(m, f, e, child(m[a + A_KEY], number, copy), 0, 0, a, m[k + K_OPTIONAL], deadline, t)
     m[a + A_REFERENCES] += 1
     depth, above = m[a + A_DEPTH], m[a + A_CALL]
     m[c + C_DEPTH] = depth + 1
+    m[c + C_DRAWN] = m[above + C_DRAWN] + m[k + K_DRAWN] if m[above + C_DRAWN] != 0 and m[k + K_DRAWN] >= 0 else 0
     m[c + C_WORD] = (number << STEP_SHIFT) + (copy << NUMBER_SHIFT)
     for i in range(depth - 1):
         m[c + C_PATH + i] = m[above + C_PATH + i]

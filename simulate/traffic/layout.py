@@ -15,7 +15,8 @@ FAR = 2.0**1023
     H_DIRTY_NODE_COUNT, H_FREE_ROW, H_FREE_ROWS, H_LIVE_ROWS, H_FREE_CALL, H_FREE_CALLS, H_LIVE_CALLS, H_CHUNKS, H_CHUNK_COUNT,
     H_FANOUT, H_TRIGGERS, H_TRIGGER_COUNT, H_RECORDS, H_RECORD_COUNT, H_RECORD_ROOM, H_SOURCES, H_SOURCE_COUNT, H_NEXT_SOURCE,
     H_ARRIVAL, H_OPEN_CALLS, H_CONNECTIONS, H_TRIED, H_OVERFLOW, H_KEPT, H_KEPT_COUNT, H_KEPT_ROOM, H_CALL_SIZE,
-) = range(48)  # fmt: skip
+    H_DRAWN,
+) = range(49)  # fmt: skip
 HEADER = 64
 
 # a pod
@@ -44,11 +45,12 @@ A_SIZE = 44
 NOT_QUEUED, IN_BACKLOG, TO_RESUME = range(3)
 ARRIVES, TOLD, WAITED = range(3)
 
-# a call; the words of its path and the endpoints tried follow
+# a call; the words of its path, the endpoints tried and, of a source's call, the values drawn ahead follow
 (
     C_EDGE, C_KEY, C_START, C_SOURCE, C_USER, C_JOB, C_OPTIONAL, C_DEADLINE, C_ATTEMPTS, C_ATTEMPT, C_OPEN, C_RETRYING, C_REFERENCES,
-    C_TIMER, C_NEXT, C_PREVIOUS, C_LISTED, C_TRIED, C_DEPTH, C_WORD, C_NUMBER, C_LIVE, C_PATH,
-) = range(23)  # fmt: skip
+    C_TIMER, C_NEXT, C_PREVIOUS, C_LISTED, C_TRIED, C_DEPTH, C_WORD, C_NUMBER, C_LIVE, C_DRAWN,
+    C_PATH,
+) = range(24)  # fmt: skip
 
 # an edge
 (
@@ -74,11 +76,11 @@ Q_SIZE = 5
     V_CLOSES, V_RESETS, V_PARALLEL,
 ) = range(15)  # fmt: skip
 V_SIZE = 16
-(T_KIND, T_CODE, T_A, T_B, T_C, T_CALLS, T_CALL_COUNT) = range(7)
-T_SIZE = 7
+(T_KIND, T_CODE, T_A, T_B, T_C, T_CALLS, T_CALL_COUNT, T_DRAWN) = range(8)
+T_SIZE = 8
 CPU_STEP, WAIT_STEP, CALL_STEP, PARALLEL_STEP = range(4)
-(K_EDGE, K_PROBABILITY, K_OPTIONAL) = range(3)
-K_SIZE = 3
+(K_EDGE, K_PROBABILITY, K_OPTIONAL, K_DRAWN) = range(4)
+K_SIZE = 4
 
 # a node, and other load on it
 (
@@ -90,14 +92,20 @@ N_SIZE = 12
 (
     S_KIND, S_EDGE, S_ORDINAL, S_KEY, S_ARRIVED, S_UPCOMING, S_END, S_LIMIT, S_AREA, S_SEGMENT, S_SEGMENT_END, S_ARRIVAL, S_LEFT,
     S_BATCH, S_BATCH_A, S_BATCH_B, S_BATCH_C, S_THINK, S_THINK_A, S_THINK_B, S_THINK_C, S_USERS, S_USER_COUNT, S_ITERATIONS,
-    S_HISTOGRAM, S_LATENCY, S_START, S_STAGGER, S_OK,
-) = range(29)  # fmt: skip
+    S_HISTOGRAM, S_LATENCY, S_START, S_STAGGER, S_AHEAD, S_WIDTH, S_PLAN, S_PLAN_ROWS, S_OK,
+) = range(33)  # fmt: skip
 S_SIZE = S_OK + 8
 OPEN, EVEN, TRACE, CLOSED = range(4)
 (G_START, G_STOP, G_FIRST, G_LAST, G_AREA, G_NEXT_AREA) = range(6)
 G_SIZE = 6
 (U_SOURCE, U_NUMBER, U_ITERATION, U_KEY, U_TIMER) = range(5)
 U_SIZE = 5
+
+# what is drawn ahead for requests of a source: a row for the keys of each call and for each value; -1 as distribution: keys of calls
+(W_KEYS, W_CODE, W_AT, W_COUNTER, W_TO) = range(5)
+W_SIZE = 5
+AHEAD = 32
+"""So many requests at once: a power of two."""
 
 # a record of a request, a trigger
 (R_SOURCE, R_NUMBER, R_ARRIVAL, R_WORKED, R_END, R_POD, R_OUTCOME, R_ATTEMPTS) = range(8)

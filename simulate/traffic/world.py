@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulate.spec import Background, Behaviour, Distribution, Edge, Source, Step, TrafficSpec
-from simulate.traffic import draws
+from simulate.traffic import ahead, draws
 from simulate.traffic import layout as k
 from simulate.traffic.arrays import CODES, constants
 from simulate.traffic.arrivals import compile_rate, end_of
@@ -73,8 +73,10 @@ class World:
         self._known: dict[tuple[int, int], int] = {}
         self._points = self._table(points_of(spec))
         depth = max(depths(spec).values(), default=1)
-        self.call_size = k.C_PATH + depth - 1 + max((edge.retry.maximum for edge in edges.values()), default=0)
+        self._plans = ahead.plans(spec)
         self.m[k.H_TRIED] = k.C_PATH + depth - 1
+        self.m[k.H_DRAWN] = int(self.m[k.H_TRIED]) + max((edge.retry.maximum for edge in edges.values()), default=0)
+        self.call_size = int(self.m[k.H_DRAWN]) + max((self._plans[source.to].width for source in spec.sources), default=0)
         self.m[k.H_FANOUT] = 2 + max(fanouts(spec).values(), default=1)
         self.m[k.H_CALL_SIZE] = self.call_size
         self.m[k.H_CHUNKS] = self.take(k.B_SIZE * CHUNKS)
@@ -384,10 +386,12 @@ class World:
         steps = self.take(len(behaviour.program) * k.T_SIZE)
         self.m[v + k.V_STEPS] = steps
         for i, step in enumerate(behaviour.program):
-            self._step(steps + i * k.T_SIZE, behaviour.service, step)
+            self._step(steps + i * k.T_SIZE, behaviour.service, i, step)
         return v
 
-    def _step(self, at: int, caller: str, step: Step) -> None:
+    def _step(self, at: int, caller: str, number: int, step: Step) -> None:
+        plan = self._plans[caller]
+        self.m[at + k.T_DRAWN] = plan.steps.get(number, -1)
         wanted = step.cpu_s if step.cpu_s is not None else step.wait_s
         if wanted is not None:
             self.m[at + k.T_KIND] = k.CPU_STEP if step.cpu_s is not None else k.WAIT_STEP
@@ -400,6 +404,7 @@ class World:
         for i, call in enumerate(copies):
             row = rows + i * k.K_SIZE
             self.m[row + k.K_EDGE], self.m[row + k.K_OPTIONAL] = self.edges[caller, call.to], call.optional
+            self.m[row + k.K_DRAWN] = plan.calls[number, i][0] if (number, i) in plan.calls else -1
             self.f[row + k.K_PROBABILITY] = call.probability
 
     def _distribution(self, code: int, at: int, distribution: Distribution | None) -> None:
@@ -443,9 +448,31 @@ class World:
         )
         self._distribution(s + k.S_BATCH, s + k.S_BATCH_A, source.batch)
         self._distribution(s + k.S_THINK, s + k.S_THINK_A, source.think_s)
+        if source.kind != "closed" and source.batch is None:
+            self._ahead(s, source.to)
         for number in range(int(m[s + k.S_USER_COUNT])):
             u = users + number * k.U_SIZE
             m[u + k.U_SOURCE], m[u + k.U_NUMBER], m[u + k.U_TIMER] = s, number, -1
+
+    def _ahead(self, s: int, service: str) -> None:
+        """The tables for what requests of a source draw, and the plan by which they are filled (`chance.ahead`)."""
+        width = self._plans[service].width
+        table = self.take(k.AHEAD * (2 + width))
+        keys: dict[tuple[tuple[int, int], ...], int] = {(): table}
+        plan = []
+        for place, value in enumerate(ahead.values(self.spec, self._plans, service)):
+            for n in range(1, len(value.path) + 1):
+                if (path := value.path[:n]) not in keys:
+                    keys[path] = self.take(k.AHEAD)
+                    step, copy = path[-1]
+                    plan.append((keys[path[:-1]], -1, 0, 65536 * step + copy, keys[path]))
+            constants_at = self.take(3)
+            self._distribution(self.take(1), constants_at, value.drawn)
+            to = table + (2 + place) * k.AHEAD
+            plan.append((keys[value.path], CODES[value.drawn.name], constants_at, 16 * value.step, to))
+        rows = self.take(len(plan) * k.W_SIZE)
+        self.m[rows : rows + len(plan) * k.W_SIZE] = [word for row in plan for word in row]
+        self.m[[s + k.S_AHEAD, s + k.S_WIDTH, s + k.S_PLAN, s + k.S_PLAN_ROWS]] = table, width, rows, len(plan)
 
     def _times(self, source: Source) -> tuple[int, int]:
         """Where the times of a trace, or the pieces of a rate, begin and end."""

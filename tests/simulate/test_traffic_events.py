@@ -193,3 +193,22 @@ def test_what_has_no_room_in_words_is_left_to_plain_python() -> None:
     assert why_plain(replace(spec, behaviours=(many, spec.behaviours[1]))) == "a request makes more than 16384 calls at one instant"
     assert why_plain(replace(spec, sources=spec.sources * 128)) == "more than 127 sources"
     assert why_plain(spec) is None
+
+
+def test_counters_are_made_again_only_where_something_happened() -> None:
+    spec = crowd(20.0)
+    plane: Any = make_plane(spec, engine="events")
+    slow = HeapPlane(spec)
+    for one in (plane, slow):
+        for name in ("web-0", "web-1", "api-0"):
+            one.start(-1.0, name, service=name[:3], node=None)
+            one.route(-1.0, name)
+        one.kill(1.0, "web-1")
+        one.unroute(1.0, "web-1")
+    first, second = plane.read(1.5), plane.read(3.0)
+    assert second["web-1"] is first["web-1"] and second["web-0"] != first["web-0"]
+    assert dict(second) == slow.read(3.0)
+    for one in (plane, slow):
+        one.start(3.0, "web-1", service="web", node=None)
+        one.route(3.0, "web-1")
+    assert dict(plane.read(4.0)) == slow.read(4.0) and plane.read(4.0)["web-1"] != first["web-1"]
