@@ -113,7 +113,8 @@ class Pass(NamedTuple):
     """One sync of the controller: what it writes, in this order.
 
     `create` is the first size of a new ReplicaSet (None: none is created), `revision` the number that the new set gets (None: keeps),
-    `noted` the status stored in the middle of the pass (a new set's condition, a pause), `status` the one at its end.
+    `noted` the status stored in the middle of the pass (a new set's condition, a pause), `status` the one at its end. `rests`: a look that
+    sees the same sets and this status changes nothing before the deadline, and is over again in `again_s`.
     """
 
     create: int | None
@@ -123,6 +124,7 @@ class Pass(NamedTuple):
     noted: tuple[Status, ...]
     status: Status
     look_again_s: float | None
+    rests: bool = False
 
 
 # ------------------------------------------------------------------ bounds (3.2)
@@ -539,7 +541,7 @@ def _after_note(rest: Pass, status: Status) -> Pass:
     """
     if rest.create is not None:
         rest = rest._replace(resizes=(), delete=())
-    return rest._replace(noted=(status,), status=status, look_again_s=RETRY_S)
+    return rest._replace(noted=(status,), status=status, look_again_s=RETRY_S, rests=False)
 
 
 def _step(deployment: DeploymentView, sets: Sequence[SetView], old: Sequence[SetView], current: SetView) -> list[Resize]:
@@ -602,7 +604,14 @@ def _end(
     delete: tuple[str, ...] = (),
 ) -> Pass:
     after = rollout_status(deployment, sets, new, status, now_s, stamp_s)
-    waits = after == status and not skips_progress(status, after)
-    left = requeue_s(deployment, status.progressing, after, now_s) if waits else None
-    look_again_s = None if left is None else left + 1.0 if left >= 1.0 else RETRY_S
-    return Pass(create, revision, tuple(resizes), delete, tuple(noted), after, look_again_s)
+    look_again_s = again_s(deployment, after, now_s) if after == status else None
+    acts = resizes or delete or noted or create is not None or revision is not None or deployment.strategy == "Recreate"
+    return Pass(create, revision, tuple(resizes), delete, tuple(noted), after, look_again_s, not acts)
+
+
+def again_s(deployment: DeploymentView, status: Status, now_s: float) -> float | None:
+    """In how many seconds a Deployment is looked at again of which nothing new is to be said (3.5); None: when something changes."""
+    if skips_progress(status, status):
+        return None
+    left = requeue_s(deployment, status.progressing, status, now_s)
+    return None if left is None else left + 1.0 if left >= 1.0 else RETRY_S

@@ -18,6 +18,9 @@ from simulate.control.rollout import Condition, Status
 from simulate.spec import Behaviour, ClusterSpec, NodePool, PodTemplate, Workload
 from simulate.trace import EventRecord, NodeRecord, PodRecord, RevisionRecord, ScaleRecord, StatusRecord, Trace
 
+record_of = tuple.__new__
+"""`record_of(PodRecord, (...))` makes a named tuple of all its values without a call of Python code: there are hundreds of thousands."""
+
 
 class Clock(Protocol):
     """What the loops need of a discrete-event environment."""
@@ -35,8 +38,8 @@ class Clock(Protocol):
     def event(self) -> Any:
         """An event that somebody makes happen."""
 
-    def process(self, generator: Generator[Any, Any, Any]) -> Any:
-        """Run a process."""
+    def process(self, steps: Generator[Any, Any, Any], delay_s: float = 0.0) -> Any:
+        """Run a process, from now on or after a delay."""
 
 
 def release(version: str) -> int:
@@ -320,9 +323,8 @@ class Cluster:
         self.written[pod.workload] = None
         owner = pod.owner if pod.owner != pod.workload else ""
         containers = len(pod.version.template.containers)
-        self.trace.pods.append(
-            PodRecord(self.clock.now, pod.name, pod.workload, owner, state, pod.node, reason, pod.ready_containers, containers)
-        )
+        values = (self.clock.now, pod.name, pod.workload, owner, state, pod.node, reason, pod.ready_containers, containers)
+        self.trace.pods.append(record_of(PodRecord, values))
 
     def guarded(self, workload: str) -> bool:
         """Whether pods of a workload may be refused: its namespace has a LimitRange or a quota."""

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simulate.control import rollout
 from simulate.control.rollout import Condition, DeploymentView, SetView, Status
@@ -113,3 +115,58 @@ def test_undo_goes_to_the_revision_before() -> None:
     assert rollout.undo_revision({"v1": 1, "v2": 2, "v3": 3}, "v3") == "v2"
     assert rollout.undo_revision({"v1": 1, "v2": 2, "v3": 3}, "v3", 1) == "v1"
     assert rollout.undo_revision({"v1": 1}, "v1") is None
+
+
+COUNT = st.integers(0, 4)
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> tuple[DeploymentView, list[SetView], Status, float]:
+    """A Deployment with up to three sets in any state, the condition stored some time ago."""
+    view = DeploymentView(
+        replicas=draw(st.sampled_from([0, 3, 4])), max_surge=draw(st.integers(0, 2)), max_unavailable=draw(st.integers(0, 2)),
+        strategy=draw(st.sampled_from(["RollingUpdate", "RollingUpdate", "Recreate"])), progress_deadline_s=draw(st.sampled_from([None, 10])),
+        paused=draw(st.integers(0, 9)) == 0,
+    )  # fmt: skip
+    sizes = draw(st.lists(COUNT, min_size=1, max_size=3))
+    anew = draw(st.integers(0, 4)) == 0
+    sets = [
+        SetView(
+            f"web-v{number}", size, draw(COUNT), draw(COUNT), draw(st.integers(0, size)), draw(COUNT), (float(number), ""),
+            7 if anew else view.replicas, 5, number, observed=draw(st.booleans()),
+        )
+        for number, size in enumerate(sizes, 1)
+    ]  # fmt: skip
+    reason = draw(st.sampled_from(["ReplicaSetUpdated", "NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused"]))
+    condition = Condition(status="True", reason=reason, update_s=draw(st.sampled_from([0.0, 95.0])), transition_s=0.0)
+    return view, sets, Status(*[draw(COUNT) for _ in range(4)], progressing=condition), draw(st.sampled_from([0.0, 3.0, 9.0, 20.0]))
+
+
+@settings(max_examples=300)
+@given(looks())
+def test_a_look_that_leaves_all_at_rest_is_followed_by_one_that_changes_nothing(
+    case: tuple[DeploymentView, list[SetView], Status, float],
+) -> None:
+    view, sets, before, later_s = case
+    new, now = sets[-1].name, 100.0
+    result = rollout.one_pass(view, sets, new, before, now)
+    status, then = result.status, now + later_s
+    if not result.rests or rollout.timed_out(view, status.progressing, then):
+        return
+    nothing = rollout.Pass(None, None, (), (), (), status, rollout.again_s(view, status, then), rests=True)
+    assert rollout.one_pass(view, sets, new, status, then) == nothing
+
+
+def test_what_makes_a_look_act_keeps_it_from_being_one_at_rest() -> None:
+    view = DeploymentView(replicas=4)
+    sets = [SetView("web-v1", 4, 4, 4, 4, desired=4, maximum=5, revision=1)]
+    assert rollout.one_pass(view, sets, "web-v1", Status(), 0.0).noted, "a condition is found"
+    stored = Condition(status="True", reason="FoundNewReplicaSet", update_s=0.0, transition_s=0.0)
+    assert rollout.one_pass(view, sets, "web-v1", Status(progressing=stored), 0.0).rests
+    assert not rollout.one_pass(view, sets, None, Status(progressing=stored), 0.0).rests, "a set is created"
+    stale = [
+        SetView("web-v1", 2, 4, 4, 4, desired=4, maximum=5, revision=1),
+        SetView("web-v2", 3, 3, 3, 3, desired=4, maximum=5, revision=2),
+    ]
+    assert not rollout.one_pass(view, stale, "web-v2", Status(progressing=stored), 0.0).rests, "an old set's status is stale"
+    assert not rollout.one_pass(replace(view, replicas=6), sets, "web-v1", Status(progressing=stored), 0.0).rests, "sized anew"

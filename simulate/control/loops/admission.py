@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, Generic, TypeVar
 
 from simulate.control import admission, quota
 from simulate.control.amounts import Amount, Amounts, added, shown, taken
@@ -13,18 +13,20 @@ from simulate.quantity import milli, parse_quantity
 from simulate.spec import ContainerSpec, LimitRange, ResourceQuota
 from simulate.trace import QuotaRecord
 
+Key = TypeVar("Key", bound=Hashable)
+
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.005, 1000.0
 """A controller's key that failed is looked at again after the first wait, doubling to the longest, until a look succeeds."""
 
 
-class Retries:
+class Retries(Generic[Key]):
     """The rate limiter of a work queue: how long each key that failed waits."""
 
     def __init__(self, first_s: float = FIRST_RETRY_S, longest_s: float = LONGEST_RETRY_S) -> None:
         self._first_s, self._longest_s = first_s, longest_s
-        self._failures: dict[str, int] = {}
+        self._failures: dict[Key, int] = {}
 
-    def failed(self, key: str) -> float:
+    def failed(self, key: Key) -> float:
         """The wait after one more failure.
 
         >>> retries = Retries()
@@ -35,15 +37,15 @@ class Retries:
         self._failures[key] = number + 1
         return min(self._longest_s, self._first_s * 2.0 ** min(number, 60))
 
-    def failures(self, key: str) -> int:
+    def failures(self, key: Key) -> int:
         """How often it has failed since it last succeeded."""
         return self._failures.get(key, 0)
 
-    def succeeded(self, key: str) -> None:
+    def succeeded(self, key: Key) -> None:
         """The next failure is a first one again."""
         self._failures.pop(key, None)
 
-    def long_since(self, key: str) -> None:
+    def long_since(self, key: Key) -> None:
         """The key has been failing for so long that it waits the longest time."""
         self._failures[key] = 60
 

@@ -61,8 +61,11 @@ class Agenda:
         """An event that somebody makes happen."""
         return Event(self._simpy)
 
-    def process(self, steps: Steps) -> None:
-        """Run a process from now on. It yields events; nobody can wait for its end, and what it raises ends the run."""
+    def process(self, steps: Steps, delay_s: float = 0.0) -> None:
+        """Run a process from now on, or after a delay. It yields events; nobody can wait for its end, and what it raises ends the run."""
+        if delay_s > 0.0:
+            self.after(delay_s, _Process(self, steps).go_on)
+            return
         self._number = number = self._number + 1
         self._begun += 1
         heappush(self._waiting, (self.now, number + FIRST, _Process(self, steps).go_on, ()))

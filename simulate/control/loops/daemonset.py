@@ -30,7 +30,7 @@ class DaemonSetLoop:
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._client = client(cluster)
-        self._retries = Retries()
+        self._retries: Retries[str] = Retries()
         self._number: dict[str, int] = {}
         self._places: dict[tuple[str, int], dict[str, daemonset.Place]] = {}
         cluster.on_workload.append(self._wake)

@@ -10,7 +10,7 @@ from simulate.control.events import combined
 from simulate.control.loops.admission import Retries
 from simulate.control.loops.queue import WorkQueue, client
 from simulate.control.rollout import DeploymentView, Pass, Resize, SetView
-from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version
+from simulate.control.state import Cluster, LiveWorkload, Pod, ReplicaSet, Version, record_of
 
 CONTROLLER = "deployment-controller"
 CREATE_ERROR = "ReplicaSetCreateError"
@@ -26,10 +26,11 @@ class DeploymentLoop:
         self._cluster = cluster
         self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._client = client(cluster)
-        self._retries = Retries()
+        self._retries: Retries[str] = Retries()
         self._watch_s = cluster.spec.control.watch_s
         self._api_s = cluster.spec.control.api_s
         self._said: dict[str, list[tuple[float, str]]] = {}
+        self._resting: dict[str, tuple[DeploymentView, list[SetView], str, rollout.Status]] = {}
         self._views: dict[str, tuple[tuple[object, ...], DeploymentView]] = {}
         cluster.on_workload.append(self._workload_changed)
         cluster.on_set.append(lambda one: self._workload_changed(cluster.workloads[one.workload]))
@@ -47,24 +48,38 @@ class DeploymentLoop:
     def sync(self, key: str) -> float | None:
         """One look (3.3); None: the worker is free when its writes are done."""
         live = self._cluster.workloads[key]
+        view, sets, now = self._view(live), [set_view(one) for one in live.sets.values()], self._cluster.clock.now
         current, name = live.current_set, f"{key}-v{live.version.number}"
+        if self._resting.get(key) == (view, sets, name, live.status) and not rollout.timed_out(view, live.status.progressing, now):
+            return self._rest(live, current, rollout.again_s(view, live.status, now))
         old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else ()
         result = rollout.one_pass(
-            self._view(live),
-            [set_view(one) for one in live.sets.values()],
+            view,
+            sets,
             current.name if current else None,
             live.status,
-            self._cluster.clock.now,
+            now,
             stamp_s=self._cluster.stamp(),
             old_phases=[pod.phase for one in old for pod in one.pods.values()],
             created=name,
         )
-        self._mirror(live, current)
+        if result.rests:
+            self._resting[key] = view, sets, name, result.status
+        if live.failure or [one for one in live.sets.values() if one.failure]:
+            self._mirror(live, current)
         refused = self._cluster.set_refusal(key, name) if result.create is not None else ""
         if refused:
             return self._refused(live, name, refused)
         self._retries.succeeded(key)
         return self._apply(live, current, result)
+
+    def _rest(self, live: LiveWorkload, current: ReplicaSet | None, again_s: float | None) -> float:
+        """Nothing is new since the last look."""
+        if live.failure or [one for one in live.sets.values() if one.failure]:
+            self._mirror(live, current)
+        if again_s is not None:
+            self._queue.add(live.key, again_s)
+        return 0.0
 
     def _refused(self, live: LiveWorkload, name: str, message: str) -> float:
         """A new ReplicaSet was refused: the condition says so, and the look is repeated up to 15 times (3.1), or when something changes."""
@@ -196,17 +211,6 @@ def deployment_view(live: LiveWorkload) -> DeploymentView:
 
 def set_view(one: ReplicaSet) -> SetView:
     """What decides of a ReplicaSet."""
-    return SetView(
-        one.name,
-        one.size,
-        one.replicas,
-        one.ready,
-        one.available,
-        one.terminating,
-        (one.created_s, one.name),
-        one.desired,
-        one.maximum,
-        one.revision,
-        deleting=False,
-        observed=one.observed,
-    )
+    order = one.created_s, one.name
+    status = one.replicas, one.ready, one.available, one.terminating
+    return record_of(SetView, (one.name, one.size, *status, order, one.desired, one.maximum, one.revision, False, one.observed))

@@ -57,7 +57,7 @@ class JobLoop:
         self._control = cluster.spec.control
         self._client = client(cluster)
         self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
-        self._retries = Retries(FIRST_RETRY_S, LONGEST_RETRY_S)
+        self._retries: Retries[str] = Retries(FIRST_RETRY_S, LONGEST_RETRY_S)
         self._refused: set[str] = set()
         self._waiters: dict[tuple[str, str], list[Any]] = {}
         self.jobs: dict[str, LiveJob] = {}

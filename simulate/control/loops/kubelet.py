@@ -40,6 +40,7 @@ class KubeletLoop:
         self._waiting: dict[tuple[str, str], Any] = {}
         self.images = Images(cluster)
         self._life: dict[str, int] = {}
+        self._turns: dict[tuple[str, int], list[lifecycle.Start]] = {}
         self._gates_open: set[str] = set()
         self._restart_windows = backoff.restart_windows(self._control.restart_period_max_s, self._control.reduced_restart_decay)
         self._added_s: dict[str, float] = {}
@@ -54,9 +55,9 @@ class KubeletLoop:
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
         if state == "scheduled":
-            self._clock.process(self._start(pod))
+            self.begin(pod)
         elif state == "terminating" and self._cluster.node_up(pod):
-            self._clock.process(self._terminate(pod))
+            self._clock.process(self._terminate(pod), self._control.kubelet_sync_s)
         elif state == "deleted":
             self._added_s.pop(pod.name, None)
             self._backoff.pop(pod.name, None)
@@ -65,8 +66,8 @@ class KubeletLoop:
             self._gates_open.discard(pod.name)
 
     def begin(self, pod: Pod) -> None:
-        """A pod that was bound before the run begins starts now."""
-        self._clock.process(self._start(pod))
+        """The kubelet of its node hears of a pod that is bound to it."""
+        self._clock.process(self._start(pod, self._life.get(pod.name, 0)), self._control.kubelet_sync_s)
 
     def settle(self, pod: Pod) -> None:
         """Make a bound pod one that has been running and ready for long."""
@@ -109,7 +110,7 @@ class KubeletLoop:
             elif pod.phase == "Running":
                 self._exited(pod, "NodeRestarted")
             else:
-                self._clock.process(self._start(pod))
+                self.begin(pod)
 
     def node_lost(self, node: Node) -> None:
         """Nothing of the node answers any more; nobody is told."""
@@ -129,11 +130,10 @@ class KubeletLoop:
     def _going(self, pod: Pod, life: int) -> bool:
         return self._cluster.node_up(pod) and not pod.gone and pod.deleting_s is None and self._life.get(pod.name, 0) == life
 
-    def _start(self, pod: Pod) -> Steps:
+    def _start(self, pod: Pod, life: int) -> Steps:
         """6.1: sandbox, init containers and sidecars in their order, then the others, each with its image and its postStart hook."""
-        life, turns = self._life.get(pod.name, 0), list(lifecycle.start_order(pod.version.template))
-        first = sum(turn.role != "main" for turn in turns)
-        yield self._control.kubelet_sync_s
+        turns = self._turns_of(pod)
+        first = sum([turn.role != "main" for turn in turns])
         self._added_s.setdefault(pod.name, self._clock.now)
         pod.started_s = self._cluster.stamp()
         if first and self._going(pod, life):
@@ -151,6 +151,14 @@ class KubeletLoop:
                 yield dict(pod.version.behaviour.init_s).get(container.name, 0.0)
             else:
                 yield from self._begin(pod, container, role, container is turns[-1].container)
+
+    def _turns_of(self, pod: Pod) -> list[lifecycle.Start]:
+        """Made once for all pods of a version."""
+        key = pod.workload, pod.version.number
+        turns = self._turns.get(key)
+        if turns is None:
+            turns = self._turns[key] = list(lifecycle.start_order(pod.version.template))
+        return turns
 
     def _initializing(self, pod: Pod, position: int, count: int) -> None:
         """What kubectl shows until the ordinary containers start; sidecars are init containers there."""
@@ -457,7 +465,6 @@ class KubeletLoop:
     def _terminate(self, pod: Pod) -> Steps:
         """6.6: preStop, SIGTERM, the rest of the grace period, SIGKILL, and the object goes with its last container."""
         control, template = self._control, pod.version.template
-        yield control.kubelet_sync_s
         begun_s = self._clock.now
         grace_s = template.grace_s if pod.grace_s is None else pod.grace_s
         if pod.container_up and self._cluster.node_up(pod):

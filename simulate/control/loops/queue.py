@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import Generic, TypeVar
 
 from simulate.control.draws import sample
 from simulate.control.leader import Leader
 from simulate.control.state import Clock, Cluster
 from simulate.spec import Distribution
 
+Key = TypeVar("Key", bound=Hashable)
 
-class WorkQueue:
+
+class WorkQueue(Generic[Key]):
     """Calls `work(key)` after the delay of the earliest addition. A look sees everything that was written before it.
 
     `work` returns for how long its writes keep the worker: the key is not looked at again before that. None = not known yet:
     it will call `done(key)`. While there is no `leader`, what is due waits for the next one.
     """
 
-    def __init__(self, clock: Clock, work: Callable[[str], float | None], leader: Leader | None = None) -> None:
+    def __init__(self, clock: Clock, work: Callable[[Key], float | None], leader: Leader | None = None) -> None:
         self._clock = clock
         self._leader = leader or Leader()
         self._work = work
-        self._due: dict[str, float] = {}
-        self._busy_s: dict[str, float] = {}
-        self._asked: dict[str, float] = {}
+        self._due: dict[Key, float] = {}
+        self._busy_s: dict[Key, float] = {}
+        self._asked: dict[Key, float] = {}
 
-    def add(self, key: str, delay_s: float) -> None:
+    def add(self, key: Key, delay_s: float) -> None:
         """Ask for a look at `key` in `delay_s` seconds, unless an earlier one is due already."""
         asked = self._clock.now + delay_s
         if key in self._asked:
@@ -42,7 +45,7 @@ class WorkQueue:
             self._due[key] = due
             self._clock.after(due - self._clock.now, self._fire, key, due)
 
-    def _fire(self, key: str, due: float) -> None:
+    def _fire(self, key: Key, due: float) -> None:
         if self._due.get(key) == due:
             if self._leader.back_s > self._clock.now:
                 self._due[key] = self._leader.back_s
@@ -54,7 +57,7 @@ class WorkQueue:
             if lasting_s is not None:
                 self.done(key, lasting_s)
 
-    def done(self, key: str, lasting_s: float = 0.0) -> None:
+    def done(self, key: Key, lasting_s: float = 0.0) -> None:
         """The worker of `key` is free in `lasting_s` seconds: what was asked meanwhile has its turn then."""
         self._busy_s[key] = self._clock.now + lasting_s
         asked = self._asked.pop(key)

@@ -27,35 +27,34 @@ class ReplicaSetLoop:
         self._cluster = cluster
         self._watch_s = cluster.spec.control.watch_s
         self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
-        self._retries = Retries()
-        self._refused: dict[str, str] = {}
-        self._blind: set[str] = set()
+        self._retries: Retries[ReplicaSet] = Retries()
+        self._refused: dict[ReplicaSet, str] = {}
+        self._blind: set[ReplicaSet] = set()
         self._client = client(cluster)
-        cluster.on_set.append(lambda one: self._queue.add(f"{one.workload}\n{one.name}", self._watch_s))
+        cluster.on_set.append(lambda one: self._queue.add(one, self._watch_s))
         cluster.watch_pods(self._pod_changed, kinds=("Deployment",))
 
-    def _set(self, key: str) -> ReplicaSet | None:
-        workload, _, name = key.partition("\n")
-        return self._cluster.workloads[workload].sets.get(name)
+    def _there(self, one: ReplicaSet) -> bool:
+        """Whether the object has not been deleted."""
+        return self._cluster.workloads[one.workload].sets.get(one.name) is one
 
     def _pod_changed(self, pod: Pod, state: str) -> None:
-        if pod.owner in self._cluster.workloads[pod.workload].sets:
-            self._cluster.clock.after(self._watch_s, self._seen, pod, state)
-
-    def _seen(self, pod: Pod, state: str) -> None:
         one = self._cluster.workloads[pod.workload].sets.get(pod.owner)
-        if one is None:
+        if one is not None:
+            self._cluster.clock.after(self._watch_s, self._seen, one, pod, state)
+
+    def _seen(self, one: ReplicaSet, pod: Pod, state: str) -> None:
+        if not self._there(one):
             return
         if state == "created":
             one.expectations.created()
         elif state in ("terminating", "deleted"):
             one.expectations.deleted(pod.name)
-        self._queue.add(f"{one.workload}\n{one.name}", 0.0)
+        self._queue.add(one, 0.0)
 
-    def sync(self, key: str) -> float | None:
+    def sync(self, one: ReplicaSet) -> float | None:
         """One look: issue creates or deletes, then write the status as it was seen before them."""
-        one = self._set(key)
-        if one is None:
+        if not self._there(one):
             return 0.0
         now, tally = self._cluster.clock.now, one.tally
         min_ready_s = self._cluster.workloads[one.workload].spec.min_ready_s
@@ -69,44 +68,44 @@ class ReplicaSetLoop:
             satisfied=one.expectations.satisfied(now),
         )
         if look.look_again_s is not None:
-            self._queue.add(key, max(0.0, look.look_again_s - now))
+            self._queue.add(one, max(0.0, look.look_again_s - now))
         if one.failure and not one.expectations.satisfied(now):
-            self._blind.add(key)
-        finish = partial(self._finish, key, one, look, (one.size, one.writes))
+            self._blind.add(one)
+        seen = one.size, one.writes
         if look.create:
             one.expectations.expect(look.create, (), now)
-            self._create(one, replicaset.batches(look.create), finish)
+            self._create(one, replicaset.batches(look.create), partial(self._finish, one, look, seen))
         elif look.delete:
-            self._cluster.clock.after(self._delete(one, look.delete), finish)
+            self._cluster.clock.after(self._delete(one, look.delete), self._finish, one, look, seen)
         else:
-            finish()
+            self._finish(one, look, seen)
         return None
 
-    def _finish(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
+    def _finish(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         """After the last create or delete was answered: the status, where it says something new."""
-        same = bool(one.failure) == bool(self._failure(key, one))
+        same = bool(one.failure) == bool(self._failure(one))
         if same and (one.replicas, one.ready, one.available, one.terminating, one.observed) == (*_counts(look), True):
-            self._done(key)
+            self._done(one)
         else:
-            self._client.request(self._status, key, one, look, seen)
+            self._client.request(self._status, one, look, seen)
 
-    def _status(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
+    def _status(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         """Write what the look saw. Over an object that was written since then it is refused: read it and write again, once."""
         if one.writes != seen[1]:
-            self._client.request(self._client.request, self._store, key, one, look, seen)
+            self._client.request(self._client.request, self._store, one, look, seen)
         else:
-            self._store(key, one, look, seen)
+            self._store(one, look, seen)
 
-    def _store(self, key: str, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
+    def _store(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         one.replicas, one.ready, one.available, one.terminating = _counts(look)
         one.observed = one.size == seen[0]
-        self._note_failure(one, self._failure(key, one))
+        self._note_failure(one, self._failure(one))
         self._cluster.status_set(one)
-        self._done(key)
+        self._done(one)
 
-    def _failure(self, key: str, one: ReplicaSet) -> str:
+    def _failure(self, one: ReplicaSet) -> str:
         """What was refused in this look; a look that waits to see earlier creations changes nothing."""
-        return self._refused.get(key, one.failure if key in self._blind else "")
+        return self._refused.get(one, one.failure if one in self._blind else "")
 
     def _note_failure(self, one: ReplicaSet, refused: str) -> None:
         """The condition ReplicaFailure keeps its first message until a look creates all that it wants."""
@@ -115,15 +114,15 @@ class ReplicaSetLoop:
             kind = "Warning" if refused else "Normal"
             self._cluster.event("Condition", one.name, kind, "FailedCreate", f"ReplicaFailure={bool(refused)}")
 
-    def _done(self, key: str) -> None:
+    def _done(self, one: ReplicaSet) -> None:
         """A look at which a creation was refused is repeated after a wait that grows; nobody tells when a quota has room again."""
-        refused, blind = self._refused.pop(key, None), key in self._blind
-        self._blind.discard(key)
-        self._queue.done(key)
+        refused, blind = self._refused.pop(one, None), one in self._blind
+        self._blind.discard(one)
+        self._queue.done(one)
         if refused is not None:
-            self._queue.add(key, self._retries.failed(key))
+            self._queue.add(one, self._retries.failed(one))
         elif not blind:
-            self._retries.succeeded(key)
+            self._retries.succeeded(one)
 
     def _create(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
         """Slow-start batches: the requests of one are sent at once, the next one follows their last answer."""
@@ -137,7 +136,7 @@ class ReplicaSetLoop:
 
     def _go_on(self, one: ReplicaSet, batches: Sequence[int], finish: Callable[[], None]) -> None:
         """The next batch, unless a creation of the one before was refused: then the rest is left out."""
-        if batches and f"{one.workload}\n{one.name}" not in self._refused:
+        if batches and one not in self._refused:
             self._create(one, batches, finish)
             return
         for _ in range(sum(batches)):
@@ -162,16 +161,15 @@ class ReplicaSetLoop:
 
     def _refuse(self, one: ReplicaSet, message: str) -> None:
         one.expectations.created()
-        self._refused.setdefault(f"{one.workload}\n{one.name}", message)
+        self._refused.setdefault(one, message)
         self._cluster.event("ReplicaSet", one.name, "Warning", "FailedCreate", f"Error creating: {message}")
         self._client.event(one.name)
 
     def settle_refused(self, one: ReplicaSet, message: str) -> None:
         """A set that lacks pods since long before the run: it tries again every 1000 s, from some time on."""
-        key = f"{one.workload}\n{one.name}"
         self._note_failure(one, message)
-        self._retries.long_since(key)
-        self._queue.add(key, LONGEST_RETRY_S * uniform(self._cluster.spec.seed, "retry", one.name))
+        self._retries.long_since(one)
+        self._queue.add(one, LONGEST_RETRY_S * uniform(self._cluster.spec.seed, "retry", one.name))
 
     def _delete(self, one: ReplicaSet, count: int) -> float:
         """Delete all at once; when the last request is answered, in seconds from now."""

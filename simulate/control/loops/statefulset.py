@@ -25,7 +25,7 @@ class StatefulSetLoop:
         self._control = cluster.spec.control
         self._queue = WorkQueue(cluster.clock, self.sync, cluster.leader)
         self._client = client(cluster)
-        self._retries = Retries()
+        self._retries: Retries[str] = Retries()
         cluster.on_workload.append(self._wake)
         cluster.watch_pods(lambda pod, state: self._wake(cluster.workloads[pod.workload]), kinds=("StatefulSet",))
 
