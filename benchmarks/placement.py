@@ -62,13 +62,13 @@ def draw(number: int) -> float:
 def compiled(count: int) -> tuple[float, list[str | None]]:
     """Seconds, and the node of each pod, in batches of one Deployment as a ReplicaSet makes them."""
     index, kinds = PlacementIndex(nodes()), pods()
-    index.place_many(kinds[0], ["warm"], [0.0])
+    index.place_many([kinds[0].named("warm")], [0.0])
     index, chosen = PlacementIndex(nodes()), list[str | None]()
     begin = time.perf_counter()
     for first in range(0, count, BATCH):
         kind = kinds[first // BATCH % len(kinds)]
         numbers = range(first, min(first + BATCH, count))
-        chosen += index.place_many(kind, [f"pod-{n}" for n in numbers], [draw(n) for n in numbers])
+        chosen += index.place_many([kind.named(f"pod-{n}") for n in numbers], [draw(n) for n in numbers])
     return time.perf_counter() - begin, chosen
 
 

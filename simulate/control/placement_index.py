@@ -116,16 +116,18 @@ class PlacementIndex:
         self._start = result.next_start
         return result
 
-    def place_many(self, pod: PodView, names: Sequence[str], draws: Sequence[float]) -> list[str | None]:
-        """Choose for equal pods one after the other and bind each at once; the node of each, None where it did not fit."""
-        arrays = self._fast(pod)
-        if arrays is None or pod.node_selector or pod.node_terms is not None:
-            return [self._place_one(pod.named(name), draw) for name, draw in zip(names, draws, strict=True)]
-        chosen, self._start = arrays.place(pod, self._start, draws)
+    def place_many(self, pods: Sequence[PodView], draws: Sequence[float]) -> list[str | None]:
+        """Choose for pods that differ in their names only, one after the other, and bind each at once; the node of each, None where it
+        did not fit."""
+        first = pods[0]
+        arrays = self._fast(first)
+        if arrays is None or first.node_selector or first.node_terms is not None:
+            return [self._place_one(pod, draw) for pod, draw in zip(pods, draws, strict=True)]
+        chosen, self._start = arrays.place(first, self._start, draws)
         result: list[str | None] = []
-        for name, i in zip(names, chosen, strict=True):
+        for pod, i in zip(pods, chosen, strict=True):
             if i >= 0:
-                self._order[i].add(pod.named(name))
+                self._order[i].add(pod)
             result.append(self._order[i].name if i >= 0 else None)
         return result
 

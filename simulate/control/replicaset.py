@@ -152,6 +152,10 @@ class Ranked(Protocol):
     restarts: int
 
     @property
+    def uid(self) -> str:
+        """What tells it from every other."""
+
+    @property
     def node(self) -> str | None:
         """Where it runs."""
 
@@ -235,9 +239,38 @@ def _inserted(pods: Sequence[P], view: Callable[[P], PodView], use_cost: bool) -
 
 def _by_ages(pods: Sequence[P], view: Callable[[P], PodView], count: int) -> list[P]:
     """The first `count` of many pods that only the rules of ages tell apart."""
+    if count == 1:
+        return [_first_by_ages(pods, view)]
     compared = cmp_to_key(compare_ages)
     found = [(compared(view(pod)), i) for i, pod in enumerate(pods)]
     return [pods[i] for _, i in nsmallest(count, found, key=itemgetter(0))]
+
+
+def _first_by_ages(pods: Sequence[P], view: Callable[[P], PodView]) -> P:
+    """The least by `compare_ages`, found from the first pod on. Where pods are ready since different times, these decide alone, and no
+    view is made."""
+    first = pods[0]
+    known: dict[float | None, int | None] = {}
+
+    def bucket(pod: P) -> int | None:
+        since_s = pod.ready_since_s
+        if since_s not in known:
+            seen = view(pod)
+            known[since_s] = _log2(seen.ready_for_s) if seen.ready and seen.ready_for_s is not None else None
+        return known[since_s]
+
+    least = bucket(first)
+    for pod in pods:
+        since_s, own = pod.ready_since_s, least
+        if since_s != first.ready_since_s:
+            own = bucket(pod)
+        if since_s == first.ready_since_s or own is None or least is None:
+            before = pod is not first and compare_ages(view(pod), view(first)) < 0
+        else:
+            before = own < least or (own == least and pod.uid < first.uid)
+        if before:
+            first, least = pod, own
+    return first
 
 
 def available_at(ready_since_s: float | None, min_ready_s: int) -> float | None:

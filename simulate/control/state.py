@@ -141,6 +141,11 @@ class Pod:
     ending: str = ""
 
     @property
+    def uid(self) -> str:
+        """Names are not used twice while a pod is there."""
+        return self.name
+
+    @property
     def priority(self) -> int:
         """Of its template; as the API server resolves a PriorityClass."""
         return self.version.template.priority

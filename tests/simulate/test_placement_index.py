@@ -100,7 +100,7 @@ def test_many_at_once_as_one_by_one(spread: bool) -> None:
         if node is not None:
             single.add(node, template.named(name))
         expected.append(node)
-    assert batch.place_many(template, names, draws) == expected
+    assert batch.place_many([template.named(name) for name in names], draws) == expected
     assert None in expected
     assert [node.used for node in batch.nodes] == [node.used for node in single.nodes]
     after = PodView(name="after", labels={"app": "web"}, default_selector=WEB, requests={})

@@ -125,8 +125,8 @@ def looks(draw: st.DrawFn) -> tuple[DeploymentView, list[SetView], Status, float
     """A Deployment with up to three sets in any state, the condition stored some time ago."""
     view = DeploymentView(
         replicas=draw(st.sampled_from([0, 3, 4])), max_surge=draw(st.integers(0, 2)), max_unavailable=draw(st.integers(0, 2)),
-        strategy=draw(st.sampled_from(["RollingUpdate", "RollingUpdate", "Recreate"])), progress_deadline_s=draw(st.sampled_from([None, 10])),
-        paused=draw(st.integers(0, 9)) == 0,
+        strategy=draw(st.sampled_from(["RollingUpdate", "RollingUpdate", "Recreate"])),
+        progress_deadline_s=draw(st.sampled_from([None, 10])), paused=draw(st.integers(0, 9)) == 0,
     )  # fmt: skip
     sizes = draw(st.lists(COUNT, min_size=1, max_size=3))
     anew = draw(st.integers(0, 4)) == 0

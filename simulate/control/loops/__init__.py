@@ -177,8 +177,8 @@ class Control:
         live.sets[one.name] = one
         self.cluster.trace.scales.append(ScaleRecord(0.0, "ReplicaSet", one.name, live.key, None, one.size, "before the start"))
         refused = ""
-        for number in range(live.replicas):
-            pod = Pod(
+        pods = [
+            Pod(
                 name=f"{one.name}-{number}",
                 workload=live.key,
                 owner=one.name,
@@ -186,7 +186,11 @@ class Control:
                 number=number,
                 created_s=-SETTLED_AGE_S,
             )
-            refused = self._settle_pod(pod, one.pods)
+            for number in range(live.replicas)
+        ]
+        places = self.placer.place_many(pods) if pods and not self.cluster.guarded(live.key) else [None] * len(pods)
+        for pod, place in zip(pods, places, strict=True):
+            refused = self._settle_pod(pod, one.pods, place)
             if refused:
                 self.sets.settle_refused(one, refused)
                 break
@@ -203,15 +207,15 @@ class Control:
         status = rollout.counted(view, [set_view(one)], one.name, live.status, -SETTLED_AGE_S)
         self.cluster.status_workload(live, status)
 
-    def _settle_pod(self, pod: Pod, home: dict[str, Pod]) -> str:
-        """Create a pod that is as it was long ago; the message of admission if it never was."""
+    def _settle_pod(self, pod: Pod, home: dict[str, Pod], place: tuple[str | None, str] | None = None) -> str:
+        """Create a pod that is as it was long ago, in its place where one is known; the message of admission if it never was."""
         refused = self.cluster.refusal(pod)
         if refused:
             return refused
         self.cluster.pods[pod.name] = pod
         home[pod.name] = pod
         self.cluster.trace_pod(pod, "created")
-        if self.scheduler.settle(pod):
+        if self.scheduler.settle(pod, place):
             self.placer.bound(pod)
             if self.finite.waits(pod):
                 self.kubelet.begin(pod)

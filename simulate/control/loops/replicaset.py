@@ -16,10 +16,6 @@ STAGGER_S = 0.0002
 """Requests of one batch are sent in parallel and arrive one after the other."""
 
 
-def _counts(look: replicaset.Look) -> tuple[int, int, int, int]:
-    return look.replicas, look.ready, look.available, look.terminating
-
-
 class ReplicaSetLoop:
     """Woken by its sets and by their pods. Creates and deletes are limited by the API client's rate (4.1)."""
 
@@ -83,8 +79,8 @@ class ReplicaSetLoop:
 
     def _finish(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         """After the last create or delete was answered: the status, where it says something new."""
-        same = bool(one.failure) == bool(self._failure(one))
-        if same and (one.replicas, one.ready, one.available, one.terminating, one.observed) == (*_counts(look), True):
+        told = one.observed and (one.replicas, one.ready, one.available, one.terminating) == look[2:6]
+        if told and bool(one.failure) == bool(self._failure(one)):
             self._done(one)
         else:
             self._client.request(self._status, one, look, seen)
@@ -97,7 +93,7 @@ class ReplicaSetLoop:
             self._store(one, look, seen)
 
     def _store(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
-        one.replicas, one.ready, one.available, one.terminating = _counts(look)
+        one.replicas, one.ready, one.available, one.terminating = look[2:6]
         one.observed = one.size == seen[0]
         self._note_failure(one, self._failure(one))
         self._cluster.status_set(one)

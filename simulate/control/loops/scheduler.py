@@ -32,9 +32,9 @@ class SchedulerLoop:
         cluster.watch_pods(self._pod_changed, states=("created", "deleted", "succeeded", "failed"))
         cluster.on_node.append(lambda node: self._wake())
 
-    def settle(self, pod: Pod) -> bool:
-        """Bind a pod at once, before the run begins; whether it fitted."""
-        node, message = self._choose(pod)
+    def settle(self, pod: Pod, place: tuple[str | None, str] | None = None) -> bool:
+        """Bind a pod at once, before the run begins, where one is chosen for it or there; whether it fitted."""
+        node, message = self._choose(pod) if place is None else place
         if node is None:
             self._judge(pod, message)
             return False
