@@ -5,17 +5,18 @@ Limits, weights, restart policies and stop timeouts are those of the files; the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
+
+from migrate.patterns import late
 
 if TYPE_CHECKING:
     from migrate.plan.types import Plan, ServicePlan
     from migrate.stack import Stack
 
 HOST: Final = "docker-host"
-RESTART: Final = re.compile(r"no|always|unless-stopped|on-failure(:[0-9]+)?")
+RESTART: Final = late(r"no|always|unless-stopped|on-failure(:[0-9]+)?")
 """Docker's restart policies; the engine takes no other word."""
 IN_TURN: Final[Mapping[str, Any]] = {
     "policy": "round_robin",

@@ -13,13 +13,13 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 import migrate
+from migrate.description import description
 from migrate.findings import Finding, OutputError, Severity, Unusable, in_reading_order
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ PICTURES: Final = (".svg", ".png", ".dot", ".mmd")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Sources:
     """Which Compose project: the options of `docker compose`, given before or after the command."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
+from migrate.description import description
+
 
 class Severity(StrEnum):
     """How much a finding matters; ordered by `rank`, errors first."""
@@ -53,7 +55,7 @@ class Span:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Finding:
     """One fact about the input, with its place, its consequence and advice.
 

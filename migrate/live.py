@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from migrate.description import description
 from migrate.findings import OutputError
+from migrate.patterns import late
 from migrate.verify.objects import mapping, name, namespace, sequence
 from migrate.verify.refusals import Judged, Refusal, Right, is_below, refusals, without
 from migrate.verify.standing import waiting_for
@@ -33,7 +34,7 @@ TIMEOUT_S: Final = 30.0
 ASKS_AT_MOST: Final = 20
 """How often an object is asked for again, each time without what could not be read."""
 
-_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_UNPRINTABLE: Final = late("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _TWICE: Final = "duplicate entries for key"
 _VOLATILE: Final = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
@@ -42,7 +43,7 @@ class ServerFault(OutputError):
     """No answer of the server can be had: no account, no connection, no right. The message names the server and the reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Answer:
     """What the server answered: the code, the body as plain data, and the warnings of its headers."""
 
@@ -56,7 +57,7 @@ class Answer:
         return 200 <= self.code < 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Applied:
     """What became of one object: `created`, `changed`, `unchanged` or `refused`."""
 
@@ -66,7 +67,7 @@ class Applied:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Standing:
     """How far an object is: whether it is as it should be, and why not yet."""
 

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from migrate.description import description
 from migrate.findings import Action, Finding, Severity, Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Rule:
     """One line of the catalogue. `raised_by` names the rule of the conversion that raises it (`A7`, `2.9`)."""
 

@@ -7,12 +7,13 @@ the references of the stack, with their place as evidence. What a request costs 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from migrate.before import before
+from migrate.description import description
 from migrate.upstreams import Upstream, upstreams
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ RUNNING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 NODE_CORES, NODE_MEMORY_GI, FILL_RATIO = 4, 16, 0.6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Work:
     """What one request costs in a program of a kind, and how the program works."""
 

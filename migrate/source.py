@@ -7,16 +7,16 @@ reaches the stack of this process, and an alias shares its anchor's nodes, so th
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import yaml
 
+from migrate.description import description
 from migrate.findings import Span
+from migrate.patterns import late
 
 Path_ = tuple[str | int, ...]
 
@@ -35,7 +35,7 @@ MOST_ENTRIES: Final = 100_000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Origin:
     """Where a value stands and, if it is not the value itself, how it was written there (before interpolation and canonical form).
 
@@ -195,7 +195,7 @@ def _child(node: Node | None, step: str | int) -> Node | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class YamlFault:
     """A fault of the text itself; `kind` is its class (`yaml-syntax`, `duplicate-key`, ...), `path` the keys above it."""
 
@@ -222,9 +222,9 @@ _WORDS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
-_INTEGER: Final = re.compile(r"([-+]?)(?:0[bB]([01]+)|0[oO]([0-7]+)|0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))\Z")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_DATE: Final = re.compile(
+_INTEGER: Final = late(r"([-+]?)(?:0[bB]([01]+)|0[oO]([0-7]+)|0[xX]([0-9a-fA-F]+)|0([0-7]*)|([1-9][0-9]*))\Z")
+_FLOAT: Final = late(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_DATE: Final = late(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt ]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:\.([0-9]{1,9}))?(Z|[-+][0-9]{2}:[0-9]{2})?)?\Z"
 )
 _MAY_BE_NUMBER: Final = frozenset("+-.0123456789")

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from posixpath import commonprefix
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from migrate.patterns import late
+
 if TYPE_CHECKING:
     from migrate.plan.types import ServicePlan
     from migrate.stack import Reference, Stack
@@ -38,9 +40,9 @@ POLICIES: Final[tuple[tuple[str, str], ...]] = (
 )
 """A line of nginx, HAProxy or Caddy -> the policy that it means (HAProxy's random draws two and takes the one with fewer connections)."""
 
-OFF: Final = re.compile(r"^\s*proxy_next_upstream\s+off\s*;", re.M)
-FAILS: Final = re.compile(r"\bmax_fails=(\d+)\b")
-TIMEOUT: Final = re.compile(r"\bfail_timeout=(\d+)(s|m|h)?")
+OFF: Final = late(r"^\s*proxy_next_upstream\s+off\s*;", re.M)
+FAILS: Final = late(r"\bmax_fails=(\d+)\b")
+TIMEOUT: Final = late(r"\bfail_timeout=(\d+)(s|m|h)?")
 
 
 def upstreams(

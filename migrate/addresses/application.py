@@ -9,11 +9,12 @@ from pathlib import Path
 
 from migrate.addresses.rewrite import rewrite
 from migrate.addresses.types import Edit, RewrittenFile, RewrittenService
+from migrate.patterns import late
 from migrate.stack import Stack, Text
 from migrate.stack.mounts import build_context
 from migrate.stack.texts import copy_targets
 
-_FIELD = re.compile(r"\$(?:POD_IP|HOST_IP)\b")
+_FIELD = late(r"\$(?:POD_IP|HOST_IP)\b")
 _TOKENS = ("@@ADDR:", "@@ADDR6:", "@@POD_IP@@", "@@HOST_IP@@")
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from migrate.addresses.letters import letter_of
 from migrate.addresses.types import Inventory, Owner, Use
 from migrate.findings import Span
+from migrate.patterns import late
 from migrate.stack import Occurrence, Stack, Text
 from migrate.stack.names import Directory
 from migrate.stack.symbols import symbolic
 from migrate.stack.tokens import canonical
 
-_LISTENER = re.compile(r"(^|[-_.])(local[-_.]?(ip|addr|address)|(rpc|listen)[-_.]?addr(ess)?)$", re.IGNORECASE)
+_LISTENER = late(r"(^|[-_.])(local[-_.]?(ip|addr|address)|(rpc|listen)[-_.]?addr(ess)?)$", re.IGNORECASE)
 _URL_PLACES = ("environment", "env_file", "command", "entrypoint", "labels", "config", "secret", "file", "build")
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from migrate.patterns import late
 from migrate.stack import Occurrence, Text
 
-_RESOLVER = re.compile(r"dns|name[-_]?server|resolver|recursor|forward", re.IGNORECASE)
-_PUSHED = re.compile(r"dhcp-option\s+DNS\s+$", re.IGNORECASE)
-_UPSTREAM = re.compile(r"(^|\.)(server|rev-server|stub-addr|primaries|masters|also-notify)$", re.IGNORECASE)
+_RESOLVER = late(r"dns|name[-_]?server|resolver|recursor|forward", re.IGNORECASE)
+_PUSHED = late(r"dhcp-option\s+DNS\s+$", re.IGNORECASE)
+_UPSTREAM = late(r"(^|\.)(server|rev-server|stub-addr|primaries|masters|also-notify)$", re.IGNORECASE)
 _RESOLVER_SYNTAXES = frozenset({"dnsmasq", "unbound", "named"})
-ROUTE = re.compile(
+ROUTE = late(
     r"\b(ip6?tables(-\w+)?|nft)\s|\bip\s+(-\w+\s+)*(r|ro|route|rule|a|addr|address|n|neigh)\s+(add|del|delete|replace|change|append|get|show)\s"
     r"|\broute\s+(-\w+\s+)*(add|del|delete)\s|^\s*ip(v6)?\s+route\s+\S+\s+$",
     re.IGNORECASE,
 )
-_ROUTER_KEY = re.compile(r"(^|[-_.])default[-_.]?(router|gateway|gw)$", re.IGNORECASE)
-_ZONE = re.compile(r"\sIN\s+(A|AAAA)\s+$|\bin-addr\b", re.IGNORECASE)
-_ZONE_KEYS = re.compile(r"^(address|host-record|ptr-record|local-data|local-data-ptr)$", re.IGNORECASE)
-SAN = re.compile(r"(?i:subjectAltName|-ip-addresses)|\bIP:$|^\s*IP\.\d+\s*=\s*[\"']?$")
-_INSTANCES = re.compile(r"instances:.*\bip:", re.DOTALL)
-_IDENTITY = re.compile(r"(?:^|[\s\"'=,;\[/])[\w.-]+@\[?$")
-_MULTIADDR = re.compile(r"/ip[46]/$")
+_ROUTER_KEY = late(r"(^|[-_.])default[-_.]?(router|gateway|gw)$", re.IGNORECASE)
+_ZONE = late(r"\sIN\s+(A|AAAA)\s+$|\bin-addr\b", re.IGNORECASE)
+_ZONE_KEYS = late(r"^(address|host-record|ptr-record|local-data|local-data-ptr)$", re.IGNORECASE)
+SAN = late(r"(?i:subjectAltName|-ip-addresses)|\bIP:$|^\s*IP\.\d+\s*=\s*[\"']?$")
+_INSTANCES = late(r"instances:.*\bip:", re.DOTALL)
+_IDENTITY = late(r"(?:^|[\s\"'=,;\[/])[\w.-]+@\[?$")
+_MULTIADDR = late(r"/ip[46]/$")
 
 
 def letter_of(text: Text, o: Occurrence, *, own: bool, rule: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from migrate.addresses.types import Edit
+from migrate.patterns import late
 
-_RENDERED = re.compile(r"@@(?:ADDR6?:([a-z0-9-]+)|POD_IP|HOST_IP)@@")
+_RENDERED = late(r"@@(?:ADDR6?:([a-z0-9-]+)|POD_IP|HOST_IP)@@")
 
 
 def rewrite(text: str, edits: Iterable[Edit]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from migrate.description import description
 from migrate.findings import Span
 from migrate.stack import Context, Kind, Place
 
@@ -13,7 +14,7 @@ UseAction = Literal["rewritten", "pod-ip", "pinned", "rendered", "dropped", "lef
 Outcome = Literal["dropped", "name", "pinned", "multus", "load-balancer", "left"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Owner:
     """An address of the report: a declared one, or one that texts use. `service` None: nobody owns it (gateway, VIP, stale, outside).
     `network` None: it lies in no network of the stack."""
@@ -24,7 +25,7 @@ class Owner:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Use:
     """One occurrence of an address (or of a name that must change) in a text, before any decision.
 
@@ -54,7 +55,7 @@ class Use:
     addresses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Inventory:
     """Every fixed address of the stack and every use, in file order.
 
@@ -66,7 +67,7 @@ class Inventory:
     vips: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Edit:
     """Replace text[start:end] by `new`."""
 
@@ -75,7 +76,7 @@ class Edit:
     new: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class DecidedUse:
     """A use with what becomes of it; `new` None where the text stays."""
 
@@ -84,7 +85,7 @@ class DecidedUse:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class DecidedAddress:
     """An address of the report (product.md section 3, `addresses`)."""
 
@@ -93,7 +94,7 @@ class DecidedAddress:
     uses: tuple[DecidedUse, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class RewrittenFile:
     """A mounted file after rewriting. `rendered`: it holds @@ADDR:service@@, @@ADDR6:service@@, @@POD_IP@@ or @@HOST_IP@@, which an init
     container replaces; `changed` tells whether anything differs from the source."""
@@ -104,7 +105,7 @@ class RewrittenFile:
     changed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class RewrittenService:
     """The texts of one service after rewriting, ready for the builder.
 
@@ -136,7 +137,7 @@ class RewrittenService:
     load_balancer_ip: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Addressing:
     """What becomes of every address, and the texts after it.
 

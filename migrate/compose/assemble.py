@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from migrate.description import description
 from migrate.findings import Action, Severity, Span
 from migrate.source import Node, Path_, Unreadable, YamlFault, read_within
 
@@ -36,7 +37,7 @@ VALUES_OF_AN_INCLUDE: Final = 100
 IMPORTED: Final = ("services", "networks", "volumes", "secrets", "configs", "models")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Document:
     """One YAML document of a file, as it is written."""
 

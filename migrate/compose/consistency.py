@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.source import Node, Path_
 
 from .draft import Draft, Service_, items, member_text, members, text, with_members
@@ -59,7 +60,7 @@ def _path(name: str, *rest: str | int) -> Path_:
     return ("services", name, *rest)
 
 
-_IMAGE_REFERENCE: Final = re.compile(
+_IMAGE_REFERENCE: Final = late(
     r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::[\w][\w.-]*)?\Z"
 )
 

@@ -9,11 +9,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from migrate.description import description
 from migrate.findings import Action, Span, Unusable
+from migrate.patterns import late
 
 from .envfile import EnvFile, parse_env
 from .faults import Log
@@ -88,7 +89,7 @@ def decoded(data: bytes, shown: str) -> str:
         raise FileFault("yaml-syntax", what, span) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Place:
     """A file that counts as Compose text: its absolute path (empty for standard input) and how messages name it."""
 
@@ -107,7 +108,7 @@ class Names:
         return path.removeprefix(self._prefix)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Surroundings:
     """What the files of a project see: base directory, files in order, variables, and the env files that were read."""
 
@@ -238,7 +239,7 @@ def read_env_file(path: str, names: Names, lookup: Lookup, log: Log) -> EnvFile 
     return read
 
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+_NAME: Final = late(r"[a-z0-9][a-z0-9_-]*\Z")
 
 
 def normalised(name: str) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import Any, Final, Protocol
 
+from migrate.patterns import late
+
 
 class Said(Protocol):
     """A project in its canonical plain form."""
@@ -21,7 +23,7 @@ class Said(Protocol):
 
 _ORDER: Final = ("name", "services", "networks", "volumes", "secrets", "configs")
 
-_HIDDEN: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
+_HIDDEN: Final = late("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
 """Characters beyond ASCII's own controls that steer a terminal or that YAML does not allow; both forms escape them."""
 
 
@@ -90,7 +92,7 @@ def _json(value: Any, line: str, out: list[str]) -> None:
         out.append(_number(value).replace("inf", "Infinity").replace("nan", "NaN"))
 
 
-_PLAIN: Final = re.compile(r"[A-Za-z/](?:[\w./@+=%,*-]|[: ](?=[\w./@+=%*-]))*\Z", re.ASCII)
+_PLAIN: Final = late(r"[A-Za-z/](?:[\w./@+=%,*-]|[: ](?=[\w./@+=%*-]))*\Z", re.ASCII)
 _WORDS: Final = frozenset("y n yes no on off true false null".split())  # noqa: SIM905
 
 

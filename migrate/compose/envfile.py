@@ -10,24 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from migrate.description import description
 from migrate.findings import Span
+from migrate.patterns import late
 
 from .allowance import Allowance
 from .interpolate import InterpolationFault, Lookup, Seen, interpolate
 
-_EXPORT: Final = re.compile(r"export\s+")
+_EXPORT: Final = late(r"export\s+")
 _BLANK: Final = "\t\v\f\r \x85\xa0"
-_SPACE: Final = re.compile(r"\s*")
-_BLANKS: Final = re.compile(r"[^\S\n]*")
-_KEY_SIGNS: Final = re.compile(r"[\w.\-\[\]\t\v\f\r \x85\xa0]*")
-_STOPS: Final[Mapping[str, re.Pattern[str]]] = {quote: re.compile(rf"{quote}|\\.", re.DOTALL) for quote in ("'", '"')}
-_ESCAPE: Final = re.compile(r'\\(?:([abcfnrtv$"\\])|0(\d{0,3}))')
+_SPACE: Final = late(r"\s*")
+_BLANKS: Final = late(r"[^\S\n]*")
+_KEY_SIGNS: Final = late(r"[\w.\-\[\]\t\v\f\r \x85\xa0]*")
+_STOPS: Final[Mapping[str, re.Pattern[str]]] = {quote: late(rf"{quote}|\\.", re.DOTALL) for quote in ("'", '"')}
+_ESCAPE: Final = late(r'\\(?:([abcfnrtv$"\\])|0(\d{0,3}))')
 _ESCAPED: Final[Mapping[str, str]] = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\", "$": "$$",
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class EnvValue:
     """One variable: its value, where that stands, and the text that stands there if it is another."""
 
@@ -36,7 +38,7 @@ class EnvValue:
     written: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class EnvFault:
     """A fault (`kind` a class) or a remark (`kind` a code) on one place of an env file."""
 

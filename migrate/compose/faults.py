@@ -6,12 +6,13 @@ brackets behind the message, so that it can be searched for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.findings import Action, Finding, Severity, Span, in_reading_order
+from migrate.patterns import late
 from migrate.rules import found, rules
 from migrate.source import Node, Path_
 
@@ -33,7 +34,7 @@ FURTHER_CLASSES: Final[Mapping[str, str]] = {
 }
 """Classes that no title of the catalogue names, with the rule that tells them."""
 
-_CLASS_IN_TITLE: Final = re.compile(r"\(([a-z-]+(?:, [a-z-]+)*)\)")
+_CLASS_IN_TITLE: Final = late(r"\(([a-z-]+(?:, [a-z-]+)*)\)")
 
 
 def code_of(kind: str) -> str:
@@ -58,7 +59,7 @@ def classes() -> Mapping[str, str]:
 _CODES: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Fault:
     """What is wrong with one value. `keep`: the value has been repaired and stays; otherwise it is left out.
 

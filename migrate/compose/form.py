@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from migrate.patterns import late
 from migrate.source import QUOTED, Node, Timestamp, resolve
 
 from .faults import LIST, PAIRS, Fault, edits, nearest, spoiled
@@ -19,7 +20,7 @@ from .schema import Kind, Type, elsewhere
 from .short import Scope
 from .units import scalar_text
 
-_NAME: Final = re.compile(r"[a-zA-Z0-9._-]+\Z")
+_NAME: Final = late(r"[a-zA-Z0-9._-]+\Z")
 _TRUE: Final = frozenset(("true", "y", "yes", "on"))
 _FALSE: Final = frozenset(("false", "n", "no", "off"))
 
@@ -167,8 +168,8 @@ def _form_bool(node: Node, type_: Type, scope: Scope) -> Node:
     return _wrong(node, "true or false")
 
 
-_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,40}\Z")
-_DECIMAL: Final = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?\Z")
+_WHOLE: Final = late(r"[-+]?[0-9]{1,40}\Z")
+_DECIMAL: Final = late(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?\Z")
 
 
 def _number(node: Node, value: str, whole: bool) -> Node:

@@ -6,13 +6,13 @@ it was written and the caller tells them.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.source import Node, Path_
 
 from .allowance import LONGEST_TEXT, Allowance
@@ -20,7 +20,7 @@ from .faults import Log, path_text
 
 Lookup = Callable[[str], str | None]
 
-_NAME: Final = re.compile(r"[_A-Za-z][_A-Za-z0-9]*")
+_NAME: Final = late(r"[_A-Za-z][_A-Za-z0-9]*")
 _OPERATORS: Final = (":-", "-", ":+", "+", ":?", "?")
 DEEPEST_NESTING: Final = 50
 """Levels of `${A:-${B:-...}}` that are followed."""
@@ -66,7 +66,7 @@ def interpolate(text: str, lookup: Lookup, seen: Seen | None = None) -> str:
     return new
 
 
-_BRACES: Final = re.compile(r"\{[^\n]?|\}|\n")
+_BRACES: Final = late(r"\{[^\n]?|\}|\n")
 """Braces and line ends; what stands behind an opening brace is never a brace itself."""
 
 

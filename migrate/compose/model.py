@@ -7,15 +7,16 @@ stages that follow. A key that has no field of its own is read from `Service.dat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
+from migrate.description import description
 from migrate.findings import Finding, Span
 from migrate.source import SourceMap
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Variable:
     """One environment entry of a service. `value` None: passed through and unset. `span` is where its value stands:
     the line of `environment`, or of the env file (`env_file` then names it)."""
@@ -26,7 +27,7 @@ class Variable:
     env_file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Port:
     """One published port after expansion of ranges. `published` None: Docker picks a random one."""
 
@@ -40,7 +41,7 @@ class Port:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Mount:
     """One entry of `volumes`. `source` is absolute for binds, a volume key for volumes, None when anonymous.
     `options` holds the long form's sub-keys (bind, volume, tmpfs, image) as plain data."""
@@ -53,7 +54,7 @@ class Mount:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Attachment:
     """A service on one network. Addresses are the texts of the file after interpolation."""
 
@@ -68,7 +69,7 @@ class Attachment:
     ipv6_span: Span | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Dependency:
     """One entry of `depends_on`; `condition` is service_started, service_healthy or service_completed_successfully."""
 
@@ -79,7 +80,7 @@ class Dependency:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Healthcheck:
     """`test` as Compose runs it: ("CMD", ...), ("CMD-SHELL", text), ("NONE",) or None when only timings are said."""
 
@@ -93,7 +94,7 @@ class Healthcheck:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class FileUse:
     """A `configs` or `secrets` entry of a service: which resource, where it is mounted, with which owner and mode."""
 
@@ -105,7 +106,7 @@ class FileUse:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Service:
     """One enabled service. `data` is its canonical plain form; `extra_hosts` maps a host name to its addresses."""
 
@@ -138,7 +139,7 @@ class Service:
     replicas: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Subnet:
     """One `ipam.config` entry, as texts."""
 
@@ -149,7 +150,7 @@ class Subnet:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Network:
     """A top-level network that an enabled service uses (`default` included). `driver` None means bridge."""
 
@@ -163,7 +164,7 @@ class Network:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Volume:
     """A top-level volume in use."""
 
@@ -177,7 +178,7 @@ class Volume:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class FileSource:
     """A top-level config or secret: exactly one of `file` (absolute), `content`, `environment`, or external."""
 
@@ -191,7 +192,7 @@ class FileSource:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Model:
     """A top-level model: its keys as plain data."""
 
@@ -200,7 +201,7 @@ class Model:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Project:
     """The loaded project: enabled services in file order, resources in use, and where each value stands.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
+from migrate.description import description
 from migrate.findings import Action, Finding, Severity, Span, Unusable
 from migrate.source import Node
 
@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
     all_resources: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Reading:
     """The canonical project as a tree with places and as plain data, with what led to it; `users` are the first to name each env file."""
 

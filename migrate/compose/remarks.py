@@ -11,13 +11,14 @@ import re
 from typing import Final
 
 from migrate.findings import Action, Severity
+from migrate.patterns import late
 from migrate.source import Node, Path_
 
 from .draft import Draft, items, member_text, members, text
 from .faults import Log
 
-_LEGAL_CONTAINER: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
-_LEGAL_HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62})(\.[a-zA-Z0-9_-]{1,63})*\.?\Z")
+_LEGAL_CONTAINER: Final = late(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+_LEGAL_HOST: Final = late(r"(?=.{1,253}\Z)[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62})(\.[a-zA-Z0-9_-]{1,63})*\.?\Z")
 
 
 def remarked(draft: Draft, log: Log) -> None:
@@ -39,9 +40,9 @@ def _illegal_names(draft: Draft, log: Log) -> None:
                 log.add("MIG063", message, span=service[key].span, path=("services", name, key), action=Action.ASSUMED)
 
 
-_RESTART: Final = re.compile(r"(?:no|always|unless-stopped|on-failure(?::[0-9]+)?)\Z")
+_RESTART: Final = late(r"(?:no|always|unless-stopped|on-failure(?::[0-9]+)?)\Z")
 _WORD: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_IMAGE: Final = re.compile(
+_IMAGE: Final = late(
     rf"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9.-]*[a-zA-Z0-9]|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?{_WORD}(?:/{_WORD})*"
     r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?\Z",
     re.ASCII,

@@ -7,8 +7,10 @@ result as final. Source: the Compose Specification, and compose-semantics.md whe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
+
+from migrate.description import description
 
 from . import short
 
@@ -16,7 +18,7 @@ Kind = Literal["any", "str", "text", "bool", "int", "num", "cpus", "mode", "coun
 Merge = Literal["", "replace", "set", "text", "logging", "ports", "target", "secret", "config", "path", "subnet"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Type:
     """The type of one value.
 

@@ -5,11 +5,11 @@ One walk over the tree with the table of types: nulls, required keys, unicity, d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.source import Node, Path_
 
 from .faults import Log
@@ -149,7 +149,7 @@ def _duration(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:
     return node.with_value(duration_text(nanoseconds), written=text) if nanoseconds is not None else None
 
 
-_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,30}\Z")
+_WHOLE: Final = late(r"[-+]?[0-9]{1,30}\Z")
 
 
 def _size(node: Node, type_: Type, path: Path_, log: Log) -> Node | None:

@@ -10,9 +10,10 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.source import Node
 
 from .allowance import VALUES_OF_A_PORT, Allowance
@@ -21,7 +22,7 @@ from .interpolate import Lookup
 from .units import scalar_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Scope:
     """Where relative paths of a file start, what `~` is, the variables that the file sees, and what it may make beyond what it says."""
 
@@ -39,7 +40,7 @@ class Scope:
 
 Short = Callable[[Node, Scope], Node]
 
-_ELSEWHERE: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_ELSEWHERE: Final = late(r"[A-Za-z]:[\\/]|\\\\")
 """A path of another system: on a drive, or of a named pipe."""
 _REMOTE: Final = ("service:", "github.com/", "git@")
 _PROTOCOLS: Final = ("tcp", "udp", "sctp")
@@ -233,7 +234,7 @@ def is_address(text: str) -> bool:
     return True
 
 
-_PORT: Final = re.compile(r"\+?[0-9]{1,30}\Z")
+_PORT: Final = late(r"\+?[0-9]{1,30}\Z")
 
 
 def _range(text: str, side: str) -> tuple[int, int]:

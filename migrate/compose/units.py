@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from migrate.patterns import late
 from migrate.source import number_text
 
 _NANOSECONDS: Final[Mapping[str, int]] = {
@@ -21,8 +22,8 @@ _NANOSECONDS: Final[Mapping[str, int]] = {
     "d": 86_400_000_000_000,
     "w": 604_800_000_000_000,
 }
-_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]*|)(ns|us|µs|μs|ms|s|m|h|d|w)")
-_SIZE: Final = re.compile(r"(\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]{1,4})?) ?([kmgtp]?)(i?b?)\Z", re.IGNORECASE)
+_PART: Final = late(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]*|)(ns|us|µs|μs|ms|s|m|h|d|w)")
+_SIZE: Final = late(r"(\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]{1,4})?) ?([kmgtp]?)(i?b?)\Z", re.IGNORECASE)
 _LONGEST_NUMBER: Final = 60
 """Characters of a number in a size; every size that fits 64 bits needs fewer."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from migrate.addresses.letters import is_certificate, is_zone_record, names_identity
 from migrate.addresses.types import DecidedAddress, Use, UseAction
 from migrate.findings import Action, Finding, Severity, Span
+from migrate.patterns import late
 from migrate.plan.facts import Facts, Fate
 from migrate.plan.spelling import key_path
 from migrate.rules import found
@@ -19,7 +19,7 @@ ACTIONS: Final[Mapping[UseAction, Action]] = {
     "dropped": Action.DROPPED, "left": Action.MAPPED, "refused": Action.REFUSED,
 }  # fmt: skip
 _MOST_PLACES: Final = 200
-_RENDERED: Final = re.compile(r"@@(?:ADDR6?:([a-z0-9-]+)|(POD_IP|HOST_IP))@@")
+_RENDERED: Final = late(r"@@(?:ADDR6?:([a-z0-9-]+)|(POD_IP|HOST_IP))@@")
 _FIELDS: Final = {"POD_IP": "the pod", "HOST_IP": "the node"}
 _TLS: Final = frozenset({"https", "wss", "ldaps", "amqps", "rediss", "mqtts"})
 

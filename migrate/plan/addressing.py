@@ -20,6 +20,7 @@ from migrate.addresses.types import (
     Use,
 )
 from migrate.findings import Action, Span
+from migrate.patterns import late
 from migrate.plan.address_notes import AddressNotes, address_of, in_words, of_addresses, of_listeners
 from migrate.plan.decision import Answers, Decided, Decision, Names
 from migrate.plan.facts import Facts, Fate
@@ -34,7 +35,7 @@ from migrate.stack.glued import glued
 from migrate.stack.tokens import canonical
 
 _MOST_NAMESERVERS: Final = 3
-_SET_IN_IMAGE: Final = re.compile(r"\s*ENV\s+(\w+)[ =]", re.IGNORECASE)
+_SET_IN_IMAGE: Final = late(r"\s*ENV\s+(\w+)[ =]", re.IGNORECASE)
 
 
 def decide_addresses(

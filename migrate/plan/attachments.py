@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from migrate.compose.model import Network, Service
 from migrate.findings import Action, Span
+from migrate.patterns import late
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.pins import Address, parse
 from migrate.plan.pins import Network as Subnet
@@ -23,7 +23,7 @@ _LAYER_2: Final = ("macvlan", "ipvlan")
 _LONGEST_INTERFACE: Final = 15
 _GUESSED_PREFIXES: Final = {4: (24, 16, 8), 6: (64, 48)}
 _PRIMARY: Final = "eth0"
-_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
+_MAC: Final = late(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
 
 
 def decide_attachments(

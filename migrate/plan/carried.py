@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from migrate.addresses.types import RewrittenFile, RewrittenService
 from migrate.compose.model import FileSource, FileUse
+from migrate.description import description
 from migrate.findings import Action, Span
+from migrate.patterns import late
 from migrate.plan.contents import Content
 from migrate.plan.data_keys import data_key, is_private, item_keys, items_of, split_text
 from migrate.plan.decision import Answers, Notes
@@ -25,8 +27,8 @@ from migrate.stack.texts import RESOLV_CONF
 POD_IP: Final = EnvEntry(name="POD_IP", field_path="status.podIP")
 HOST_IP: Final = EnvEntry(name="HOST_IP", field_path="status.hostIP")
 IN_CLEAR: Final = "values of Secrets stand in clear in the output"
-_TOKEN: Final = re.compile(r"@@ADDR6?:([^@\s]+)@@|@@POD_IP@@|@@HOST_IP@@")
-_INSTALLS: Final = re.compile(
+_TOKEN: Final = late(r"@@ADDR6?:([^@\s]+)@@|@@POD_IP@@|@@HOST_IP@@")
+_INSTALLS: Final = late(
     r"\b(npm\s+(i|install|ci)|(yarn|pnpm)(\s+(i|install))?(\s|$)|composer\s+install|bundle\s+install|pip3?\s+install|mvnw?\b|gradlew?\b"
     r"|go\s+(build|run|mod)|cargo\s+(build|run)|make\b)"
 )
@@ -74,7 +76,7 @@ class Objects:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class _Made:
     """An object that carries one file; `rendered`: an init container puts addresses in it."""
 

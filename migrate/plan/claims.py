@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any, Final
 from migrate.compose.model import Volume as ComposeVolume
 from migrate.compose.units import size_bytes
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.plan.decision import Answers, Notes
 from migrate.plan.spelling import legal_keys, object_name, shortened, slug, unique
 from migrate.plan.types import Claim, Workload
 from migrate.stack import ClassifiedMount, Member, Stack
 
 DEFAULT_SIZE: Final = "10Gi"
-QUANTITY: Final = re.compile(r"[+]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+QUANTITY: Final = late(r"[+]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 
 
 @dataclass(slots=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from migrate.description import description
 from migrate.stack import Stack
 from migrate.stack.files import Disk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Content:
     """A file as it is on the disk. `data` None: over 1 MiB, unreadable or gone. `executable`: it has an exec bit or begins with `#!`."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from migrate.compose.model import Project, Service
+from migrate.description import description
 from migrate.findings import Action, Finding, Severity, Span
 from migrate.plan.spelling import is_subdomain, key_path
 from migrate.rules import found
@@ -15,7 +16,7 @@ Outcome = TypeVar("Outcome", covariant=True)
 Answered = TypeVar("Answered")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Decision:
     """One recorded decision: the question, for which service (None: the project), what was decided, by which rule and why."""
 
@@ -27,7 +28,7 @@ class Decision:
     evidence: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Decided(Generic[Outcome]):
     """What a question answers: the outcome for the builder, the decisions for the plan file, the findings for the report."""
 
@@ -36,7 +37,7 @@ class Decided(Generic[Outcome]):
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Answers:
     """What the user decided: the plan file and the command line, checked. Keys of `services` are service keys, then questions.
 
@@ -118,7 +119,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(p) for p in version.removeprefix("v").split(".")[:2] if p.isdigit())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Names:
     """The names that objects get (conversion.md 2.3).
 

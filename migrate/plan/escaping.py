@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_OURS: Final = re.compile(r"(\$\((?:POD_IP|HOST_IP)\))")
+from migrate.patterns import late
+
+_OURS: Final = late(r"(\$\((?:POD_IP|HOST_IP)\))")
 
 
 def escaped(text: str, *, ours: bool = False) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from migrate.compose.model import Port
+from migrate.description import description
 from migrate.findings import Action, Span
+from migrate.patterns import late
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.katenary import ingress_of
 from migrate.plan.proxies import route_of
@@ -20,7 +22,7 @@ from migrate.stack.data import image_facts
 
 _MOST_IN_RANGE: Final = 100
 _LAST_PORT: Final = 65535
-_BAD_PATH: Final = re.compile(r"//|/\.{1,2}(/|$)|%2f|[\x00-\x20]", re.IGNORECASE)
+_BAD_PATH: Final = late(r"//|/\.{1,2}(/|$)|%2f|[\x00-\x20]", re.IGNORECASE)
 _WILDCARDS: Final = frozenset({None, "", "0.0.0.0", "::"})  # noqa: S104
 _NODE_PORTS: Final = range(30000, 32768)
 _TYPES: Final[Mapping[str, Literal["NodePort", "LoadBalancer"]]] = {"nodeport": "NodePort", "loadbalancer": "LoadBalancer"}
@@ -317,7 +319,7 @@ def _ingress(member: Member, name: str, main: tuple[ServicePort, ...], said: str
     return Ingress(name=name, rules=tuple(rules), ingress_class=ingress_class, tls_secret=wanted.tls_secret, span=member.service.span)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class _Wanted:
     places: tuple[tuple[str | None, str], ...]
     port: int | None

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from migrate.addresses.letters import is_route
 from migrate.addresses.types import Edit, Inventory, Use, UseAction
+from migrate.description import description
 from migrate.findings import Severity
 from migrate.plan.decision import Answers, Names
 from migrate.plan.pins import Pin
@@ -15,7 +16,7 @@ from migrate.stack import Occurrence, Stack, Text
 from migrate.stack.names import Directory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Fate:
     """What one use becomes. `edit` None: the text stays. `code` None: nothing to tell here; `crowd`: told of many addresses at once.
 

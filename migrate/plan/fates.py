@@ -11,16 +11,17 @@ from typing import Final
 from migrate.addresses.letters import is_route
 from migrate.addresses.types import Edit, Use
 from migrate.findings import Severity
+from migrate.patterns import late
 from migrate.plan.facts import Facts, Fate
 from migrate.plan.spelling import is_subdomain
 
 FILES: Final = ("file", "config", "secret")
 _MOST_OUTSIDE: Final = 20
-_ADDRESS_VARIABLE = re.compile(r"_(IP|ADDR)$", re.IGNORECASE)
-_LENGTH = re.compile(r"/[\d.]+")
-_WHOLE = re.compile(r"/(?:32|128)(?![\d.])")
-_PORT = re.compile(r"[:#@]\d+")
-_DEFAULT_ROUTE = re.compile(r"\bdefault\b|\b0\.0\.0\.0(/0)?\b", re.IGNORECASE)
+_ADDRESS_VARIABLE = late(r"_(IP|ADDR)$", re.IGNORECASE)
+_LENGTH = late(r"/[\d.]+")
+_WHOLE = late(r"/(?:32|128)(?![\d.])")
+_PORT = late(r"[:#@]\d+")
+_DEFAULT_ROUTE = late(r"\bdefault\b|\b0\.0\.0\.0(/0)?\b", re.IGNORECASE)
 
 
 def fate_of(facts: Facts, use: Use) -> Fate | None:

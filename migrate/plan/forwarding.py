@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.stack import Text
 from migrate.stack.data import image_name
 
@@ -19,17 +20,15 @@ _PROGRAMS: Final[Mapping[str, str]] = {
     "unbound": "unbound", "bind9": "named", "bind": "named", "named": "named", "dnsmasq": "dnsmasq", "pihole": "dnsmasq",
 }  # fmt: skip
 _MAIN: Final[Mapping[str, re.Pattern[str]]] = {
-    "unbound": re.compile(r"^\s*(server|forward-zone|include(-toplevel)?)\s*:", re.MULTILINE),
-    "named": re.compile(r"^\s*(options\s*\{|zone\s+\"|include\s+\")", re.MULTILINE),
-    "dnsmasq": re.compile(
-        r"^\s*(server|address|listen-address|interface|domain|no-resolv|cache-size|log-queries|port|conf-dir)\b", re.MULTILINE
-    ),
+    "unbound": late(r"^\s*(server|forward-zone|include(-toplevel)?)\s*:", re.MULTILINE),
+    "named": late(r"^\s*(options\s*\{|zone\s+\"|include\s+\")", re.MULTILINE),
+    "dnsmasq": late(r"^\s*(server|address|listen-address|interface|domain|no-resolv|cache-size|log-queries|port|conf-dir)\b", re.MULTILINE),
 }
 """What a file that may hold the statement has, so that zones, keys and lists are left alone."""
-_BEGINS_VIEW: Final = re.compile(r"^\s*view\s", re.MULTILINE)
+_BEGINS_VIEW: Final = late(r"^\s*view\s", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Forward:
     """The statement for one server: `text` is what it says, `at` the index of the text that gets it at its end (None: no file is ours)."""
 

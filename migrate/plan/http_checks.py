@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from migrate.patterns import late
+
 _SELF: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "$pod_ip", "${pod_ip}"})  # noqa: S104 - read, not bound
-_ENDING: Final = re.compile(r"\s*(\|\|\s*\(?\s*(exit|false)\s*\d*\s*\)?|>\s*/dev/null(\s+2>&1)?|2>&1|&>\s*/dev/null)\s*$")
+_ENDING: Final = late(r"\s*(\|\|\s*\(?\s*(exit|false)\s*\d*\s*\)?|>\s*/dev/null(\s+2>&1)?|2>&1|&>\s*/dev/null)\s*$")
 _BARE: Final = {
-    "curl": re.compile(r"-[fsSLkgIiNv]+|--(fail|silent|show-error|location|insecure|head|include|globoff|fail-with-body|http1\.1)"),
-    "wget": re.compile(r"-[qnvS]+|-nv|--(spider|quiet|no-verbose|no-check-certificate|server-response)|-T\d+|-t\d+|--(tries|timeout)=\d+"),
+    "curl": late(r"-[fsSLkgIiNv]+|--(fail|silent|show-error|location|insecure|head|include|globoff|fail-with-body|http1\.1)"),
+    "wget": late(r"-[qnvS]+|-nv|--(spider|quiet|no-verbose|no-check-certificate|server-response)|-T\d+|-t\d+|--(tries|timeout)=\d+"),
 }
 _WITH_VALUE: Final = {
     "curl": frozenset({"-o", "--output", "-m", "--max-time", "--connect-timeout", "--retry", "-w", "--write-out", "-fo", "-sfo", "-so"}),
     "wget": frozenset({"-O", "--output-document", "-T", "--timeout", "-t", "--tries", "-qO"}),
 }
-_JOINED: Final = re.compile(r"-q?O[-/].*|--output-document=.*|-(s|f|sf|fs)?o/dev/null")
+_JOINED: Final = late(r"-q?O[-/].*|--output-document=.*|-(s|f|sf|fs)?o/dev/null")
 
 
 def as_http_get(test: Sequence[str]) -> dict[str, Any] | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from migrate.patterns import late
 from migrate.source import Unreadable, read_yaml
 
 PREFIX: Final = "katenary.v3/"
 READ: Final = frozenset(PREFIX + n for n in ("same-pod", "ingress", "ports", "secrets", "health-check", "cronjob", "ignore", "map-env"))
-_RELEASE: Final = re.compile(r"(\{\{[^}]*\}\}-?)?__APP__-?|\{\{\s*\.Release\.Name\s*\}\}-?")
+_RELEASE: Final = late(r"(\{\{[^}]*\}\}-?)?__APP__-?|\{\{\s*\.Release\.Name\s*\}\}-?")
 
 
 def label_value(labels: Mapping[str, str], name: str) -> Any:

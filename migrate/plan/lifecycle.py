@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from migrate.compose.units import duration_ns
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.types import Autoscaler, Lifecycle, Scale, Update, Workload
 from migrate.stack import Member, Stack
 
 DRAIN_S: Final = 5
 _API_GRACE_S: Final = 30
-_SIGNALS: Final = re.compile(r"(SIG)?([A-Z][A-Z0-9+-]*|\d{1,2})", re.IGNORECASE)
+_SIGNALS: Final = late(r"(SIG)?([A-Z][A-Z0-9+-]*|\d{1,2})", re.IGNORECASE)
 
 
 def decide_lifecycle(

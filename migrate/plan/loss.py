@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.findings import Action, Finding
 from migrate.plan.decision import Answers, Notes
 from migrate.plan.katenary import READ as KATENARY
@@ -45,7 +45,7 @@ READ_LABELS: Final = frozenset(
 _DEFAULTS: Final[Mapping[str, object]] = {"attach": True, "oom_kill_disable": False, "tty": False, "stdin_open": False, "oom_score_adj": 0}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class KeyRule:
     """One line of compose-keys.tsv: what becomes of a key path."""
 

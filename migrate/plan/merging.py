@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from migrate.addresses.types import RewrittenService
+from migrate.description import description
 from migrate.findings import Action, Severity
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.types import OneShot, Pod, Workload
@@ -20,7 +21,7 @@ _REWRITTEN: Final = frozenset(("environment", "env_file", "command", "entrypoint
 """Keys that are compared as they are after rewriting, so that everybody's own address is the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Merging:
     """`pods` after merging (a merged service is in the pod of its owner, without a container of its own), `merged` the services that
     are replicas of another one, `replicas` those of each owner."""

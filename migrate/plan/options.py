@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from migrate.description import description
 from migrate.stack.data import EXTENSIBLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Form:
     """What a value may be. `kind` is text, int, bool, map (fixed `keys`), any-map (any key, values of form `each`), list (`each`), or
     int-or-percent; `one_of` restricts text; `least` and `most` bound numbers."""

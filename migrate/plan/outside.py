@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from migrate.description import description
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Names, Notes
 from migrate.plan.spelling import is_label, is_subdomain
@@ -14,7 +14,7 @@ from migrate.plan.types import ServiceObject
 from migrate.stack import Member, Stack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Outside:
     """`services` are ExternalName Services; by service: `host_aliases` (address -> names) and `variables` that its container gets."""
 

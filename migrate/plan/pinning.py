@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, ip_network
 
 from migrate.addresses.types import Use
+from migrate.description import description
 from migrate.findings import Span
 from migrate.plan.decision import Decision
 from migrate.plan.facts import Facts
@@ -15,7 +16,7 @@ from migrate.plan.pins import Assigned, Network, Pin, Range, Wanted, assign, par
 _NO_RANGE = "no range of Services is given"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Pinned:
     """The fixed cluster addresses. `prefixes`: occurrences of the beginnings of addresses that they keep true -> what these become;
     `by_pin`: dotted names that hosts files keep; `refusals`: who needs one and gets none -> the sentence; `ranges`: old subnets that become

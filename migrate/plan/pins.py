@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+
+from migrate.description import description
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -18,7 +20,7 @@ _LEAST_SIZE: Final = 4
 """Base, base+1, one for a Service, the last: a smaller range holds no pin at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Range:
     """The addresses of Services: at most one range for each family (`10.96.0.0/12,fd00:96::/108` as the API server takes it).
 
@@ -38,7 +40,7 @@ class Range:
         return str(first[_CLUSTER_DNS]) if first is not None and first.num_addresses > _CLUSTER_DNS else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Wanted:
     """A Service that needs a fixed address. `who`: a service key, or the name of a virtual address's Service; `network`: the place of its
     network in the file; `address`: the old one (a token `${X}` where nobody knows it)."""
@@ -59,7 +61,7 @@ class Wanted:
         return int(parsed) if parsed is not None else 1 << 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Pin:
     """A fixed cluster address. `step` is that of the pin rule which found it; `same`: the last octet (IPv6: 16 bits) is the old one;
     `in_band`: it lies where dynamic allocation looks last."""
@@ -71,7 +73,7 @@ class Pin:
     in_band: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Assigned:
     """The pins by (who, 4 or 6), and those that found none with the reason."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.plan.decision import Decided, Notes
 from migrate.plan.spelling import is_label_value, is_qualified
 from migrate.plan.types import Placement
 from migrate.stack import Member, Stack
 
-_CONSTRAINT: Final = re.compile(r"\s*([A-Za-z0-9_./-]+)\s*(==|!=)\s*(.*?)\s*")
+_CONSTRAINT: Final = late(r"\s*([A-Za-z0-9_./-]+)\s*(==|!=)\s*(.*?)\s*")
 _CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 _KNOWN: Final[Mapping[str, str]] = {
     "node.hostname": "kubernetes.io/hostname",

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from migrate.compose.model import Service
+from migrate.description import description
+from migrate.patterns import late
 
-_ROUTER: Final = re.compile(r"traefik\.http\.routers\.([^.]+)\.(rule|tls|tls\.certresolver|service|middlewares)", re.IGNORECASE)
-_PORT: Final = re.compile(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE)
-_MUTE: Final = re.compile(r"traefik\.(enable|docker\.(network|lbswarm)|http\.routers\.[^.]+\.(entrypoints|priority))", re.IGNORECASE)
+_ROUTER: Final = late(r"traefik\.http\.routers\.([^.]+)\.(rule|tls|tls\.certresolver|service|middlewares)", re.IGNORECASE)
+_PORT: Final = late(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.port", re.IGNORECASE)
+_MUTE: Final = late(r"traefik\.(enable|docker\.(network|lbswarm)|http\.routers\.[^.]+\.(entrypoints|priority))", re.IGNORECASE)
 """Labels that say which door of the proxy is used, or how the proxy finds the container: nothing of that is left."""
-_MATCHER: Final = re.compile(r"\s*(!?)\s*([A-Za-z]+)\s*\(([^()]*)\)\s*")
-_VALUE: Final = re.compile(r"[`\"']([^`\"']*)[`\"']")
+_MATCHER: Final = late(r"\s*(!?)\s*([A-Za-z]+)\s*\(([^()]*)\)\s*")
+_VALUE: Final = late(r"[`\"']([^`\"']*)[`\"']")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Route:
     """What a proxy sends to a service: (host, path) pairs, on which port, with TLS or not. `unknown`: what was not understood."""
 

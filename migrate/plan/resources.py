@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from migrate.compose.units import size_bytes
 from migrate.findings import Action, Severity
+from migrate.patterns import late
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.stack import Member, Stack
 
@@ -35,7 +35,7 @@ def memory_text(count: int) -> str:
     return str(count)
 
 
-_QUANTITY: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+_QUANTITY: Final = late(r"(\d+(?:\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 _POWERS: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 

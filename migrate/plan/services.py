@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from migrate.addresses.types import RewrittenService
+from migrate.description import description
 from migrate.findings import Action
 from migrate.plan.cycles import components
 from migrate.plan.decision import Answers, Decided, Names, Notes
@@ -20,7 +21,7 @@ from migrate.stack.data import image_name, knowledge
 _MANY: Final = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Services:
     """The Services of one Compose service: `ports` are its known container ports, `main` its own Service, `aliases` others by which it
     is called; `alias_labels` are the pod labels that aliases of several services select."""

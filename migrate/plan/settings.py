@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from migrate.addresses.types import RewrittenService
+from migrate.description import description
 from migrate.findings import Action
+from migrate.patterns import late
 from migrate.plan.carried import HOST_IP, IN_CLEAR, POD_IP, Carrier, Objects
 from migrate.plan.contents import Content
 from migrate.plan.decision import Answers, Decided, Notes
@@ -20,10 +21,10 @@ from migrate.stack import Member, Stack
 from migrate.stack.data import knowledge, pattern
 
 _SCRIPTS: Final = frozenset({"healthcheck", "command", "file", "config", "build"})
-_DATA_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_OLD_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_NEW_NAME: Final = re.compile(r"[^=\x00-\x1f\x7f]+", re.ASCII)
-_PASSWORD_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+_DATA_KEY: Final = late(r"[-._a-zA-Z0-9]{1,253}")
+_OLD_NAME: Final = late(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_NEW_NAME: Final = late(r"[^=\x00-\x1f\x7f]+", re.ASCII)
+_PASSWORD_URL: Final = late(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
 
 
 def decide_settings(
@@ -102,7 +103,7 @@ def looks_secret(name: str, value: str) -> bool:
     return value not in knowledge()["not_secret_values"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class _Environment:
     """`entries` in their order, `sources` the ConfigMaps below them, `external` what must exist beforehand."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from migrate.description import description
 from migrate.findings import Action
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.types import OneShot, Pod
@@ -16,7 +16,7 @@ _CLASS_A: Final = frozenset({"ports", "expose", "reference", "self", "healthchec
 _READ: Final = frozenset({"environment", "env_file", "command", "entrypoint", "healthcheck", "file", "config"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Sockets:
     """`pods` after G4; `volumes` holds the keys of all socket volumes, `passing` those that hold nothing else and live in one pod."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from migrate.compose.model import Volume as ComposeVolume
 from migrate.compose.units import size_bytes
 from migrate.findings import Action, Severity
+from migrate.patterns import late
 from migrate.plan.claims import Claims, place_claims
 from migrate.plan.decision import Answers, Decided, Notes
 from migrate.plan.escaping import escaped
@@ -23,7 +23,7 @@ __all__ = ["decide_storage", "place_claims"]
 
 _PROPAGATION: Final = {"rshared": "Bidirectional", "shared": "Bidirectional", "rslave": "HostToContainer", "slave": "HostToContainer"}
 _VOLUME_TYPES: Final = frozenset({"", "configmap", "emptydir", "hostpath", "persistentvolumeclaim"})
-_SHELL_LESS: Final = re.compile(r"^scratch$|(^|/)distroless(/|$)|^cgr\.dev/chainguard/static")
+_SHELL_LESS: Final = late(r"^scratch$|(^|/)distroless(/|$)|^cgr\.dev/chainguard/static")
 _SHM: Final = "/dev/shm"  # noqa: S108 - a path in containers
 
 

@@ -7,10 +7,11 @@ Where an outcome is one field of the Kubernetes API and nothing else (a volume s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from migrate.addresses.types import Addressing, DecidedAddress
+from migrate.description import description
 from migrate.findings import Finding, Span
 from migrate.plan.decision import Answers, Decision
 
@@ -18,7 +19,7 @@ WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob
 """`init`: an init container of another service's pod (C1). `member`: a container of another service's pod (2.1)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Pod:
     """Services whose containers share a pod: the owner first, others in file order."""
 
@@ -27,7 +28,7 @@ class Pod:
     share_processes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class OneShot:
     """A service that runs to its end. `host`: the service in whose pod it is an init container (C1), None for a Job (C2)."""
 
@@ -37,7 +38,7 @@ class OneShot:
     rule: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Workload:
     """The kind of object and what belongs to the kind. `replicas` None: not written (DaemonSet, HPA)."""
 
@@ -53,7 +54,7 @@ class Workload:
     native_sidecar: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class ServicePort:
     """One port of a Service: `port` in front, `target` in the container."""
 
@@ -65,7 +66,7 @@ class ServicePort:
     node_port: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Attachment:
     """A second network of a pod (mode multus): the key of the network, the name of its definition, the interface in the pod, its
     addresses with the length of their subnet, its MAC address."""
@@ -77,7 +78,7 @@ class Attachment:
     mac: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class NetworkDefinition:
     """A NetworkAttachmentDefinition: `config` is the CNI configuration that it holds as text."""
 
@@ -86,7 +87,7 @@ class NetworkDefinition:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Attached:
     """What mode multus adds. `pods`: service whose pod it is -> its attachments; `kept`: (service, address) that pods go on having;
     `tenants`: the services in attached pods; `one_node`: the owners of pods that must stand on one node."""
@@ -98,7 +99,7 @@ class Attached:
     one_node: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class ServiceObject:
     """A Service object of any kind; `selector` is complete. `headless` and `cluster_ips` exclude each other; `cluster_ips` are pins, one
     of each family."""
@@ -118,7 +119,7 @@ class ServiceObject:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class EnvEntry:
     """One `env` entry: a literal (escaped), a key of a Secret, or a field of the pod."""
 
@@ -128,7 +129,7 @@ class EnvEntry:
     field_path: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class DataObject:
     """A ConfigMap or a Secret. `text` holds what is UTF-8 without control characters, `binary` the rest.
 
@@ -144,7 +145,7 @@ class DataObject:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Volume:
     """A volume of a pod; `source` is the volume source as the API writes it. `claim` names the claim behind it, if any."""
 
@@ -153,7 +154,7 @@ class Volume:
     claim: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class VolumeMount:
     """Where a container sees a volume."""
 
@@ -164,7 +165,7 @@ class VolumeMount:
     propagation: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class InitContainer:
     """A generated init container. `like_app`: it runs with the security of the service's own container; `like_engine`: as root with the
     usual capabilities, for what Docker's engine did itself; else restricted. `app_environment`: it has the environment of the service,
@@ -183,7 +184,7 @@ class InitContainer:
     security: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Settings:
     """What a container reads: environment, command, files."""
 
@@ -202,7 +203,7 @@ class Settings:
     fs_group: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Claim:
     """A PersistentVolumeClaim. `users` are the owners of the pods that mount it; `template`: it is a StatefulSet's claim template;
     `one_node`: its pods must share a node (V6), and `node_group` is the claim that stands for all claims that must stand together;
@@ -223,7 +224,7 @@ class Claim:
     selector: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Storage:
     """The volumes of one service, without files and settings. `docker_socket`: it needs what is never mounted (V2)."""
 
@@ -237,7 +238,7 @@ class Storage:
     timezone: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Probe:
     """One probe: the handler as the API writes it, and its timings in seconds. `successes` in a row make a pod ready again."""
 
@@ -249,7 +250,7 @@ class Probe:
     successes: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Health:
     """The probes of a container."""
 
@@ -258,7 +259,7 @@ class Health:
     startup: Probe | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Wait:
     """What a pod waits for before its containers start: a ready pod of `dependency`, or its Job's completion."""
 
@@ -266,7 +267,7 @@ class Wait:
     for_job: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Lifecycle:
     """Hooks and grace. Hooks are handlers as the API writes them; `grace_s` None: the API's 30 seconds; `stop_signal`: sent by the kubelet
     instead of SIGTERM."""
@@ -277,7 +278,7 @@ class Lifecycle:
     stop_signal: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Update:
     """How a Deployment replaces its pods; all None: the API's defaults."""
 
@@ -288,7 +289,7 @@ class Update:
     progress_deadline_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Autoscaler:
     """An HPA; targets in percent of the request."""
 
@@ -298,7 +299,7 @@ class Autoscaler:
     memory_percent: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Scale:
     """Update strategy, autoscaler, disruption budget."""
 
@@ -307,7 +308,7 @@ class Scale:
     budget: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Security:
     """Container and pod security as the API writes them; `level` is the strictest Pod Security level that admits the container."""
 
@@ -321,14 +322,14 @@ class Security:
     devices: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Placement:
     """Where pods may run, as pod-spec fields (`affinity`, `nodeSelector`, `tolerations`, `topologySpreadConstraints`)."""
 
     pod_spec: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Image:
     """The image reference as written, and when it is pulled."""
 
@@ -337,7 +338,7 @@ class Image:
     pull_secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Metadata:
     """Annotations from labels: `workload` alone, `shared` by workload, pod template and Service, `template` alone."""
 
@@ -346,7 +347,7 @@ class Metadata:
     template: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class IngressRule:
     """One host and path to `port` of a Service, which leads to `target`; `host` None answers every host."""
 
@@ -357,7 +358,7 @@ class IngressRule:
     target: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Ingress:
     """An Ingress of a service. `tls_secret` empty text: TLS without a named secret."""
 
@@ -368,7 +369,7 @@ class Ingress:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Exposure:
     """How a service is reached from outside. `open_ports` are the (protocol, container port) that anyone may reach (P2)."""
 
@@ -378,7 +379,7 @@ class Exposure:
     open_ports: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Policy:
     """A NetworkPolicy: the name and its spec as the API writes it."""
 
@@ -387,7 +388,7 @@ class Policy:
     span: Span | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Networking:
     """Of one service: pod labels and pod-spec fields of its networks."""
 
@@ -395,7 +396,7 @@ class Networking:
     pod_spec: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class ServicePlan:
     """Everything decided about one Compose service. `ports` are the known container ports; `service` its main Service, if it has one."""
 
@@ -436,7 +437,7 @@ class ServicePlan:
     decisions: tuple[Decision, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Plan:
     """The whole decision.
 

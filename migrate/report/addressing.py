@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from migrate.description import description
 from migrate.findings import Finding, Severity, in_reading_order
 from migrate.report.changes import Change, by_file
 from migrate.report.content import OUTCOMES, Report, listed
@@ -37,7 +37,7 @@ _BAKED: Final = ("MIG217", "MIG218")
 _OUTSIDE: Final = ("MIG208", "MIG424", "MIG130")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Section:
     """One part of the story: a title with its count, a sentence, and a table, or for what was rewritten a diff of each file."""
 

@@ -6,25 +6,27 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.stack.data import knowledge
 
 if TYPE_CHECKING:
     from migrate.addresses.types import Addressing, DecidedUse, RewrittenFile
     from migrate.stack import Stack, Text
 
-_WORD: Final = re.compile(r"\S+")
-_DIRECTIVE: Final = re.compile(r"[\"'-]*[A-Za-z_][\w.-]*[\"']?[:=]?")
-_LIST: Final = re.compile(r"([,;|]+)")
-_BEGIN: Final = re.compile(r"[\"'(\[{<]*(?:--?)?(?:[A-Za-z_][\w.-]*[\"']?[=:][\"'(\[{]*)?(?:[A-Za-z][A-Za-z0-9+.-]*://)?\[?")
-_END: Final = re.compile(r"\]?(?::\d+)?(?:/[A-Za-z/.-]*)?[\"')\]}>]*")
+_WORD: Final = late(r"\S+")
+_DIRECTIVE: Final = late(r"[\"'-]*[A-Za-z_][\w.-]*[\"']?[:=]?")
+_LIST: Final = late(r"([,;|]+)")
+_BEGIN: Final = late(r"[\"'(\[{<]*(?:--?)?(?:[A-Za-z_][\w.-]*[\"']?[=:][\"'(\[{]*)?(?:[A-Za-z][A-Za-z0-9+.-]*://)?\[?")
+_END: Final = late(r"\]?(?::\d+)?(?:/[A-Za-z/.-]*)?[\"')\]}>]*")
 _LONGEST_WORD: Final = 120
 _FILES: Final = ("file", "config", "secret", "build")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Change:
     """One rewritten place. `where` says what it is (a variable, a word of a command, a file), `services` whose text it is, `before` and
     `after` are what may be shown of it (`before` empty: a line that was added)."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from migrate.description import description
 from migrate.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
 """What became of an address, for people."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Report:
     """One conversion (or one verification) to tell about.
 
@@ -60,7 +61,7 @@ class Report:
         return sum(address.owner.service is not None for address in self.addresses)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Fold:
     """Findings that say the same of several services: the first stands for all."""
 

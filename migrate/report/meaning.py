@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from migrate.description import description
 from migrate.findings import Action, Finding, Severity, in_reading_order
 from migrate.rules import rules
 
 _LOST: Final = (Action.DROPPED, Action.REFUSED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Group:
     """Findings of one code, in reading order. `advice` is what all of them advise; None where it differs between them."""
 
@@ -34,7 +34,7 @@ class Group:
         return next(iter(told)) if len(told) == 1 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Part:
     """One thing to do with findings. `folded`: nobody must read it."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from migrate.findings import Action, Finding, Severity, in_reading_order
+from migrate.patterns import late
 from migrate.report.content import OUTCOMES, Fold, Report, counted, folded, listed, number
 from migrate.rules import rules
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from migrate.report.running import Running
 
 _PLACES: Final = 8
-_HIDDEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_HIDDEN: Final = late("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _COLOUR: Final = {Severity.ERROR: "31;1", Severity.WARNING: "33", Severity.INFO: "36"}
 
 

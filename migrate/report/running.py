@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.verify.objects import Pod, at, mapping, name, pod_of, selects, sequence
 
 Manifest = Mapping[str, Any]
@@ -13,7 +13,7 @@ Manifest = Mapping[str, Any]
 _WAITS: Final = "wait-for-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Running:
     """One workload. `runs` says how (`StatefulSet, 1 pod`), `inside` and `outside` how it is reached, `data` what it keeps, `waits` for
     whom it waits; `images` are those of its own containers."""

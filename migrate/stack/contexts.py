@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 
+from migrate.patterns import late
 from migrate.stack.data import any_of, knowledge, pattern
 from migrate.stack.outline import Where
 from migrate.stack.types import Context
 
 ORDER: tuple[Context, ...] = ("served_name", "literal_only", "acl", "own_literal", "advertise", "bind", "other")
-_RESOLVING = re.compile(r"resolve-hostnames\s+yes", re.IGNORECASE)
-_DNS_FLAG = re.compile(r"--Xdns-enabled|--raftdnsenable|raftdnsenable", re.IGNORECASE)
-_SENTINEL = re.compile(r"^\s*sentinel\s", re.IGNORECASE)
-_ENODE = re.compile(r"enode://[0-9a-f]*@$", re.IGNORECASE)
+_RESOLVING = late(r"resolve-hostnames\s+yes", re.IGNORECASE)
+_DNS_FLAG = late(r"--Xdns-enabled|--raftdnsenable|raftdnsenable", re.IGNORECASE)
+_SENTINEL = late(r"^\s*sentinel\s", re.IGNORECASE)
+_ENODE = late(r"enode://[0-9a-f]*@$", re.IGNORECASE)
 
 
 def context_of(where: Where, syntaxes: frozenset[str] = frozenset(), around: str = "") -> Context:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from migrate.patterns import late
 from migrate.stack.types import Dockerfile
 
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?[^}]*\}|(\w+))")
-_FLAG = re.compile(r"^--(\w[\w-]*)(?:=(\S+))?$")
-_TIMING = re.compile(r"--(interval|timeout|start-period|start-interval|retries)=(\S+)")
-_ACCOUNT = re.compile(r"\b(useradd|adduser|groupadd|addgroup)\s+([^;&|\n]*)")
+_VARIABLE = late(r"\$(?:\{(\w+)(?::?-([^}]*))?[^}]*\}|(\w+))")
+_FLAG = late(r"^--(\w[\w-]*)(?:=(\S+))?$")
+_TIMING = late(r"--(interval|timeout|start-period|start-interval|retries)=(\S+)")
+_ACCOUNT = late(r"\b(useradd|adduser|groupadd|addgroup)\s+([^;&|\n]*)")
 _WITH_VALUE = frozenset("ugGdscbefkKph")
 _LONG_WITH_VALUE = frozenset(
     ("--uid", "--gid", "--home", "--home-dir", "--base-dir", "--shell", "--ingroup", "--gecos", "--comment", "--groups", "--group-id",

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrate.compose.model import Project
+from migrate.description import description
 
 FILE_LIMIT_BYTES = 1 << 20
 WALK_LIMIT_ENTRIES = 4000
 _SKIPPED_DIRECTORIES = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", ".tox", ".mypy_cache"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Listing:
     """The regular files below a directory, relative path -> absolute, in order; `complete` is False if the bound was met."""
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from migrate.findings import Action, Finding, Span
+from migrate.patterns import late
 from migrate.rules import found
 from migrate.stack.names import Directory
 from migrate.stack.tokens import comments, inside
 from migrate.stack.types import Occurrence, Text
 
-_REVERSED = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})\.in-addr\.arpa", re.IGNORECASE)
+_REVERSED = late(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})\.in-addr\.arpa", re.IGNORECASE)
 _CODE = ("file", "config", "build", "command", "entrypoint")
 
 

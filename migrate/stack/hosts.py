@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.stack.data import any_of, knowledge, pattern
 from migrate.stack.outline import simple_command
 from migrate.stack.tokens import URL_PORTS
 
 Form = Literal["variable", "command", "file"]
 _NAME = r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?"
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s/'\"|<>()\\;?#\]}]*)")
-_HOSTPORT = re.compile(rf"(?<![\w.\-/$}}%@\\])({_NAME})[:#](\d{{1,5}})(?![\w.@])")
-_SEEDS = re.compile(
+_URL = late(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s/'\"|<>()\\;?#\]}]*)")
+_HOSTPORT = late(rf"(?<![\w.\-/$}}%@\\])({_NAME})[:#](\d{{1,5}})(?![\w.@])")
+_SEEDS = late(
     rf"(?:--?configdb[=\s]+|addShard\(\s*|(?=[\w.-]+/{_NAME}:\d+,))[\\\"']*[A-Za-z][\w.-]*/({_NAME}:\d{{1,5}}(?:,{_NAME}:\d{{1,5}})*)"
 )
-_AT = re.compile(rf"(?<=[\w}}])@({_NAME})(?::(\d{{1,5}}))?(?![\w@.-])")
-_DOTTED = re.compile(
+_AT = late(rf"(?<=[\w}}])@({_NAME})(?::(\d{{1,5}}))?(?![\w@.-])")
+_DOTTED = late(
     r"(?<![^\s\"'=,;\[{(>:|])((?=[^.\s]*[A-Za-z])[A-Za-z0-9_][\w-]*(?:\.[\w-]*[A-Za-z0-9_])+)(?::(\d{1,5}))?(?![^\s\"',;\])}<|])"
 )
-_LISTED = re.compile(r"[,;\s]+")
-_WHOLE = re.compile(rf"({_NAME})(?::(\d{{1,5}}))?")
-_SAID = re.compile(rf"(--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)(=|[ \t]+)[\"']?({_NAME}(?:,{_NAME})*)(?=[\"'\s;|&)]|$)")
-_SHORT_OPTION = re.compile(rf"(?<=[\s\"'])-[hH][ \t=]*[\"']?\s*[\"']?({_NAME})(?=[\"'\s;|&)]|$)")
-_PORT_AFTER = re.compile(r"[\s'\":]+(\d{2,5})\b")
+_LISTED = late(r"[,;\s]+")
+_WHOLE = late(rf"({_NAME})(?::(\d{{1,5}}))?")
+_SAID = late(rf"(--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)(=|[ \t]+)[\"']?({_NAME}(?:,{_NAME})*)(?=[\"'\s;|&)]|$)")
+_SHORT_OPTION = late(rf"(?<=[\s\"'])-[hH][ \t=]*[\"']?\s*[\"']?({_NAME})(?=[\"'\s;|&)]|$)")
+_PORT_AFTER = late(r"[\s'\":]+(\d{2,5})\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Word:
     """A word in host position: where, the port and the URL scheme it stands with.
 

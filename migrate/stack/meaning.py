@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from migrate.compose.model import Mount, Project, Service
+from migrate.description import description
 from migrate.findings import Action, Finding
+from migrate.patterns import late
 from migrate.rules import found
 from migrate.stack.data import image_name, image_repository
 from migrate.stack.dockerfile import parse
@@ -26,7 +26,7 @@ from migrate.stack.texts import compose_texts, file_span, script_texts, service_
 from migrate.stack.types import ClassifiedMount, Dockerfile, Member, Occurrence, Reference, Stack, Text
 from migrate.stack.unread import unread
 
-_LEADS_OUT = re.compile(r"(?:^|[\s\"':{$}-])\.\.(?:/|$|[:\"'])")
+_LEADS_OUT = late(r"(?:^|[\s\"':{$}-])\.\.(?:/|$|[:\"'])")
 _IDENTITY = ("advertise", "own_literal")
 
 
@@ -170,7 +170,7 @@ def _refers(caller: str, text: Text, o: Occurrence, callee: str) -> Reference:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class _Around:
     """What concerns each service: references to it, occurrences of itself in its own texts, its commands and files as one text."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
 
 from migrate.compose.model import Project, Service
+from migrate.patterns import late
 from migrate.stack.files import Disk, shown_from
 from migrate.stack.symbols import Symbols
 from migrate.stack.tokens import canonical
 
-_HOST_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_HOST_NAME = late(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _HOST_NAMES = frozenset({"host.docker.internal", "gateway.docker.internal"})
 
 

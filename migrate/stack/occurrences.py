@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from migrate.compose.model import Project
+from migrate.description import description
+from migrate.patterns import late
 from migrate.stack.contexts import context_of, strongest, syntaxes_of
 from migrate.stack.hosts import Form, Word, host_words
 from migrate.stack.names import Directory
@@ -20,21 +22,21 @@ from migrate.stack.values import LISTED, values
 
 _WORDS: tuple[Place, ...] = ("command", "entrypoint", "healthcheck")
 _VALUES: tuple[Place, ...] = ("environment", "env_file", "labels")
-_SCRIPT = re.compile(r"\A#!.*\b(?:ba|da|k|z|a)?sh\b")
-_DOCKERFILE = re.compile(r"(?:^|/)(?:[\w.-]*\.)?Dockerfile(?:\.[\w.-]+)?$|(?:^|/)Makefile$", re.IGNORECASE)
-_FROM = re.compile(r"^\s*(?:FROM|LABEL|MAINTAINER)\b", re.IGNORECASE)
-_IMAGE_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag)$", re.IGNORECASE)
-_DECLARED_KEY = re.compile(r"(?:^|[._-])(?:image|version|tag)$|^(?:subnet|ipv[46]_address|ip_range|aux_addresses)$", re.IGNORECASE)
-_DECLARES = re.compile(r"^\s*-?\s*[\"']?(?:ipv[46]_address|subnet|gateway|ip_range|aux_addresses|image|version)[\"']?\s*:", re.IGNORECASE)
-_BOTH = re.compile(r"(^|[-_.])(dns|sip|syslog)|nameserver|resolver|enode://", re.IGNORECASE)
-_USED = re.compile(r"\$\{?([A-Za-z_]\w*)|\{\{[^{}\n]*?([A-Za-z_]\w*)[^{}\n]*\}\}|(?<![\w$])([A-Z][A-Z0-9_]{2,})(?!\w)")
-_LENGTH = re.compile(r"/[\d.]+")
-_PREFIX_ALONE = re.compile(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.?")
+_SCRIPT = late(r"\A#!.*\b(?:ba|da|k|z|a)?sh\b")
+_DOCKERFILE = late(r"(?:^|/)(?:[\w.-]*\.)?Dockerfile(?:\.[\w.-]+)?$|(?:^|/)Makefile$", re.IGNORECASE)
+_FROM = late(r"^\s*(?:FROM|LABEL|MAINTAINER)\b", re.IGNORECASE)
+_IMAGE_KEY = late(r"(?:^|[._-])(?:image|version|tag)$", re.IGNORECASE)
+_DECLARED_KEY = late(r"(?:^|[._-])(?:image|version|tag)$|^(?:subnet|ipv[46]_address|ip_range|aux_addresses)$", re.IGNORECASE)
+_DECLARES = late(r"^\s*-?\s*[\"']?(?:ipv[46]_address|subnet|gateway|ip_range|aux_addresses|image|version)[\"']?\s*:", re.IGNORECASE)
+_BOTH = late(r"(^|[-_.])(dns|sip|syslog)|nameserver|resolver|enode://", re.IGNORECASE)
+_USED = late(r"\$\{?([A-Za-z_]\w*)|\{\{[^{}\n]*?([A-Za-z_]\w*)[^{}\n]*\}\}|(?<![\w$])([A-Z][A-Z0-9_]{2,})(?!\w)")
+_LENGTH = late(r"/[\d.]+")
+_PREFIX_ALONE = late(r"(\d{1,3}\.\d{1,3}\.\d{1,3})\.?")
 _RECORDS = frozenset({"zone", "dnsmasq", "unbound", "named", "coredns", "hosts", "openssl", "kea"})
 _DNS_FORWARDER: tuple[Place, ...] = ("dns",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Subnets:
     """The stack's networks as numbers: (network key, subnet)."""
 
@@ -236,7 +238,7 @@ class Scanner:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class _Unit:
     """Texts that are read as one: the words of a command joined by blanks, or a single text."""
 

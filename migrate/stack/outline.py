@@ -7,25 +7,28 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-_CUT = re.compile(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
-_NEWLINE = re.compile(r"\n")
-_CONTINUED = re.compile(r"\\\r?\n")
-_OPTION = re.compile(r"(?:^|(?<=[\s\"'\[,(=]))(--?[A-Za-z][\w.-]*)|(?:^|(?<=[\s\"'\[,(;?&]))([A-Za-z_][\w.-]*)(?=\s?=)")
-_NAMED = re.compile(r"(?:^|(?<=[\s\"'{\[,(;?&|-]))([A-Za-z_$][\w.$/@-]*)[\"']?\s*(?:=(?!=)>?|:=|:(?=[\s\"'\[{]|$))")
-_PROPERTY = re.compile(r"<name>\s*([\w.-]+)\s*</name>\s*(?:<!--.*?-->\s*)?<value>[^<]*$", re.DOTALL)
-_HEREDOC = re.compile(r"<<-?\s*[\"']?(\w+)[\"']?[^\n]*\n(.*?)\n\s*\1(?!\w)", re.DOTALL)
-_COMMAND_OPTION = re.compile(r"(?:^|(?<=[\s\"'=]))(--?[A-Za-z][\w.-]*)(?=[=\s])")
-_ELEMENT = re.compile(r"<([A-Za-z][\w:.-]*)[^<>]*>[^<>]*$")
-_WORD = re.compile(r"[^\s\"'{}\[\](),;=]+")
-_EVENT = re.compile(r"[{}\[\]]|\n")
-_SECTION = re.compile(r"^[ \t]*\[\[?\s*([\w .\"'/:-]+?)\s*\]\]?[ \t]*(?:#.*)?\r?$")
-_PARENT = re.compile(r"^([ \t]*)(?:- +)?[\"']?([A-Za-z_$][\w.$/@ -]*?)[\"']?\s*[:=]\s*(?:[|>][-+]?\s*|&\S+\s*)?(?:#.*)?\r?$")
+from migrate.description import description
+from migrate.patterns import late
+
+_CUT = late(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
+_NEWLINE = late(r"\n")
+_CONTINUED = late(r"\\\r?\n")
+_OPTION = late(r"(?:^|(?<=[\s\"'\[,(=]))(--?[A-Za-z][\w.-]*)|(?:^|(?<=[\s\"'\[,(;?&]))([A-Za-z_][\w.-]*)(?=\s?=)")
+_NAMED = late(r"(?:^|(?<=[\s\"'{\[,(;?&|-]))([A-Za-z_$][\w.$/@-]*)[\"']?\s*(?:=(?!=)>?|:=|:(?=[\s\"'\[{]|$))")
+_PROPERTY = late(r"<name>\s*([\w.-]+)\s*</name>\s*(?:<!--.*?-->\s*)?<value>[^<]*$", re.DOTALL)
+_HEREDOC = late(r"<<-?\s*[\"']?(\w+)[\"']?[^\n]*\n(.*?)\n\s*\1(?!\w)", re.DOTALL)
+_COMMAND_OPTION = late(r"(?:^|(?<=[\s\"'=]))(--?[A-Za-z][\w.-]*)(?=[=\s])")
+_ELEMENT = late(r"<([A-Za-z][\w:.-]*)[^<>]*>[^<>]*$")
+_WORD = late(r"[^\s\"'{}\[\](),;=]+")
+_EVENT = late(r"[{}\[\]]|\n")
+_SECTION = late(r"^[ \t]*\[\[?\s*([\w .\"'/:-]+?)\s*\]\]?[ \t]*(?:#.*)?\r?$")
+_PARENT = late(r"^([ \t]*)(?:- +)?[\"']?([A-Za-z_$][\w.$/@ -]*?)[\"']?\s*[:=]\s*(?:[|>][-+]?\s*|&\S+\s*)?(?:#.*)?\r?$")
 _HEAD, _TAIL = 320, 320
 _LONGEST_AFTER = 256
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CAMEL = late(r"(?<=[a-z])(?=[A-Z])")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Where:
     """What stands around an occurrence: the texts that key patterns are tried on, the line or simple command up to it, and what follows."""
 

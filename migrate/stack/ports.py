@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from migrate.compose.model import Service
 from migrate.findings import Action, Finding, Span
+from migrate.patterns import late
 from migrate.rules import found
 from migrate.stack.data import image_facts, image_name
 from migrate.stack.types import Dockerfile, KnownPort, Occurrence, Reference
 
-_EXPOSED = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
-_LOCAL = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::|[\s'\"]+)(\d{2,5})\b", re.IGNORECASE)
-_OPTION = re.compile(r"(?:^|\s)--port[= ](\d{1,5})\b")
-_CLUSTER = re.compile(r"cluster-enabled\s+['\"]?yes|--cluster\s+create", re.IGNORECASE)
+_EXPOSED = late(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
+_LOCAL = late(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::|[\s'\"]+)(\d{2,5})\b", re.IGNORECASE)
+_OPTION = late(r"(?:^|\s)--port[= ](\d{1,5})\b")
+_CLUSTER = late(r"cluster-enabled\s+['\"]?yes|--cluster\s+create", re.IGNORECASE)
 _MOST_EXPANDED = 2000
 
 

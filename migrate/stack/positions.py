@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from migrate.compose.model import Project
 from migrate.findings import Span
+from migrate.patterns import late
 from migrate.stack.files import Disk
 from migrate.stack.types import Text
 
-_EXPRESSION = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?:[^{}]|\{[^{}]*\})*\}|([A-Za-z_]\w*))")
-_SYMBOL = re.compile(r"\$\{\w+\}")
+_EXPRESSION = late(r"\$(?:\{([A-Za-z_]\w*)(?:[^{}]|\{[^{}]*\})*\}|([A-Za-z_]\w*))")
+_SYMBOL = late(r"\$\{\w+\}")
 _MOST_LINES = 400
 _IN_ORDER = ("command", "entrypoint", "healthcheck")
 

@@ -13,12 +13,13 @@ from functools import cached_property
 
 from migrate.compose.model import Attachment, Project, Variable
 from migrate.findings import Span
+from migrate.patterns import late
 from migrate.stack.files import Disk
 
-_EXPRESSION = re.compile(r"\$(?:\$|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>(?::?[-?+])?[^{}]*)\}|(?P<bare>[A-Za-z_]\w*))")
-_SYMBOL = re.compile(r"\$\{\w+\}")
-_WHOLE = re.compile(r"(?:\$\{\w+\}|[\d.])*\$\{\w+\}(?:\$\{\w+\}|[\d.])*")
-_SAID = re.compile(r"ipv[46]_address[^\n]*\$")
+_EXPRESSION = late(r"\$(?:\$|\{(?P<braced>[A-Za-z_]\w*)(?P<rest>(?::?[-?+])?[^{}]*)\}|(?P<bare>[A-Za-z_]\w*))")
+_SYMBOL = late(r"\$\{\w+\}")
+_WHOLE = late(r"(?:\$\{\w+\}|[\d.])*\$\{\w+\}(?:\$\{\w+\}|[\d.])*")
+_SAID = late(r"ipv[46]_address[^\n]*\$")
 _SEARCHED_LINES = 8
 
 

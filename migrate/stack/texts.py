@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from migrate.compose.model import FileSource, Project, Service
 from migrate.findings import Span
+from migrate.patterns import late
 from migrate.stack.data import knowledge
 from migrate.stack.files import Disk
 from migrate.stack.mounts import build_context
@@ -16,7 +17,7 @@ from migrate.stack.symbols import Symbols
 from migrate.stack.types import ClassifiedMount, Dockerfile, Place, Text
 
 RESOLV_CONF = "/etc/resolv.conf"
-_NAMESERVER = re.compile(r"^\s*nameserver\s+(\S+)", re.MULTILINE)
+_NAMESERVER = late(r"^\s*nameserver\s+(\S+)", re.MULTILINE)
 _DOCUMENTATION = frozenset({".md", ".rst", ".adoc"})
 _COPIED_FILES = 300
 _SCRIPT_BYTES = 8 << 20

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.stack.types import Kind
 
-_V4 = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
-_V6 = re.compile(
+_V4 = late(r"(?<![0-9A-Za-z_.-])(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
+_V6 = late(
     r"(?<![0-9A-Za-z_:.\-])(\[)?([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?)(?:%[\w.-]+)?"
     r"(?(1)\]|(?![0-9A-Za-z_:]))"
 )
-_PREFIX = re.compile(r"(?<![0-9A-Za-z_.-])(\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.\d{0,3})?)(?=[${%]|\\\d)")
-_RANGE = re.compile(r"-(\d{1,3}(?:\.\d{1,3}){0,3})(?![0-9A-Za-z_.])|[ \t]+-[ \t]+(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
-_LENGTH = re.compile(r"/(?:(\d{1,3})(?![0-9.])|(\d{1,3}(?:\.\d{1,3}){3})(?![0-9]))")
-_MASK = re.compile(r"[ \t]+(?:(?:net|gen)?mask\s+)?(255(?:\.\d{1,3}){3})(?![0-9.])", re.IGNORECASE)
-_PORT = re.compile(r"[:#@](\d{1,5})(?![0-9.])")
-_AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\s/'\"|]*$")
-_COMMENT = re.compile(
+_PREFIX = late(r"(?<![0-9A-Za-z_.-])(\d{1,3}\.\d{1,3}\.\d{1,3}(?:\.\d{0,3})?)(?=[${%]|\\\d)")
+_RANGE = late(r"-(\d{1,3}(?:\.\d{1,3}){0,3})(?![0-9A-Za-z_.])|[ \t]+-[ \t]+(\d{1,3}(?:\.\d{1,3}){3})(?![0-9A-Za-z_])")
+_LENGTH = late(r"/(?:(\d{1,3})(?![0-9.])|(\d{1,3}(?:\.\d{1,3}){3})(?![0-9]))")
+_MASK = late(r"[ \t]+(?:(?:net|gen)?mask\s+)?(255(?:\.\d{1,3}){3})(?![0-9.])", re.IGNORECASE)
+_PORT = late(r"[:#@](\d{1,5})(?![0-9.])")
+_AUTHORITY = late(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\s/'\"|]*$")
+_COMMENT = late(
     r"(?<![\w./*\"'])/\*(?!/).*?\*/|<!--.*?(?:-->|\Z)"
     r"|^[ \t]*(?:#(?!include\b)|//(?![\w.-]+/[^/])|;|-- |\* (?![*\d][*\d/,-]*[ \t])|dnl )[^\n]*|(?<=[ \t])#[^\n]*",
     re.DOTALL | re.MULTILINE,
@@ -36,7 +37,7 @@ URL_PORTS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Token:
     """One address in a text: where, as written, canonical, of which kind, and the port and URL scheme it stands with."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from migrate.compose.model import Mount, Project, Service
+from migrate.description import description
 from migrate.findings import Finding, Span
 
 Place = Literal[
@@ -22,7 +23,7 @@ Context = Literal["served_name", "literal_only", "acl", "own_literal", "advertis
 Kind = Literal["address", "network", "range", "prefix", "name"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Text:
     """One piece of scanned text of a service (None: a file beside the stack, outside the containers).
 
@@ -39,7 +40,7 @@ class Text:
     verbatim: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class ClassifiedMount:
     """A mount of a service and what it is (conversion.md 2.7 and 2.8). `files` are the files to carry for `file` and `configuration`:
     relative path ("" for a single file) -> absolute path; `size_bytes` is measured for existing data directories."""
@@ -50,7 +51,7 @@ class ClassifiedMount:
     size_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Reference:
     """`caller` names `callee` in host position: by which name or address, on which port (None: not told), where."""
 
@@ -64,7 +65,7 @@ class Reference:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class KnownPort:
     """A port of P(s). `evidence` tells where it is known from: all but dockerfile and image are class A."""
 
@@ -76,7 +77,7 @@ class KnownPort:
     app_protocol: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Dockerfile:
     """Facts of the final stage: exposed ports, user, health check, stop signal, and `copies` (context path -> image paths).
 
@@ -99,7 +100,7 @@ class Dockerfile:
     fills: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Member:
     """One service with everything that the decisions need to know of it.
 
@@ -117,7 +118,7 @@ class Member:
     peers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Occurrence:
     """An address, or a name in host position, where it stands; nothing is decided yet.
 
@@ -151,7 +152,7 @@ class Occurrence:
     assembled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Stack:
     """The project with its meaning. `members` in file order; `references` exclude self-references, which are in `self_references`.
 

@@ -5,26 +5,26 @@ What a value holds beside an address decides what the address is: an own address
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.stack.outline import container_at, heredoc_at, line_before, option_in_line
 
 Form = Literal["variable", "command", "file"]
-LISTED = re.compile(r"(?::\d{1,5})?[ \t,;\"']*")
+LISTED = late(r"(?::\d{1,5})?[ \t,;\"']*")
 """What stands between two elements of a plain list."""
-_CUT = re.compile(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
-_OPTION = re.compile(r"(?:^|(?<=\s))[\"']?(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*(?==))")
-_LONG_OPTION = re.compile(r"(?:^|\s)(?:--[A-Za-z]|-D[\w.]+=)")
-_FIELD = re.compile(
+_CUT = late(r"(?<!\\)(?<!\\\r)\n|;|&&|\|\||\|")
+_OPTION = late(r"(?:^|(?<=\s))[\"']?(--?[A-Za-z][\w.-]*|[A-Za-z_]\w*(?==))")
+_LONG_OPTION = late(r"(?:^|\s)(?:--[A-Za-z]|-D[\w.]+=)")
+_FIELD = late(
     r"(?:^|(?<=[\s;{,]))(?:[\"']([\w.-]+)\\?[\"']\s*:(?!//)|([A-Za-z_][\w.-]*):(?=[\s\"'\[{]))|(?:^|(?<=[\s;{])|(?<=,)(?=[A-Za-z_]\w*=[\"']))([A-Za-z_][\w.-]*)\s*=(?![=~])"
 )
-_ITEM = re.compile(r"\s*(?:[-*]\s+)?[\"'\[{(]*\s*(?:[A-Za-z][\w+.-]*://)?(?:[^\s@\"']+@)?\[?")
-_COUNTED = re.compile(r"[._-]?\d+$")
-_PROSE = re.compile(r"(?:\b[A-Za-z']+\b[ ,.()]+){3}")
+_ITEM = late(r"\s*(?:[-*]\s+)?[\"'\[{(]*\s*(?:[A-Za-z][\w+.-]*://)?(?:[^\s@\"']+@)?\[?")
+_COUNTED = late(r"[._-]?\d+$")
+_PROSE = late(r"(?:\b[A-Za-z']+\b[ ,.()]+){3}")
 
 
 def values(text: str, form: Form, spans: Sequence[tuple[int, int]]) -> list[int]:
@@ -64,7 +64,7 @@ def values(text: str, form: Form, spans: Sequence[tuple[int, int]]) -> list[int]
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class _Commands:
     """Where the simple commands of a text end and its options begin."""
 

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from migrate.patterns import late
 from migrate.source import Path_
 from migrate.verify.schema import Misfit
 
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
-_WORD: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z")
-_MAP_KEY: Final = re.compile(r"[-._a-zA-Z0-9]+\Z")
-_PORT_NAME: Final = re.compile(r"(?=.{1,15}\Z)(?!.*--)(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_QUANTITY: Final = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(m|u|n|[kMGTPE]i?|Ki|[eE][+-]?[0-9]+)?\Z")
+_LABEL: Final = late(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_SUBDOMAIN: Final = late(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_WORD: Final = late(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z")
+_MAP_KEY: Final = late(r"[-._a-zA-Z0-9]+\Z")
+_PORT_NAME: Final = late(r"(?=.{1,15}\Z)(?!.*--)(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+_QUANTITY: Final = late(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(m|u|n|[kMGTPE]i?|Ki|[eE][+-]?[0-9]+)?\Z")
 _SCALE: Final[Mapping[str, Decimal]] = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
     **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},

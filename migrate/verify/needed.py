@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from migrate.addresses.types import DecidedUse
+from migrate.description import description
 from migrate.findings import Action, Finding, Span
+from migrate.patterns import late
 from migrate.rules import found
 from migrate.stack import Occurrence, Text
 from migrate.stack.tokens import canonical
@@ -15,13 +15,13 @@ from migrate.verify.case import Case, lost
 from migrate.verify.objects import sequence
 from migrate.verify.reach import Entry, covers
 
-_WAITS = re.compile(r"getent\s+hosts\s+([a-z0-9][a-z0-9.-]*)")
-_RENDERED = re.compile(r"@@ADDR6?:([a-z0-9-]+)@@")
-_ITSELF = re.compile(r"POD_IP|^\[?(127\.0\.0\.1|0\.0\.0\.0|::1?)\]?$")
+_WAITS = late(r"getent\s+hosts\s+([a-z0-9][a-z0-9.-]*)")
+_RENDERED = late(r"@@ADDR6?:([a-z0-9-]+)@@")
+_ITSELF = late(r"POD_IP|^\[?(127\.0\.0\.1|0\.0\.0\.0|::1?)\]?$")
 _PEERS = ("A6a", "A6b", "A7", "A9")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Need:
     """`caller` must reach `callee` at `port` (None: any) under `written`, because of a text at `span`."""
 

@@ -7,10 +7,11 @@ each reference, and which differences the user wanted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from migrate.addresses.types import Addressing
+from migrate.description import description
 from migrate.findings import Action, Finding, Severity
 from migrate.plan.decision import Answers
 from migrate.rules import found
@@ -23,7 +24,7 @@ from migrate.verify.pairs import Difference, Sides
 _MOST_NAMED: Final = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Comparison:
     """The outcome: what differs, and how much was compared: `needed` connections that texts ask for, `met` of them, `services` compared in
     pairs."""

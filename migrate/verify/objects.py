@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.source import Path_
 
 TEMPLATES: Final[Mapping[str, Path_]] = {
@@ -28,7 +28,7 @@ CLUSTER_SCOPED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Container:
     """One container with its place in the object; `first` for init containers."""
 
@@ -42,7 +42,7 @@ class Container:
         return str(self.data.get("name", ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Pod:
     """The pod of a workload: `path` leads to its spec; `position` is that of the workload among the objects."""
 

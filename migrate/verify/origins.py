@@ -8,9 +8,9 @@ that of the service.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from migrate.description import description
 from migrate.findings import Span
 from migrate.source import Path_
 from migrate.verify.objects import at, mapping, name
@@ -93,7 +93,7 @@ ENTRY_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 """Lists whose entries are found again in the Compose file, by one of these values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Origins:
     """The Compose project and the plan that objects were made of."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from migrate.description import description
 from migrate.verify.objects import mapping, selects
 from migrate.verify.reach import Admission, Peer, World
 
 Mask = int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Difference:
     """Every one of `callers` and every one of `callees`: `lost` (one network joined them) or new (none did)."""
 

@@ -5,10 +5,10 @@ Source: the validation that each field's documentation in the Kubernetes API ref
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from migrate.patterns import late
 from migrate.source import Path_
 from migrate.verify import forms
 from migrate.verify.forms import Form, held, one_of, quantity, tree
@@ -126,8 +126,8 @@ _STANDARD_RESOURCES: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
 _HOOKS: Final = ("exec", "httpGet", "tcpSocket", "sleep")
-_OLD_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
-_NEW_NAME: Final = re.compile(r"[ -<>-~]+\Z")
+_OLD_NAME: Final = late(r"[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
+_NEW_NAME: Final = late(r"[ -<>-~]+\Z")
 
 
 def refused(pod: Pod, minor: int) -> Iterator[Misfit]:

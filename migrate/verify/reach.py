@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.verify.objects import Pod, at, mapping, name, namespace, pod_of, selects, sequence
 
 Ports = frozenset[tuple[str, int, int]] | None
@@ -20,7 +21,7 @@ NETWORKS: Final = "k8s.v1.cni.cncf.io/networks"
 """The annotation of a pod that Multus reads."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Port:
     """A port of a Service: in front, and the number in the container (None: by a name that no container has)."""
 
@@ -29,7 +30,7 @@ class Port:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Entry:
     """A Service: what it selects and how it answers. `addresses`: its fixed cluster addresses; `outside`: its type is reached from outside
     the cluster."""
@@ -48,7 +49,7 @@ Peer = tuple[Mapping[str, Any] | None, Mapping[str, Any]]
 """(namespace selector, None: the policy's own namespace; pod selector)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Admission:
     """One rule of a policy of `namespace`: peers (None: anyone), and ports."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from migrate.description import description
 from migrate.findings import Action, Finding, Unusable, in_reading_order
 from migrate.rules import found
 from migrate.source import Node, SourceMap, Unreadable, YamlFault, read_yaml
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Manifests:
     """The objects that were read, the places of each one's values, and the faults of the text beside which it could be read."""
 
@@ -53,7 +54,7 @@ def read_manifests(name: str, stdin: Callable[[], str] | None = None) -> Manifes
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Verified:
     """What `migrate verify` says: the findings, and in one sentence what was compared of the networks (None: nothing)."""
 

@@ -6,16 +6,16 @@ What must be in the cluster beforehand is known from the annotation `compose-cut
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.source import Path_
 from migrate.verify.objects import TEMPLATES, Container, Pod, at, mapping, name, namespace, pod_of, selects, sequence
 
 EXTERNAL: Final = "compose-cutover/external"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Breach:
     """One fault between objects: the code, the position of the object that holds it, the place in it, and the message."""
 
@@ -25,7 +25,7 @@ class Breach:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Objects:
     """The objects with what the checks look up: by kind, namespace and name, and the pods."""
 

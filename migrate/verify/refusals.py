@@ -11,27 +11,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any, Final
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.source import Path_
 from migrate.verify.objects import at, mapping, sequence
 
-_STEP: Final = re.compile(
+_STEP: Final = late(
     r"""\.?(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?P<keys>\w+=(?:"(?:[^"\\]|\\.)*"|[^\],]+)[^\]]*)\]|\[(?P<key>[^\]]*)\]"""
 )
-_KEY: Final = re.compile(r"""(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^,\]]+))""")
-_TYPED: Final = re.compile(r"^\s*(?P<path>\.[^\n]*?): (?P<message>[^\n]*)$", re.MULTILINE)
-_UNKNOWN: Final = re.compile(r'unknown field "(?P<path>[^"]+)"')
-_UNMARSHAL: Final = re.compile(
-    r"cannot unmarshal (?P<got>\w+) into Go struct field (?:\w+\.)*?\w+\.(?P<path>[a-z][\w.]*) of type (?P<type>\S+)"
-)
-_VALUE: Final = re.compile(r'(?:(Invalid|Unsupported|Duplicate) value: )(?:"(?:[^"\\]|\\.)*"|\{.*?\}|\S+?)(?=: |$)')
-_GOT: Final = re.compile(r"got .*$", re.DOTALL)
+_KEY: Final = late(r"""(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^,\]]+))""")
+_TYPED: Final = late(r"^\s*(?P<path>\.[^\n]*?): (?P<message>[^\n]*)$", re.MULTILINE)
+_UNKNOWN: Final = late(r'unknown field "(?P<path>[^"]+)"')
+_UNMARSHAL: Final = late(r"cannot unmarshal (?P<got>\w+) into Go struct field (?:\w+\.)*?\w+\.(?P<path>[a-z][\w.]*) of type (?P<type>\S+)")
+_VALUE: Final = late(r'(?:(Invalid|Unsupported|Duplicate) value: )(?:"(?:[^"\\]|\\.)*"|\{.*?\}|\S+?)(?=: |$)')
+_GOT: Final = late(r"got .*$", re.DOTALL)
 _SECRET_STEPS: Final = frozenset({"env", "args", "command", "data", "stringData", "value"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Refusal:
     """One thing that the server does not take: the place in the object (empty: the whole object), its words, its reason.
 
@@ -45,7 +44,7 @@ class Refusal:
     decoded: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Right:
     """One thing that an account may do or not."""
 
@@ -60,7 +59,7 @@ class Right:
         return f"{self.verb} {self.resource}{'.' if self.group else ''}{self.group}{where}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Judged:
     """What the server says of one object: refusals, warnings, and why it was not asked, if it was not.
 

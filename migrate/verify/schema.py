@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.findings import Action, Unusable
 from migrate.source import Path_
 
@@ -31,7 +31,7 @@ _SHOWN: Final = 60
 _MAY_BE_SECRET: Final = frozenset({"value", "data", "stringData", "binaryData", "command", "args", "annotations"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Misfit:
     """One fault of an object: where in it, and what the schema says."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from migrate.findings import Action, Finding, Span
+from migrate.patterns import late
 from migrate.rules import found
 from migrate.source import Path_, SourceMap
 from migrate.verify import path_text, source_of
@@ -34,7 +34,7 @@ CLASSES: Final[tuple[tuple[str, Path_, str], ...]] = (
     ("PersistentVolumeClaim", ("spec", "storageClassName"), "storageclass"),
     ("Ingress", ("spec", "ingressClassName"), "ingressclass"),
 )
-_PLACE: Final = re.compile(r"((?:metadata|spec|status|data)(?:\.\w+|\[[^\]]*\])+): ")
+_PLACE: Final = late(r"((?:metadata|spec|status|data)(?:\.\w+|\[[^\]]*\])+): ")
 POD_CLASSES: Final[tuple[tuple[Path_, str], ...]] = ((("priorityClassName",), "priorityclass"), (("runtimeClassName",), "runtimeclass"))
 
 

@@ -11,13 +11,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from migrate.description import description
 from migrate.verify.objects import at, mapping, sequence
 from migrate.verify.served import REMOVED, scaled
 
 _NEVER: Final = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Upgrade:
     """An object for the API that replaces its own, and what changed beside the version, in words."""
 

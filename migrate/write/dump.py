@@ -8,22 +8,23 @@ strings are double-quoted with JSON's escapes, so that no control character of t
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from migrate.patterns import late
 
 FIRST_KEYS: Final = ("apiVersion", "kind", "metadata")
 """These begin every object, in this order; all other keys keep the order in which the builder put them."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_./$(-][A-Za-z0-9_./@%+=:$(),^~;<>\\-]*(?: [A-Za-z0-9_./@%+=:$(),^~;<>\\-]+)*\Z")
+_PLAIN: Final = late(r"[A-Za-z0-9_./$(-][A-Za-z0-9_./@%+=:$(),^~;<>\\-]*(?: [A-Za-z0-9_./@%+=:$(),^~;<>\\-]+)*\Z")
 _WORDS: Final = frozenset(
     {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "-", "---", "...", "<<", "=", ".inf", ".nan", "+.inf", "-.inf"}
 )
-_NUMBER_LIKE: Final = re.compile(r"[-+.]*[0-9](?!\d*(\.\d+)?(ns|us|ms|[smh]|[KMGTPE]i|%|/s|/min|/month)\Z)")
+_NUMBER_LIKE: Final = late(r"[-+.]*[0-9](?!\d*(\.\d+)?(ns|us|ms|[smh]|[KMGTPE]i|%|/s|/min|/month)\Z)")
 """What begins like a number is quoted, but for durations, quantities and rates with a unit that no reader takes for a part of a number."""
-_BLOCK_TEXT: Final = re.compile(r"[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*\Z")
-_HIDDEN: Final = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_BLOCK_TEXT: Final = late(r"[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*\Z")
+_HIDDEN: Final = late("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_SURROGATE: Final = late("[\ud800-\udfff]")
 
 
 def dump(value: Any) -> str:

@@ -11,19 +11,19 @@ What the environment alone has stands in files as in the base.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from migrate.patterns import late
 from migrate.write.dump import dump, dump_stream
 from migrate.write.plain import SECRETS, by_file, mode_of
 from migrate.write.pods import WORKLOADS, Manifest, containers_of, pod_of
 from migrate.write.tree import File
 
 _TYPE: Final = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
-_PATTERN: Final = re.compile(r"[^A-Za-z0-9_./:@-]|:(?=@|\Z)")
+_PATTERN: Final = late(r"[^A-Za-z0-9_./:@-]|:(?=@|\Z)")
 """In an image: what Kustomize takes for a part of a pattern, or cannot take apart."""
 _REPLICATED: Final = frozenset({"Deployment", "StatefulSet"})
 _PUBLISHED: Final = ("type", "loadBalancerIP", "externalTrafficPolicy")

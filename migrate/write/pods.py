@@ -7,14 +7,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from migrate.patterns import late
+
 Manifest = Mapping[str, Any]
 
-_NO_KEY: Final = re.compile(
+_NO_KEY: Final = late(
     r"~|null|true|false|\.nan|[-+]?(\.inf|0[xob]?[0-9a-f_]+|[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?|\.[0-9_]+(e[-+]?[0-9]+)?)"
     r"|\d{4}-\d\d?-\d\d?.*",
     re.IGNORECASE,
 )
-_NO_TEXT: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
+_NO_TEXT: Final = late("[\x7f-\x9f\ufffe\uffff]")
 """What generators of Kustomize (5.5 to 5.8) damage or refuse: keys that YAML takes for something else, and these characters."""
 
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "ReplicaSet"})

@@ -13,29 +13,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.write.dump import dump, scalar
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_LINE: Final = re.compile(rf'^( *)(?:- )?"{_OPEN}(\d+){_CLOSE}"(?:: null)?$', re.MULTILINE)
-_BLOCK: Final = re.compile(rf'^( *)(.*): "{_OPEN}b(\d+){_CLOSE}"$', re.MULTILINE)
-_SCALAR: Final = re.compile(rf'"{_OPEN}s(\d+){_CLOSE}"')
+_LINE: Final = late(rf'^( *)(?:- )?"{_OPEN}(\d+){_CLOSE}"(?:: null)?$', re.MULTILINE)
+_BLOCK: Final = late(rf'^( *)(.*): "{_OPEN}b(\d+){_CLOSE}"$', re.MULTILINE)
+_SCALAR: Final = late(rf'"{_OPEN}s(\d+){_CLOSE}"')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Say:
     """A value given by an expression whose text is YAML on one line (`toJson` at its end)."""
 
     expression: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Block:
     """A mapping or list given by an expression, written in lines of its own; it must not be empty when it is reached."""
 
     expression: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Given:
     """An entry of a mapping, an item of a list, or a whole object that stands only where the condition is true."""
 
@@ -43,7 +45,7 @@ class Given:
     value: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Each:
     """An item of a list for every pass of `range HEAD`; an item of its own for `Given` in `value`."""
 
@@ -51,7 +53,7 @@ class Each:
     value: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Splice:
     """As the value of any key: the entries of a mapping that an expression gives, among those of the mapping that holds it."""
 

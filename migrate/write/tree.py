@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from migrate.description import description
 from migrate.findings import OutputError
 
 NOTES: Final = ".compose-cutover"
@@ -21,7 +21,7 @@ STAGE: Final = ".compose-cutover.part-"
 _HEADER: Final = "# Written by compose-cutover: the files below and the digest of each. Do not edit.\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class File:
     """One text, or bytes that are no text, with the permissions that it gets."""
 
@@ -34,14 +34,14 @@ class File:
         return self.text if isinstance(self.text, bytes) else self.text.encode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class FileTree:
     """Relative path (`/` between its parts) -> file, in the order of the paths."""
 
     files: Mapping[str, File]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Saved:
     """What `save` did, or with `dry_run` would do; names relative to the folder, sorted."""
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from migrate.description import description
+from migrate.patterns import late
 from migrate.write.dump import dump
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_UNREADABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
+_IDENTIFIER: Final = late(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_UNREADABLE: Final = late("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@description
 class Setting:
     """One value: its default, what it may be as JSON Schema, and whether it may be left out of a values file."""
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import product
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
 import migrate.compose
 from migrate import source
 from migrate.compose.schema import PROJECT, Type
+from migrate.patterns import Late
 
 LENGTH: Final = 8000
 MOST_S: Final = 0.1
@@ -29,8 +30,8 @@ def modules() -> list[ModuleType]:
 
 
 def _inside(value: Any) -> Iterator[re.Pattern[str]]:
-    if isinstance(value, re.Pattern):
-        yield value
+    if isinstance(value, (re.Pattern, Late)):
+        yield cast("re.Pattern[str]", value)
     elif isinstance(value, Mapping):
         for child in value.values():
             yield from _inside(child)

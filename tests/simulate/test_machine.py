@@ -22,10 +22,7 @@ def test_nothing_is_prepared_while_kept_code_is_looked_for_and_everything_is_aft
     monkeypatch.undo()
     assert context.refresh.__func__ is type(context).refresh
 
-    @numba.njit
-    def least(values: Any) -> float:
-        return min(values) + len(values)
-
+    least: Any = numba.njit(lambda values: min(values) + len(values))
     assert least((3.0, 1.5)) == 3.5
 
 
