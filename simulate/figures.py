@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from simulate.metrics import QUANTILES, Mark, Pods, Startup, Summary, causes_of, quantile_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # CSS variable -> light colour. Series are told apart also by people who do not see all colours (after Okabe and Ito), and in grey.
@@ -38,12 +37,6 @@ SERIES = ("one", "two", "three", "four", "five", "six")
 STATE_COLOURS: Mapping[str, str] = {"ready": "three", "starting": "six", "pending": "five", "unready": "bad", "terminating": "muted"}
 SIZE_INCHES = (5.4, 2.9)
 FAR_ABOVE = 3.0
-POINTS = 72
-"""A point is the unit of length in the SVG; 72 are an inch."""
-PAD = 3.0
-BELOW = 34.0
-"""Points at each edge of a picture, and below a plot for the ticks and the name of its axis."""
-LEGEND_SIZE, LEGEND_GAP = 9.5, 0.2
 
 
 def _style() -> Any:
@@ -63,7 +56,7 @@ def _style() -> Any:
         "axes.grid": True,
         "axes.axisbelow": True,
         "legend.frameon": False,
-        "legend.fontsize": LEGEND_SIZE,
+        "legend.fontsize": 9.5,
         "figure.facecolor": "none",
         "axes.facecolor": "none",
         "savefig.facecolor": "none",
@@ -77,75 +70,21 @@ def draw(plot: Plot, size: tuple[float, float] = SIZE_INCHES) -> str:
     from matplotlib.figure import Figure
 
     with rc_context(_style()):
-        figure = Figure(figsize=size, dpi=POINTS)
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        plot(axes)
-        _place(figure, axes)
+        plot(figure.add_subplot())
+        _place(figure)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return out.getvalue()
 
 
-def _place(figure: Figure, axes: Axes) -> None:
-    """Where everything stands: room for the names of the ticks and axes, and a legend above, as a constrained layout leaves it.
-
-    That measures everything four times. Here the height follows from the legend, then the left side from the ticks that fit it.
-    A legend wider than its plot moves more than that, and is left to matplotlib.
-    """
-    from matplotlib.backends import backend_svg
-
-    wide, high = (float(inches) * POINTS for inches in figure.get_size_inches())
-    renderer, legend = cast("Any", backend_svg).RendererSVG(wide, high, io.StringIO()), axes.get_legend()
-    above = legend.get_window_extent(renderer) if legend else None
-    top = high - PAD if above is None else high - PAD - above.height - LEGEND_GAP * LEGEND_SIZE
-    _put(axes, (0.1 * wide, BELOW, wide - PAD, top), wide, high)
-    side = axes.yaxis.get_tightbbox(renderer)
-    left = 0.1 * wide + PAD - (side.x0 if side is not None else 0.1 * wide)
-    _put(axes, (left, BELOW, wide - PAD, top), wide, high)
-    _put(axes, (left, BELOW, *_corner(axes, renderer, left, wide - PAD, top)), wide, high)
-    if above is not None and above.width > wide - PAD - left:
-        figure.set_layout_engine("constrained")
-
-
-def _put(axes: Axes, edges: tuple[float, float, float, float], wide: float, high: float) -> None:
-    left, bottom, right, top = edges
-    axes.set_position((left / wide, bottom / high, (right - left) / wide, (top - bottom) / high))
-
-
-def _corner(axes: Axes, renderer: Any, left: float, right: float, top: float) -> tuple[float, float]:
-    """Where the axes end, at most at `right` and `top`, so that what is written at their ends stays inside too."""
-    beside = [*_names(axes.xaxis, renderer, 0), *_notes(axes, renderer)]
-    above = [] if axes.get_legend() else _names(axes.yaxis, renderer, 1)
-    return _end(left, right, beside), _end(BELOW, top, above)
-
-
-def _end(begin: float, end: float, written: Iterable[tuple[float, float]]) -> float:
-    """The end of an axis of which a text begins at a share of the length and needs so many points more.
-
-    >>> _end(10.0, 110.0, []), _end(10.0, 110.0, [(1.0, 5.0), (0.5, 30.0)])
-    (110.0, 105.0)
-    """
-    return min([end, *(begin + (end - more - begin) / share for share, more in written if share > 0)])
-
-
-def _names(axis: Axis, renderer: Any, side: int) -> list[tuple[float, float]]:
-    """Ticks inside the view: their shares of the axis, and half their names' lengths."""
-    low, high = axis.get_view_interval()
-    shares = [
-        (float((at - low) / (high - low)), name) for at, name in zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
-    ]
-    shown = [(share, name) for share, name in shares if 0 < share <= 1 + 1e-9]
-    return [(share, float(name.get_window_extent(renderer).size[side]) / 2) for share, name in shown[-1:]]
-
-
-def _notes(axes: Axes, renderer: Any) -> list[tuple[float, float]]:
-    """What is written at points: their shares of the width, and the points from there to the end of the text."""
-    low, high = axes.get_xlim()
-    places = [(float(note.xy[0]), note) for note in axes.texts if hasattr(note, "xy")]
-    left, right = axes.bbox.x0, axes.bbox.x1
-    shares = [((x - low) / (high - low), note.get_window_extent(renderer).x1) for x, note in places]
-    return [(share, float(end - left - share * (right - left))) for share, end in shares]
+def _place(figure: Figure) -> None:
+    """Where everything stands, found once: a figure that is laid out while it is saved is drawn twice."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def inline(svg: str, name: str, title: str) -> str:
@@ -193,9 +132,7 @@ def _over_time(axes: Axes, horizon_s: float, marks: Sequence[Mark], label: str) 
 
 def _legend(axes: Axes, columns: int = 3) -> None:
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, borderaxespad=LEGEND_GAP, columnspacing=1.2, handlelength=1.6
-        )
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, borderaxespad=0.2, columnspacing=1.2, handlelength=1.6)
 
 
 # ------------------------------------------------------------------ what users feel

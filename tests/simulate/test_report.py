@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, cast
 
-import matplotlib
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.backends import backend_svg
-from matplotlib.figure import Figure
 
 import simulate
-from simulate import figures, report
+from simulate import report
 from simulate.problems import InputError, OutputError
 from simulate.report.blocks import Picture
 from tests.simulate import made
@@ -157,64 +150,3 @@ def test_a_daemonset_has_one_pod_a_node() -> None:
     del agent["spec"]["replicas"]
     result = simulate.run([*made.manifests(), agent], {**made.scenario(), "horizon": "1s"})
     assert "| agent | 2, one a node |" in report.markdown(result.report())
-
-
-def _latency_names(axes: Axes) -> None:
-    axes.plot([0, 30], [0, 1234.5], label="p95")
-    axes.set_xlim(0, 30)
-    axes.set_xlabel("time (minutes)")
-    axes.set_ylabel("latency (ms)")
-    axes.set_ylim(bottom=0)
-    figures._legend(axes)
-
-
-def _no_legend(axes: Axes) -> None:
-    axes.plot([0, 59.9], [0.0, 0.004])
-    axes.set_xlim(0, 60)
-    axes.set_ylim(0, 0.004)
-    axes.set_xlabel("time (minutes)")
-    axes.set_ylabel("failed requests / s")
-
-
-def _bars(axes: Axes) -> None:
-    figures.sides([("as given", 123456.0, 5000.0), ("maxSurge=25%, maxUnavailable=25%", 1.0, 0.5)], "cost per month", axes)
-
-
-def _wide_legend(axes: Axes) -> None:
-    for i in range(6):
-        axes.plot([0, 1], [0, i], label=f"a cause of failures with a very long name {i}")
-    axes.set_xlabel("time (minutes)")
-    axes.set_ylabel("requests / s")
-    figures._legend(axes)
-
-
-@pytest.mark.parametrize("plot", [_latency_names, _no_legend, _bars])
-def test_pictures_are_laid_out_as_a_constrained_layout_would(plot: Callable[[Axes], None]) -> None:
-    """The same edges within two points, and nothing outside."""
-    found, svg = [], cast("Any", backend_svg)
-    for layout in (None, "constrained"):
-        with matplotlib.rc_context(figures._style()):
-            figure = Figure(figsize=figures.SIZE_INCHES, dpi=figures.POINTS, layout=layout)
-            backend_svg.FigureCanvasSVG(figure)
-            axes = figure.add_subplot()
-            plot(axes)
-            if layout is None:
-                figures._place(figure, axes)
-            figure.draw_without_rendering()
-            found.append([edge * side for edge, side in zip(axes.get_position().extents, (388.8, 208.8) * 2, strict=True)])
-            box = axes.get_tightbbox(svg.RendererSVG(388.8, 208.8, io.StringIO()))
-            assert box is not None
-            assert min(box.x0, box.y0) > 0, box
-            assert box.x1 < 388.8, box
-            assert box.y1 < 208.8, box
-    assert found[0] == pytest.approx(found[1], abs=2.0)
-
-
-def test_a_legend_wider_than_its_plot_is_left_to_matplotlib() -> None:
-    with matplotlib.rc_context(figures._style()):
-        for plot, left in ((_wide_legend, True), (_latency_names, False)):
-            figure = Figure(figsize=figures.SIZE_INCHES, dpi=figures.POINTS)
-            axes = figure.add_subplot()
-            plot(axes)
-            figures._place(figure, axes)
-            assert (figure.get_layout_engine() is not None) is left
