@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import cmp_to_key
 
 from simulate.control import replicaset
 from simulate.control.replicaset import Expectations, PodView
@@ -90,6 +91,23 @@ def test_the_choice_is_the_head_of_the_whole_order() -> None:
         whole = replicaset.deletion_order(pod._replace(crowd=crowd[pod.node]) for pod in pods)
         for count in range(len(pods)):
             assert names(replicaset.victims(pods, pods, count, view=lambda pod: pod)) == names(whole[:count])
+
+
+def test_the_first_of_many_equals_is_the_least_by_their_ages() -> None:
+    """Ages that tie, that share a bucket and that do not, of pods that no other rule tells apart: compared from the first pod on."""
+    dice = random.Random(2)
+    for ready in (True, False):
+        for _ in range(300):
+            pods = [
+                PodView(
+                    name=f"p-{i}", uid=f"{dice.randrange(10_000):04}", node="a", ready=ready, restarts=dice.choice([0, 0, 1]),
+                    ready_for_s=dice.choice([None, 3.0, 5.0, 5.5, 6.0, 90.0, 100.0]) if ready else None,
+                    age_s=dice.choice([5.0, 6.0, 200.0]),
+                )
+                for i in range(dice.randint(replicaset.INSERTED + 1, 40))
+            ]  # fmt: skip
+            least = min(pods, key=cmp_to_key(replicaset.compare_ages))
+            assert replicaset.victims(pods, pods, 1, view=lambda pod: pod) == [least]
 
 
 def test_available_on_the_whole_second() -> None:
