@@ -259,17 +259,14 @@ def _first_by_ages(pods: Sequence[P], view: Callable[[P], PodView]) -> P:
             known[since_s] = _log2(seen.ready_for_s) if seen.ready and seen.ready_for_s is not None else None
         return known[since_s]
 
-    least = bucket(first)
-    for pod in pods:
-        since_s, own = pod.ready_since_s, least
-        if since_s != first.ready_since_s:
-            own = bucket(pod)
-        if since_s == first.ready_since_s or own is None or least is None:
-            before = pod is not first and compare_ages(view(pod), view(first)) < 0
+    for pod in pods[1:]:
+        own, least = bucket(pod), bucket(first)
+        if pod.ready_since_s == first.ready_since_s or own is None or least is None:
+            before = compare_ages(view(pod), view(first)) < 0
         else:
             before = own < least or (own == least and pod.uid < first.uid)
         if before:
-            first, least = pod, own
+            first = pod
     return first
 
 
@@ -288,6 +285,11 @@ class Look(NamedTuple):
     available: int
     terminating: int
     look_again_s: float | None
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """What a set's status says of its pods."""
+        return self.replicas, self.ready, self.available, self.terminating
 
 
 def awaited(ready_since_s: Iterable[float | None], min_ready_s: int, now_s: float) -> list[float]:

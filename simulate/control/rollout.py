@@ -113,8 +113,8 @@ class Pass(NamedTuple):
     """One sync of the controller: what it writes, in this order.
 
     `create` is the first size of a new ReplicaSet (None: none is created), `revision` the number that the new set gets (None: keeps),
-    `noted` the status stored in the middle of the pass (a new set's condition, a pause), `status` the one at its end. `rests`: a look that
-    sees the same sets and this status changes nothing before the deadline, and is over again in `again_s`.
+    `noted` the status stored in the middle of the pass (a new set's condition, a pause), `status` the one at its end. `rests`: before the
+    deadline, a look that sees the same sets and this status decides what `at_rest` says.
     """
 
     create: int | None
@@ -607,6 +607,11 @@ def _end(
     look_again_s = again_s(deployment, after, now_s) if after == status else None
     acts = resizes or delete or noted or create is not None or revision is not None or deployment.strategy == "Recreate"
     return Pass(create, revision, tuple(resizes), delete, tuple(noted), after, look_again_s, not acts)
+
+
+def at_rest(deployment: DeploymentView, status: Status, now_s: float) -> Pass:
+    """A pass that writes nothing, because nothing is new since one that `rests`."""
+    return Pass(None, None, (), (), (), status, again_s(deployment, status, now_s), rests=True)
 
 
 def again_s(deployment: DeploymentView, status: Status, now_s: float) -> float | None:

@@ -7,7 +7,7 @@ everything is linear in time: reading changes nothing. Where the approximation d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from simulate.traffic.fluid_state import (
     profile,
 )
 from simulate.traffic.histogram import BUCKETS
-from simulate.traffic.plane import PodCounters, SourceCounters, Trigger
+from simulate.traffic.plane import PodCounters, SourceCounters, Trigger, Usage
 from simulate.traffic.state import DEPENDENCY, KILLED, NO_ENDPOINT, REFUSED, RETRIED, TIMED_OUT
 
 NEARLY = 1e-6
@@ -512,7 +512,19 @@ class FluidPlane:
     def usage(self, t_s: float) -> Mapping[str, tuple[float, float]]:
         """CPU seconds and bytes of memory of every pod, at t_s."""
         self._reach(t_s)
-        return Usage(self._pods, self._since(), lambda: self.now)
+        return Usage(self._pods, self._used, self.now)
+
+    def _used(self, pod: FluidPod, now_s: float) -> tuple[float, float]:
+        assert self.now == now_s, "usage is read after the run went on"
+        group, dt_s = pod.group, self._since()
+        if group is None:
+            return pod.totals.cpu_s, _memory(pod, pod.inside, pod.since)
+        cpu_s = pod.totals.cpu_s + (group.totals.cpu_s + group.use * dt_s)
+        memory = pod.behaviour.memory
+        if memory is None or not (memory.growth_bytes or memory.per_inflight_bytes):
+            return cpu_s, _memory(pod, 0.0, 0.0)
+        delta, inside = passed(group, dt_s)
+        return cpu_s, _memory(pod, inside, group.since + delta.completed + delta.failed)
 
     def sources(self, t_s: float) -> Mapping[str, SourceCounters]:
         """Cumulative counters of every source: whole numbers below the expected ones, so that arrived = ok + failed + in flight holds."""
@@ -637,35 +649,6 @@ def counted(pod: FluidPod, own: Totals, more: Totals, inside: float, since: floa
         own.request_s + more.request_s, accepted, accepted - queued, _whole(own.refused + more.refused), completed, failed, 0, killed, 0,
         lost, reset, serving, queued, min(serving, round(running)), _memory(pod, inside, since),
     )  # fmt: skip
-
-
-class Usage(Mapping[str, tuple[float, float]]):
-    """CPU seconds and bytes of pods by name, `dt_s` into a piece, computed for those that are asked for; to be read before time goes on."""
-
-    def __init__(self, pods: Mapping[str, FluidPod], dt_s: float, clock: Callable[[], float]) -> None:
-        self._pods, self._dt_s, self._clock, self._now = pods, dt_s, clock, clock()
-
-    def __getitem__(self, name: str) -> tuple[float, float]:
-        assert self._clock() == self._now, "usage is read after time went on"
-        pod = self._pods[name]
-        group = pod.group
-        if group is None:
-            return pod.totals.cpu_s, _memory(pod, pod.inside, pod.since)
-        cpu_s = pod.totals.cpu_s + (group.totals.cpu_s + group.use * self._dt_s)
-        memory = pod.behaviour.memory
-        if memory is None or not (memory.growth_bytes or memory.per_inflight_bytes):
-            return cpu_s, _memory(pod, 0.0, 0.0)
-        delta, inside = passed(group, self._dt_s)
-        return cpu_s, _memory(pod, inside, group.since + delta.completed + delta.failed)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._pods
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._pods)
-
-    def __len__(self) -> int:
-        return len(self._pods)
 
 
 AT_ONCE = (NO_ENDPOINT, REFUSED)

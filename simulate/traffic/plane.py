@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
 class Trigger(NamedTuple):
@@ -51,13 +51,16 @@ class SourceCounters(NamedTuple):
     histogram: Mapping[int, int]
 
 
-class Usage(Mapping[str, tuple[float, float]]):
+P = TypeVar("P")
+
+
+class Usage(Mapping[str, tuple[float, float]], Generic[P]):
     """CPU seconds and bytes of pods by name, computed for those that are asked for; to be read before the run goes on.
 
-    `used` computes them of a pod's number, and asserts that the time is still `now_s`.
+    `pods` as an engine knows them; its `used` computes them of one pod, and asserts that the time is still `now_s`.
     """
 
-    def __init__(self, pods: Mapping[str, int], used: Callable[[int, float], tuple[float, float]], now_s: float) -> None:
+    def __init__(self, pods: Mapping[str, P], used: Callable[[P, float], tuple[float, float]], now_s: float) -> None:
         self._pods, self._used, self._now_s = pods, used, now_s
 
     def __getitem__(self, name: str) -> tuple[float, float]:

@@ -98,11 +98,10 @@ def heard_of(space: Space) -> None:
     seen all: a range of claims and a quota of secrets, stored after the others, of which the tests make none.
     """
     last = {
-        "limitranges": {"limits": [{"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}}]},
-        "resourcequotas": {"hard": {"count/secrets": "0"}},
+        "LimitRange": {"limits": [{"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}}]},
+        "ResourceQuota": {"hard": {"count/secrets": "0"}},
     }
-    for plural, spec in last.items():
-        kind = {"limitranges": "LimitRange", "resourcequotas": "ResourceQuota"}[plural]
+    for kind, spec in last.items():
         space.apply({"apiVersion": "v1", "kind": kind, "metadata": {"name": "last"}, "spec": spec})
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     asked: dict[str, tuple[dict[str, Any], str]] = {

@@ -154,7 +154,7 @@ def test_a_look_that_leaves_all_at_rest_is_followed_by_one_that_changes_nothing(
     if not result.rests or rollout.timed_out(view, status.progressing, then):
         return
     nothing = rollout.Pass(None, None, (), (), (), status, rollout.again_s(view, status, then), rests=True)
-    assert rollout.one_pass(view, sets, new, status, then) == nothing
+    assert rollout.one_pass(view, sets, new, status, then) == nothing == rollout.at_rest(view, status, then)
 
 
 def test_what_makes_a_look_act_keeps_it_from_being_one_at_rest() -> None:

@@ -216,7 +216,8 @@ class Control:
         home[pod.name] = pod
         self.cluster.trace_pod(pod, "created")
         if self.scheduler.settle(pod, place):
-            self.placer.bound(pod)
+            if place is None:
+                self.placer.bound(pod)
             if self.finite.waits(pod):
                 self.kubelet.begin(pod)
             else:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic
 
 from simulate.control import admission, quota
 from simulate.control.amounts import Amount, Amounts, added, shown, taken
+from simulate.control.loops.queue import Key
 from simulate.control.quota import State
 from simulate.control.state import Cluster, Pod, Version
 from simulate.quantity import milli, parse_quantity
 from simulate.spec import ContainerSpec, LimitRange, ResourceQuota
 from simulate.trace import QuotaRecord
-
-Key = TypeVar("Key", bound=Hashable)
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.005, 1000.0
 """A controller's key that failed is looked at again after the first wait, doubling to the longest, until a look succeeds."""

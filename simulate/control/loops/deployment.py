@@ -51,35 +51,27 @@ class DeploymentLoop:
         view, sets, now = self._view(live), [set_view(one) for one in live.sets.values()], self._cluster.clock.now
         current, name = live.current_set, f"{key}-v{live.version.number}"
         if self._resting.get(key) == (view, sets, name, live.status) and not rollout.timed_out(view, live.status.progressing, now):
-            return self._rest(live, current, rollout.again_s(view, live.status, now))
-        old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else ()
-        result = rollout.one_pass(
-            view,
-            sets,
-            current.name if current else None,
-            live.status,
-            now,
-            stamp_s=self._cluster.stamp(),
-            old_phases=[pod.phase for one in old for pod in one.pods.values()],
-            created=name,
-        )
-        if result.rests:
-            self._resting[key] = view, sets, name, result.status
-        if live.failure or [one for one in live.sets.values() if one.failure]:
-            self._mirror(live, current)
+            result = rollout.at_rest(view, live.status, now)
+        else:
+            old = [one for one in live.sets.values() if one is not current] if live.spec.strategy == "Recreate" else ()
+            result = rollout.one_pass(
+                view,
+                sets,
+                current.name if current else None,
+                live.status,
+                now,
+                stamp_s=self._cluster.stamp(),
+                old_phases=[pod.phase for one in old for pod in one.pods.values()],
+                created=name,
+            )
+            if result.rests:
+                self._resting[key] = view, sets, name, result.status
+        self._mirror(live, current)
         refused = self._cluster.set_refusal(key, name) if result.create is not None else ""
         if refused:
             return self._refused(live, name, refused)
         self._retries.succeeded(key)
         return self._apply(live, current, result)
-
-    def _rest(self, live: LiveWorkload, current: ReplicaSet | None, again_s: float | None) -> float:
-        """Nothing is new since the last look."""
-        if live.failure or [one for one in live.sets.values() if one.failure]:
-            self._mirror(live, current)
-        if again_s is not None:
-            self._queue.add(live.key, again_s)
-        return 0.0
 
     def _refused(self, live: LiveWorkload, name: str, message: str) -> float:
         """A new ReplicaSet was refused: the condition says so, and the look is repeated up to 15 times (3.1), or when something changes."""

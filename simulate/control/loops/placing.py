@@ -41,13 +41,15 @@ class Placer:
         return found.node, found.message
 
     def place_many(self, pods: Sequence[Pod]) -> list[tuple[str | None, str]]:
-        """The same for pods of one template, each counted on its node before the next one is chosen for."""
+        """The same for pods of one template, each bound to its node before the next one is chosen for. Where one does not fit, no later one
+        does."""
         views, seed = [self.view(pod) for pod in pods], self._cluster.spec.seed
         draws = [uniform(seed, "placement", pod.name, self._picks + number) for number, pod in enumerate(pods, 1)]
         self._picks += len(pods)
         found = self._index.place_many(views, draws)
         self._pods |= {pod.name: (node, view) for pod, view, node in zip(pods, views, found, strict=True) if node is not None}
-        return [(node, "" if node is not None else self._index.choose(view).message) for view, node in zip(views, found, strict=True)]
+        message = self._index.choose(views[found.index(None)]).message if None in found else ""
+        return [(node, "" if node is not None else message) for node in found]
 
     def _fits(self, pod: PodView) -> bool:
         """Whether a pod that is meant for one node can go there, by a look at that node alone; False also where others have to be asked."""
@@ -65,8 +67,6 @@ class Placer:
 
     def bound(self, pod: Pod) -> None:
         """A pod has its node."""
-        if pod.name in self._pods:
-            return
         view = self._chosen if self._chosen is not None and self._chosen.name == pod.name else self.view(pod)
         self._index.add(str(pod.node), view)
         self._pods[pod.name] = str(pod.node), view

@@ -79,7 +79,7 @@ class ReplicaSetLoop:
 
     def _finish(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
         """After the last create or delete was answered: the status, where it says something new."""
-        told = one.observed and (one.replicas, one.ready, one.available, one.terminating) == look[2:6]
+        told = one.observed and (one.replicas, one.ready, one.available, one.terminating) == look.counts
         if told and bool(one.failure) == bool(self._failure(one)):
             self._done(one)
         else:
@@ -93,7 +93,7 @@ class ReplicaSetLoop:
             self._store(one, look, seen)
 
     def _store(self, one: ReplicaSet, look: replicaset.Look, seen: tuple[int, int]) -> None:
-        one.replicas, one.ready, one.available, one.terminating = look[2:6]
+        one.replicas, one.ready, one.available, one.terminating = look.counts
         one.observed = one.size == seen[0]
         self._note_failure(one, self._failure(one))
         self._cluster.status_set(one)
